@@ -1,0 +1,95 @@
+import type { SourceLocation } from '../failure.ts';
+import type { Platform } from '../oci/platform.ts';
+
+/** imgbuild.yaml, parsed once. Paths are POSIX, relative to `root`, without `./` in front; `.` is the root. */
+export interface Config {
+  /** Absolute path of imgbuild.yaml. */
+  file: string;
+  /** Absolute path of the folder that holds imgbuild.yaml: the repository's root for all paths. */
+  root: string;
+  name: string;
+  store: StoreAddress;
+  args: Record<string, string>;
+  /** At least one; the platforms of every layer that names none. */
+  platforms: Platform[];
+  /** In the order of the file. */
+  layers: Layer[];
+  /** By normalised reference (formatReference). */
+  bases: Map<string, BaseSource>;
+  debs: Deb[];
+  models: Model[];
+  /** Where a key or value stands in the file; for errors that show only later. */
+  locate(path: readonly (string | number)[], part?: 'key' | 'value'): SourceLocation;
+}
+
+/** `folder`: an OCI layout; `path` is absolute, `text` as written. `registry`: host[:port]/path, lower case. */
+export type StoreAddress =
+  | { kind: 'folder'; path: string; text: string }
+  | { kind: 'registry'; registry: string; path: string };
+
+export interface Layer {
+  name: string;
+  context: string;
+  dockerfile: string;
+  target?: string;
+  args: Record<string, string>;
+  image: LayerImage;
+  copy: { src: string; dst: string }[];
+  /** Whether .git is part of the context. */
+  git: boolean;
+  refresh?: 'daily' | 'weekly' | 'monthly';
+  release: boolean;
+  /** Names of layers that this one needs where its Dockerfile can't tell. */
+  needs: string[];
+  platforms: Platform[];
+  labels: Record<string, string>;
+  secrets: SecretSource[];
+  /** As `docker build --ssh`: `default`, `id=socket`. */
+  ssh: string[];
+  /** Names of build args of the environment's own (proxies) are never here. */
+}
+
+/** `[PATH/]NAME[:TAG]`: `path` is saved below the store, `tag` is applied by push. */
+export interface LayerImage {
+  /** As written. */
+  text: string;
+  path: string;
+  tag: string;
+}
+
+export type SecretSource = { id: string } & ({ from: 'file'; path: string } | { from: 'env'; name: string });
+
+/** Where a base that is in no registry comes from. `path` is absolute. */
+export type BaseSource = { kind: 'oci'; path: string; reference?: string; text: string };
+
+export interface Deb {
+  name: string;
+  /** A layer whose image this host package runs, by a systemd unit. */
+  service?: string;
+  description: string;
+  maintainer: string;
+  section: string;
+  architecture: string;
+  depends: string[];
+  recommends: string[];
+  conflicts: string[];
+  replaces: string[];
+  provides: string[];
+  /** Files and folders to pack: globs below the root, and where they go. */
+  contents: DebContent[];
+  compression: 'auto' | 'zstd' | 'xz' | 'gzip' | 'none';
+}
+
+export interface DebContent {
+  src: string;
+  dst: string;
+  /** Octal permission bits; the file's own (executable or not) where absent. */
+  mode?: number;
+}
+
+export interface Model {
+  name: string;
+  files: string[];
+  license?: string;
+  format?: string;
+}

@@ -1,0 +1,28 @@
+import type { Digest } from '../oci/digest.ts';
+import type { PlatformName } from '../oci/platform.ts';
+
+/** imgbuild.lock, parsed: what the outside world was when `imgbuild lock` last looked. */
+export interface Lock {
+  /** By normalised reference. */
+  bases: Map<string, LockedBase>;
+  /** By the reference of a `# syntax` line as written. */
+  syntaxes: Map<string, Digest>;
+  /** By layer name. */
+  epochs: Map<string, string>;
+}
+
+export interface LockedBase {
+  reference: string;
+  from: 'registry' | 'daemon' | `oci:${string}`;
+  index: Digest | null;
+  platforms: Map<PlatformName, LockedPlatform>;
+}
+
+/** What a child of the base depends on: its bytes, and what its config makes the child copy or run. */
+export interface LockedPlatform {
+  /** `manifest` of a registry's or layout's image; `config` of an image that only a daemon has. */
+  identity: { kind: 'manifest' | 'config'; digest: Digest };
+  env: string[];
+  workdir?: string;
+  onbuild: string[];
+}
