@@ -1,0 +1,294 @@
+import { Failure } from '../failure.ts';
+import { decodeName, encodeName } from './name.ts';
+
+/** Bytes of a header, and the unit to which contents are padded. */
+export const blockSize = 512;
+
+/** Entries that stand for something in a file system. */
+export type TarEntryType =
+  | 'file'
+  | 'link'
+  | 'symlink'
+  | 'character-device'
+  | 'block-device'
+  | 'directory'
+  | 'fifo'
+  | 'contiguous-file'
+  | 'gnu-sparse'
+  | 'unknown';
+
+/** Headers whose contents speak of the entry that follows, or (`pax-global`) of all that follow. */
+export type TarExtensionType = 'pax' | 'pax-global' | 'gnu-long-name' | 'gnu-long-link';
+
+/** One 512-byte header: pure numbers and strings. */
+export interface TarHeader {
+  /** As in the archive; see `decodeName` for bytes that are not UTF-8. */
+  name: string;
+  type: TarEntryType | TarExtensionType;
+  /** The lower twelve bits: permissions, setuid, setgid, sticky. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Bytes of contents that follow, without padding. */
+  size: number;
+  /** Seconds; a pax header may give a fraction. */
+  mtime: number;
+  /** Target of `link` and `symlink`, else ''. */
+  linkName: string;
+  userName: string;
+  groupName: string;
+  deviceMajor: number;
+  deviceMinor: number;
+}
+
+const typeOfFlag: Record<string, TarHeader['type']> = {
+  '0': 'file',
+  '\0': 'file',
+  '1': 'link',
+  '2': 'symlink',
+  '3': 'character-device',
+  '4': 'block-device',
+  '5': 'directory',
+  '6': 'fifo',
+  '7': 'contiguous-file',
+  S: 'gnu-sparse',
+  x: 'pax',
+  g: 'pax-global',
+  L: 'gnu-long-name',
+  K: 'gnu-long-link',
+};
+
+const flagOfType: Partial<Record<TarHeader['type'], string>> = {
+  file: '0',
+  link: '1',
+  symlink: '2',
+  'character-device': '3',
+  'block-device': '4',
+  directory: '5',
+  fifo: '6',
+  'contiguous-file': '7',
+  'gnu-long-name': 'L',
+  'gnu-long-link': 'K',
+};
+
+const gnuMagic = Buffer.from('ustar  \0', 'latin1');
+const posixMagic = Buffer.from('ustar\0', 'latin1');
+
+/** Where the fields of a header stand: offset, length (POSIX.1-1988; GNU tar's tar.h). */
+const field = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  linkName: [157, 100],
+  magic: [257, 8],
+  userName: [265, 32],
+  groupName: [297, 32],
+  deviceMajor: [329, 8],
+  deviceMinor: [337, 8],
+  prefix: [345, 155],
+} as const satisfies Record<string, readonly [number, number]>;
+
+type FieldName = keyof typeof field;
+
+/** Bytes from the end of contents of `size` bytes to the next block. */
+export function padding(size: number): number {
+  return (blockSize - (size % blockSize)) % blockSize;
+}
+
+/** Whether a block is one of the zero blocks that end an archive. */
+export function isZeroBlock(block: Uint8Array): boolean {
+  return block.every((byte) => byte === 0);
+}
+
+/**
+ * Reads one header block: GNU, ustar, pax or v7. Long names and pax records come in entries of their own; the reader
+ * of the stream joins them (`applyPax`). Throws a Failure when the checksum or a number is wrong.
+ */
+export function decodeHeader(block: Uint8Array): TarHeader {
+  const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
+  if (bytes.length !== blockSize) throw damaged(`a header of ${bytes.length} bytes instead of ${blockSize}`);
+  verifyChecksum(bytes);
+  const flag = String.fromCharCode(bytes[field.type[0]]!);
+  const isPosix = slice(bytes, 'magic').subarray(0, posixMagic.length).equals(posixMagic);
+  const prefix = isPosix ? text(bytes, 'prefix') : '';
+  const name = prefix === '' ? text(bytes, 'name') : `${prefix}/${text(bytes, 'name')}`;
+  const type = typeOfFlag[flag] ?? 'unknown';
+  return {
+    name,
+    // Archives older than ustar mark a folder by its name alone.
+    type: type === 'file' && name.endsWith('/') ? 'directory' : type,
+    mode: number(bytes, 'mode') & 0o7777,
+    uid: number(bytes, 'uid'),
+    gid: number(bytes, 'gid'),
+    size: sizeOf(bytes),
+    mtime: number(bytes, 'mtime'),
+    linkName: text(bytes, 'linkName'),
+    userName: text(bytes, 'userName'),
+    groupName: text(bytes, 'groupName'),
+    deviceMajor: isPosix || hasGnuMagic(bytes) ? number(bytes, 'deviceMajor') : 0,
+    deviceMinor: isPosix || hasGnuMagic(bytes) ? number(bytes, 'deviceMinor') : 0,
+  };
+}
+
+/**
+ * Writes a header as GNU tar's `--format=gnu` does: one block, or with `././@LongLink` entries in front where name or
+ * link name pass 100 bytes. Throws a Failure for what the format cannot say.
+ */
+export function encodeHeader(header: TarHeader): Buffer {
+  const name = encodeName(header.name);
+  const linkName = encodeName(header.linkName);
+  const blocks: Buffer[] = [];
+  if (linkName.length > field.linkName[1]) blocks.push(longName('gnu-long-link', linkName));
+  if (name.length > field.name[1]) blocks.push(longName('gnu-long-name', name));
+  blocks.push(encodeBlock(header, name, linkName));
+  return Buffer.concat(blocks);
+}
+
+/** Bytes of `encodeHeader(header)`, without making them. */
+export function encodedHeaderSize(header: Pick<TarHeader, 'name' | 'linkName'>): number {
+  const long = (value: string, limit: number) => {
+    const length = encodeName(value).length;
+    return length > limit ? blockSize + length + 1 + padding(length + 1) : 0;
+  };
+  return blockSize + long(header.name, field.name[1]) + long(header.linkName, field.linkName[1]);
+}
+
+function encodeBlock(header: TarHeader, name: Buffer, linkName: Buffer): Buffer {
+  const flag = flagOfType[header.type];
+  if (flag === undefined) throw unwritable(header.name, `an entry of type ${header.type} is never written`);
+  for (const bytes of [name, linkName]) {
+    if (bytes.includes(0)) throw unwritable(header.name, 'a name holds a NUL byte');
+  }
+  const block = Buffer.alloc(blockSize);
+  name.copy(block, field.name[0], 0, field.name[1]);
+  putNumber(block, 'mode', header.mode, header.name);
+  putNumber(block, 'uid', header.uid, header.name);
+  putNumber(block, 'gid', header.gid, header.name);
+  putNumber(block, 'size', header.size, header.name);
+  putNumber(block, 'mtime', header.mtime, header.name);
+  block.write(flag, field.type[0], 'latin1');
+  linkName.copy(block, field.linkName[0], 0, field.linkName[1]);
+  gnuMagic.copy(block, field.magic[0]);
+  putText(block, 'userName', header.userName, header.name);
+  putText(block, 'groupName', header.groupName, header.name);
+  if (header.type === 'character-device' || header.type === 'block-device') {
+    putNumber(block, 'deviceMajor', header.deviceMajor, header.name);
+    putNumber(block, 'deviceMinor', header.deviceMinor, header.name);
+  }
+  const sum = checksum(block).unsigned.toString(8).padStart(6, '0');
+  block.write(`${sum}\0 `, field.checksum[0], 'latin1');
+  return block;
+}
+
+function longName(type: 'gnu-long-name' | 'gnu-long-link', name: Buffer): Buffer {
+  const size = name.length + 1;
+  const header: TarHeader = {
+    name: '././@LongLink',
+    type,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size,
+    mtime: 0,
+    linkName: '',
+    userName: 'root',
+    groupName: 'root',
+    deviceMajor: 0,
+    deviceMinor: 0,
+  };
+  const block = encodeBlock(header, encodeName(header.name), Buffer.alloc(0));
+  return Buffer.concat([block, name, Buffer.alloc(1 + padding(size))]);
+}
+
+function slice(bytes: Buffer, of: FieldName): Buffer {
+  const [offset, length] = field[of];
+  return bytes.subarray(offset, offset + length);
+}
+
+function text(bytes: Buffer, of: FieldName): string {
+  const raw = slice(bytes, of);
+  const end = raw.indexOf(0);
+  return decodeName(end === -1 ? raw : raw.subarray(0, end));
+}
+
+function hasGnuMagic(bytes: Buffer): boolean {
+  return slice(bytes, 'magic').equals(gnuMagic);
+}
+
+/** Links carry the size of their target in some old archives; no contents follow them. */
+function sizeOf(bytes: Buffer): number {
+  const size = number(bytes, 'size');
+  if (size < 0) throw damaged(`a size of ${size} bytes`);
+  return size;
+}
+
+/** Octal digits among spaces and NULs, or GNU's base 256: the top bit set, the rest two's complement. */
+function number(bytes: Buffer, of: FieldName): number {
+  const raw = slice(bytes, of);
+  const first = raw[0]!;
+  if (first & 0x80) {
+    let value = BigInt.asIntN(7, BigInt(first & 0x7f));
+    for (const byte of raw.subarray(1)) value = (value << 8n) | BigInt(byte);
+    if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) throw damaged(`a ${of} of ${value}`);
+    return Number(value);
+  }
+  const digits = raw.toString('latin1').replace(/\0.*$/s, '').trim();
+  if (digits === '') return 0;
+  if (!/^-?[0-7]+$/.test(digits)) throw damaged(`a ${of} that reads ${JSON.stringify(digits)}`);
+  return Number.parseInt(digits, 8);
+}
+
+function putNumber(block: Buffer, of: FieldName, value: number, name: string): void {
+  const [offset, length] = field[of];
+  if (!Number.isSafeInteger(value)) throw unwritable(name, `its ${of} is ${value}, not a whole number`);
+  const digits = value.toString(8);
+  if (value >= 0 && digits.length < length) {
+    block.write(`${digits.padStart(length - 1, '0')}\0`, offset, 'latin1');
+    return;
+  }
+  let rest = BigInt(value);
+  for (let at = length - 1; at > 0; at--, rest >>= 8n) block[offset + at] = Number(rest & 0xffn);
+  if (rest !== 0n && rest !== -1n) throw unwritable(name, `its ${of} ${value} has no room in the header`);
+  block[offset] = value < 0 ? 0xff : 0x80;
+}
+
+function putText(block: Buffer, of: FieldName, value: string, name: string): void {
+  const [offset, length] = field[of];
+  const bytes = encodeName(value);
+  if (bytes.length >= length) throw unwritable(name, `its ${of} is longer than ${length - 1} bytes`);
+  bytes.copy(block, offset);
+}
+
+/** Sums of all bytes with the checksum field as spaces; some old programs summed signed bytes. */
+function checksum(bytes: Buffer): { unsigned: number; signed: number } {
+  const [offset, length] = field.checksum;
+  let unsigned = 32 * length;
+  let high = 0;
+  for (let at = 0; at < blockSize; at++) {
+    if (at >= offset && at < offset + length) continue;
+    unsigned += bytes[at]!;
+    if (bytes[at]! > 127) high++;
+  }
+  return { unsigned, signed: unsigned - 256 * high };
+}
+
+function verifyChecksum(bytes: Buffer): void {
+  const written = number(bytes, 'checksum');
+  const { unsigned, signed } = checksum(bytes);
+  if (written !== unsigned && written !== signed) {
+    throw damaged(`the checksum is ${written}, the bytes sum up to ${unsigned}; not a tar, or compressed or cut`);
+  }
+}
+
+function damaged(because: string): Failure {
+  return new Failure({ doing: 'reading a tar header', because, kind: 'input' });
+}
+
+function unwritable(name: string, because: string): Failure {
+  return new Failure({ doing: `writing the tar header of ${JSON.stringify(name)}`, because, kind: 'input' });
+}
