@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config, Layer } from '../config/config.ts';
+import { imageReferences } from '../dockerfile/analyse.ts';
+import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
+import { Failure } from '../failure.ts';
+import { hostPlatform, platformName, samePlatform, type Platform } from '../oci/platform.ts';
+import { chainOrder, layersByReference, usedImage, type UsedImage } from './graph.ts';
+
+/** One layer on one platform, with what its Dockerfile says before any base is known. */
+export interface ChainLink {
+  layer: Layer;
+  platform: Platform;
+  dockerfile: Dockerfile;
+  args: Record<string, string>;
+  images: UsedImage[];
+  /** Names of the layers that it needs, on the same platform: by its Dockerfile and by `needs:`. */
+  parents: string[];
+}
+
+/** All layers on all their platforms, parents first. */
+export interface Chain {
+  links: ChainLink[];
+  parents: Map<string, string[]>;
+}
+
+/** An outside image that some layer begins with or copies from. `reference` is in its normal form. */
+export interface NeededBase {
+  reference: string;
+  platform: Platform;
+  layer: string;
+  use: UsedImage['use'];
+}
+
+async function readDockerfile(config: Config, layer: Layer): Promise<Dockerfile> {
+  const file = path.join(config.root, layer.dockerfile);
+  try {
+    return parseDockerfile(await readFile(file, 'utf8'), layer.dockerfile);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new Failure({
+      doing: `reading the Dockerfile of layer ${layer.name}`,
+      because: missing ? `there is no file ${layer.dockerfile}` : (error as Error).message,
+      fix: 'set `dockerfile:` of the layer, or create the file',
+      at: config.locate(['layers', layer.name]),
+      kind: 'input',
+      cause: error,
+    });
+  }
+}
+
+function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
+  for (const link of links) {
+    for (const name of link.parents) {
+      const parent = config.layers.find((layer) => layer.name === name)!;
+      if (parent.platforms.some((platform) => samePlatform(platform, link.platform))) continue;
+      throw new Failure({
+        doing: `planning ${link.layer.name} for ${platformName(link.platform)}`,
+        because: `its parent ${name} is built for ${parent.platforms.map(platformName).join(', ')} only`,
+        fix: `add ${platformName(link.platform)} to the platforms of ${name}`,
+        at: config.locate(['layers', name]),
+        kind: 'input',
+      });
+    }
+  }
+}
+
+/** Reads every Dockerfile and finds the edges between the layers. Nothing outside the repository is asked. */
+export async function readChain(config: Config): Promise<Chain> {
+  const byReference = layersByReference(config);
+  const links: ChainLink[] = [];
+  for (const layer of config.layers) {
+    const dockerfile = await readDockerfile(config, layer);
+    const args = { ...config.args, ...layer.args };
+    for (const platform of layer.platforms) {
+      const target = layer.target === undefined ? {} : { target: layer.target };
+      const uses = imageReferences(dockerfile, { ...target, args, platform, buildPlatform: hostPlatform() });
+      const images = uses.map((use) => usedImage(use, byReference));
+      const own = images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : []));
+      links.push({ layer, platform, dockerfile, args, images, parents: [...new Set([...own, ...layer.needs])] });
+    }
+  }
+  const parents = new Map<string, string[]>();
+  for (const link of links) {
+    const known = parents.get(link.layer.name) ?? [];
+    parents.set(link.layer.name, [...new Set([...known, ...link.parents])]);
+  }
+  checkPlatforms(config, links);
+  const order = chainOrder(
+    config.layers.map((layer) => layer.name),
+    parents,
+  );
+  links.sort((a, b) => order.indexOf(a.layer.name) - order.indexOf(b.layer.name));
+  return { links, parents };
+}
+
+/** Every outside image of the chain, once per platform; `scratch` is none. */
+export function neededBases(links: readonly ChainLink[]): NeededBase[] {
+  const found = new Map<string, NeededBase>();
+  for (const { layer, platform, images } of links) {
+    for (const image of images) {
+      if (image.kind !== 'base') continue;
+      const wanted = image.use.platform ?? platform;
+      const key = `${image.reference} ${platformName(wanted)}`;
+      if (!found.has(key))
+        found.set(key, { reference: image.reference, platform: wanted, layer: layer.name, use: image.use });
+    }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,26 @@
+import type { Layer } from '../config/config.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Input } from './input.ts';
+import type { LayerInputs } from './layer-inputs.ts';
+import type { Reason } from './plan.ts';
+import { reasonsBetween } from './reasons.ts';
+
+/** A saved image of the same layer that reasons compare with: the last of the branch, or a release's. */
+export interface FormerImage {
+  digest: Digest;
+  fingerprint: string;
+  inputs: Input[];
+}
+
+/** A path in the context as people know it: below the context's folder, or what a copy entry brought there. */
+export function originOf(layer: Layer, path: string): string {
+  for (const { src, dst } of layer.copy) {
+    if (path === dst) return src;
+    if (path.startsWith(`${dst}/`)) return `${src}/${path.slice(dst.length + 1)}`;
+  }
+  return layer.context === '.' ? path : `${layer.context}/${path}`;
+}
+
+export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason[] {
+  return reasonsBetween(former.inputs, now.inputs, (path) => originOf(now.link.layer, path));
+}

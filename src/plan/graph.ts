@@ -1,0 +1,85 @@
+import type { Config, Layer } from '../config/config.ts';
+import type { ImageUse } from '../dockerfile/analysis.ts';
+import { Failure } from '../failure.ts';
+import { formatReference, parseReference } from '../oci/reference.ts';
+
+/** An image that a layer's Dockerfile uses: another layer's, or one from outside. */
+export type UsedImage = { use: ImageUse } & (
+  | { kind: 'layer'; layer: string }
+  /** `reference` in its normal form: the key of the lock. */
+  | { kind: 'base'; reference: string }
+);
+
+/** The names under which a FROM can mean a layer: its image as written, bare or under the store. */
+export function layersByReference(config: Config): Map<string, Layer> {
+  const found = new Map<string, Layer>();
+  for (const layer of config.layers) {
+    found.set(formatReference(parseReference(layer.image.text)), layer);
+    if (config.store.kind === 'registry') {
+      const { registry, path } = config.store;
+      found.set(formatReference(parseReference(`${registry}/${path}/${layer.image.text}`)), layer);
+    }
+  }
+  return found;
+}
+
+/** Throws a Failure at the use's place when the reference is no image reference. */
+export function usedImage(use: ImageUse, layers: Map<string, Layer>): UsedImage {
+  let reference: string;
+  try {
+    reference = formatReference(parseReference(use.reference));
+  } catch (error) {
+    throw new Failure({
+      doing: `reading ${use.at.file}`,
+      because: (error as Error).message,
+      fix: 'write NAME[:TAG] or NAME@sha256:…',
+      at: use.at,
+      kind: 'input',
+      cause: error,
+    });
+  }
+  const layer = layers.get(reference);
+  return layer ? { use, kind: 'layer', layer: layer.name } : { use, kind: 'base', reference };
+}
+
+/**
+ * Parents first; otherwise in the order of the file. `parents` holds, by layer, the names of the layers that it needs.
+ * Throws a Failure that shows the circle when there is one.
+ */
+export function chainOrder(names: readonly string[], parents: ReadonlyMap<string, readonly string[]>): string[] {
+  const order: string[] = [];
+  const state = new Map<string, 'visiting' | 'done'>();
+  const path: string[] = [];
+  const visit = (name: string): void => {
+    if (state.get(name) === 'done') return;
+    if (state.get(name) === 'visiting') {
+      const circle = [...path.slice(path.indexOf(name)), name];
+      throw new Failure({
+        doing: 'ordering the layers',
+        because: `${circle.join(' → ')}: each needs the next one's image, so none can be built first`,
+        fix: `let one of their Dockerfiles begin FROM something else, or take a name out of its needs:`,
+        kind: 'input',
+      });
+    }
+    state.set(name, 'visiting');
+    path.push(name);
+    for (const parent of parents.get(name) ?? []) visit(parent);
+    path.pop();
+    state.set(name, 'done');
+    order.push(name);
+  };
+  for (const name of names) visit(name);
+  return order;
+}
+
+/** The named layers and everything they need, in the order of `names`. */
+export function withAncestors(wanted: readonly string[], parents: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const found = new Set<string>();
+  const visit = (name: string): void => {
+    if (found.has(name)) return;
+    found.add(name);
+    for (const parent of parents.get(name) ?? []) visit(parent);
+  };
+  for (const name of wanted) visit(name);
+  return found;
+}

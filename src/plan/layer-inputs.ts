@@ -1,0 +1,127 @@
+import { analyse } from '../dockerfile/analyse.ts';
+import type { Analysis, ImageTraits } from '../dockerfile/analysis.ts';
+import type { BuildContext, HashedEntry } from '../context/context.ts';
+import { Failure } from '../failure.ts';
+import { hostPlatform, platformName } from '../oci/platform.ts';
+import type { Lock, LockedPlatform } from '../lock/lock.ts';
+import type { Layer } from '../config/config.ts';
+import type { ChainLink } from './chain.ts';
+import { fingerprintOf, inputLines, inputsVersion } from './fingerprint.ts';
+import { usedImage, type UsedImage } from './graph.ts';
+import type { Input } from './input.ts';
+
+/** Everything that decides what one layer's build makes on one platform. */
+export interface LayerInputs {
+  link: ChainLink;
+  analysis: Analysis;
+  /** The analysis' images, each with where it comes from. */
+  images: UsedImage[];
+  fingerprint: string;
+  inputs: Input[];
+  /** The lines whose sha256 is the fingerprint. */
+  lines: string[];
+  /** For the children. */
+  traits: ImageTraits;
+}
+
+/** What is known of the images below a layer when its turn comes. */
+export interface Below {
+  /** The inputs of the layers that were gone through before, by layer name, on the same platform. */
+  layers: ReadonlyMap<string, LayerInputs>;
+  lock: Lock;
+  layersByReference: Map<string, Layer>;
+}
+
+function lockedPlatform(below: Below, link: ChainLink, image: UsedImage & { kind: 'base' }): LockedPlatform {
+  const wanted = platformName(image.use.platform ?? link.platform);
+  const locked = below.lock.bases.get(image.reference)?.platforms.get(wanted);
+  if (locked) return locked;
+  throw new Failure({
+    doing: `planning ${link.layer.name}`,
+    because: `imgbuild.lock has no ${wanted} image of ${image.use.reference}`,
+    fix: 'run `imgbuild lock`',
+    at: image.use.at,
+    kind: 'input',
+  });
+}
+
+function parentInputs(below: Below, link: ChainLink, image: UsedImage & { kind: 'layer' }): LayerInputs {
+  const parent = below.layers.get(image.layer);
+  if (parent) return parent;
+  throw new Failure({
+    doing: `planning ${link.layer.name}`,
+    because: `it uses the image of ${image.layer} through ONBUILD, which its own Dockerfile does not show`,
+    fix: `add \`needs: [${image.layer}]\` to layer ${link.layer.name}`,
+    at: image.use.at,
+    kind: 'input',
+  });
+}
+
+function traitsOf(below: Below, link: ChainLink, reference: string): ImageTraits | undefined {
+  const image = link.images.find((candidate) => candidate.use.reference === reference);
+  if (!image) return undefined;
+  return image.kind === 'layer' ? below.layers.get(image.layer)?.traits : lockedPlatform(below, link, image);
+}
+
+function imageInputs(below: Below, link: ChainLink, images: readonly UsedImage[]): Input[] {
+  return images.map((image): Input => {
+    if (image.kind === 'layer') {
+      const { fingerprint } = parentInputs(below, link, image);
+      return { kind: 'parent', layer: image.layer, reference: image.use.reference, fingerprint };
+    }
+    return {
+      kind: 'base',
+      reference: image.use.reference,
+      digest: lockedPlatform(below, link, image).identity.digest,
+    };
+  });
+}
+
+function fileInput({ path, mode, hash }: HashedEntry): Input {
+  return { kind: 'file', path, mode, hash };
+}
+
+/** Needs of which the Dockerfile says nothing: the layer is built anew when they are. */
+function declaredNeeds(below: Below, link: ChainLink, images: readonly UsedImage[]): Input[] {
+  const seen = new Set(images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : [])));
+  return link.layer.needs
+    .filter((name) => !seen.has(name))
+    .map((name) => ({
+      kind: 'parent',
+      layer: name,
+      reference: 'needs',
+      fingerprint: below.layers.get(name)!.fingerprint,
+    }));
+}
+
+/** Reads and hashes what the layer's target reads, and makes its fingerprint. docs/fingerprints.md says why each. */
+export async function layerInputs(link: ChainLink, context: BuildContext, below: Below): Promise<LayerInputs> {
+  const { layer, platform, dockerfile, args } = link;
+  const analysis = analyse(dockerfile, {
+    ...(layer.target === undefined ? {} : { target: layer.target }),
+    args,
+    platform,
+    buildPlatform: hostPlatform(),
+    traitsOf: (reference) => traitsOf(below, link, reference),
+  });
+  const images = analysis.images.map((use) => usedImage(use, below.layersByReference));
+  const files = analysis.unresolved.length > 0 ? await context.all() : await context.select(analysis.files);
+  const epoch = layer.refresh === undefined ? undefined : below.lock.epochs.get(layer.name);
+  const syntax = analysis.syntax && below.lock.syntaxes.get(analysis.syntax.reference);
+  const inputs: Input[] = [
+    { kind: 'tool', name: 'imgbuild-inputs', version: inputsVersion },
+    { kind: 'platform', value: platformName(platform) },
+    ...(layer.target === undefined ? [] : [{ kind: 'target', value: layer.target } as const]),
+    ...analysis.inputs,
+    ...Object.entries(layer.labels).map(([name, value]) => ({ kind: 'label', name, value }) as const),
+    ...imageInputs(below, link, images),
+    ...declaredNeeds(below, link, images),
+    ...(syntax === undefined
+      ? []
+      : [{ kind: 'base', reference: `# syntax=${analysis.syntax!.reference}`, digest: syntax } as const]),
+    ...(epoch === undefined ? [] : [{ kind: 'epoch', value: epoch } as const]),
+    ...files.map(fileInput),
+  ];
+  const lines = inputLines(inputs);
+  return { link, analysis, images, inputs, lines, fingerprint: fingerprintOf(lines), traits: analysis.traits };
+}

@@ -1,0 +1,193 @@
+import type { Config } from '../config/config.ts';
+import type { BuildContext } from '../context/context.ts';
+import { openContext } from '../context/open.ts';
+import type { WorkTree } from '../context/work-tree.ts';
+import { didYouMean } from '../config/did-you-mean.ts';
+import { Failure } from '../failure.ts';
+import type { Lock } from '../lock/lock.ts';
+import type { Digest } from '../oci/digest.ts';
+import { platformName } from '../oci/platform.ts';
+import type { LayerStore } from '../store/layer-store.ts';
+import { findSaved } from '../store/saved-layer.ts';
+import type { Chain, ChainLink } from './chain.ts';
+import { compareWithFormer, type FormerImage } from './compare.ts';
+import { decide, explainedReasons, type Decision, type SavedState } from './decide.ts';
+import { layersByReference, withAncestors } from './graph.ts';
+import { layerInputs, type LayerInputs } from './layer-inputs.ts';
+import type { Plan, PlannedLayer, Reason } from './plan.ts';
+import { wavesOf } from './waves.ts';
+
+export interface PlanRequest {
+  config: Config;
+  chain: Chain;
+  /** With every outside base of the chain: `resolveMissing` has filled in what imgbuild.lock lacks. */
+  lock: Lock;
+  store: LayerStore;
+  tree: WorkTree;
+  /** Names; empty means all. Their ancestors are planned too. */
+  layers: readonly string[];
+  /** Names of layers to build whatever the store has. */
+  force: readonly string[];
+  /** Which former image the reasons compare with. Explanation only, never reuse. */
+  former(repository: string, link: ChainLink): Promise<FormerImage | undefined>;
+  signal?: AbortSignal;
+}
+
+/** One layer on one platform as planned, with all that its build needs. */
+export interface PlannedBuild {
+  planned: PlannedLayer;
+  inputs: LayerInputs;
+  context: BuildContext;
+  /** The image that the reasons compare with. */
+  former: FormerImage | undefined;
+  /** All of them; `planned.reasons` holds the first 20. */
+  reasons: Reason[];
+}
+
+export interface PlannedChain {
+  plan: Plan;
+  /** Parents before children. */
+  builds: PlannedBuild[];
+}
+
+const reasonsShown = 20;
+
+const keyOf = (name: string, platform: string) => `${name} ${platform}`;
+
+function wantedLinks(request: PlanRequest): ChainLink[] {
+  const names = request.config.layers.map((layer) => layer.name);
+  for (const name of [...request.layers, ...request.force]) {
+    if (names.includes(name)) continue;
+    throw new Failure({
+      doing: 'choosing the layers',
+      because: `there is no layer ${JSON.stringify(name)} in ${request.config.file}`,
+      fix: didYouMean(name, names) ?? `the layers are ${names.join(', ')}`,
+      kind: 'input',
+    });
+  }
+  const wanted = withAncestors(request.layers.length > 0 ? request.layers : names, request.chain.parents);
+  return request.chain.links.filter((link) => wanted.has(link.layer.name));
+}
+
+/** Inputs of every link; independent ones side by side, children after their parents. */
+async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
+  const byReference = layersByReference(request.config);
+  const contexts = new Map<string, Promise<BuildContext>>();
+  const inputs = new Map<string, Promise<LayerInputs>>();
+  const contextOf = (link: ChainLink): Promise<BuildContext> => {
+    const known = contexts.get(link.layer.name);
+    if (known) return known;
+    const opened = openContext({ root: request.config.root, layer: link.layer, tree: request.tree });
+    contexts.set(link.layer.name, opened);
+    return opened;
+  };
+  for (const link of links) {
+    const platform = platformName(link.platform);
+    const make = async (): Promise<LayerInputs> => {
+      const below = new Map<string, LayerInputs>();
+      for (const name of link.parents) below.set(name, await inputs.get(keyOf(name, platform))!);
+      request.signal?.throwIfAborted();
+      const context = await contextOf(link);
+      return layerInputs(link, context, { layers: below, lock: request.lock, layersByReference: byReference });
+    };
+    inputs.set(keyOf(link.layer.name, platform), make());
+  }
+  // All are awaited before the first failure is thrown: no other may go unhandled.
+  const settled = await Promise.allSettled(inputs.values());
+  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  return Promise.all(
+    links.map(async (link) => ({
+      link,
+      inputs: await inputs.get(keyOf(link.layer.name, platformName(link.platform)))!,
+      context: await contextOf(link),
+    })),
+  );
+}
+
+async function savedState(store: LayerStore, repository: string, fingerprint: string): Promise<SavedState> {
+  const saved = await findSaved(store, repository, fingerprint);
+  return saved.kind === 'saved' ? { kind: 'saved', digest: saved.digest, parents: saved.parents } : saved;
+}
+
+/** The layers whose `needs`-less parents a saved image records: those whose images its build really used. */
+function parentDecisions(inputs: LayerInputs, decisions: ReadonlyMap<string, Decision>) {
+  const platform = platformName(inputs.link.platform);
+  return inputs.link.parents.map((name) => {
+    const decision = decisions.get(keyOf(name, platform))!;
+    const digest: Digest | null = decision.action === 'reuse' ? decision.digest : null;
+    return { name, action: decision.action, digest };
+  });
+}
+
+function warningsOf(inputs: LayerInputs, lost: readonly { origin: string; mode: number }[]): string[] {
+  const { name } = inputs.link.layer;
+  return lost.map(({ origin, mode }) => {
+    const becomes = (mode & 0o111) === 0 ? '0644' : '0755';
+    return `${name}: ${origin} has mode 0${(mode & 0o7777).toString(8)}; in the build it is ${becomes}`;
+  });
+}
+
+/**
+ * What is to be built and why. Pure but for what it reads: the files of the contexts, and manifests from the store;
+ * nothing is written and no layer is pulled.
+ */
+export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
+  const links = wantedLinks(request);
+  const all = await allInputs(request, links);
+  const saved = await Promise.all(
+    all.map(({ link, inputs }) => savedState(request.store, link.layer.image.path, inputs.fingerprint)),
+  );
+  const decisions = new Map<string, Decision>();
+  for (const [index, { link, inputs }] of all.entries()) {
+    const decision = decide({
+      saved: saved[index]!,
+      parents: parentDecisions(inputs, decisions),
+      forced: request.force.includes(link.layer.name),
+      unpinned: inputs.analysis.unpinned.map(({ url }) => url),
+    });
+    decisions.set(keyOf(link.layer.name, platformName(link.platform)), decision);
+  }
+  const warnings: string[] = [];
+  const builds = await Promise.all(
+    all.map(async ({ link, inputs, context }): Promise<PlannedBuild> => {
+      const platform = platformName(link.platform);
+      const decision = decisions.get(keyOf(link.layer.name, platform))!;
+      const building = decision.action === 'build';
+      const former = building ? await request.former(link.layer.image.path, link) : undefined;
+      const reasons = building ? explainedReasons(decision.reasons, former && compareWithFormer(former, inputs)) : [];
+      if (building) {
+        for (const { at, why } of inputs.analysis.unresolved) {
+          reasons.push({ kind: 'unresolved-source', line: at.line, detail: why });
+        }
+        warnings.push(...warningsOf(inputs, await context.lostModes()));
+      }
+      const planned: PlannedLayer = {
+        name: link.layer.name,
+        platform,
+        image: link.layer.image.text,
+        repository: link.layer.image.path,
+        fingerprint: inputs.fingerprint,
+        action: decision.action,
+        digest: building ? null : decision.digest,
+        parents: link.parents,
+        wave: null,
+        comparedWith: former?.digest ?? null,
+        reasons: reasons.slice(0, reasonsShown),
+        reasonCount: reasons.length,
+      };
+      return { planned, inputs, context, former, reasons };
+    }),
+  );
+  const layers = builds.map((build) => build.planned);
+  const waves = wavesOf(layers);
+  for (const [wave, members] of waves.entries()) for (const layer of members) layer.wave = wave;
+  const plan: Plan = {
+    schema: 1,
+    store: request.store.name,
+    layers,
+    waves: waves.map((members) => members.map(({ name, platform }) => ({ name, platform }))),
+    hasWork: waves.length > 0,
+    warnings: [...new Set(warnings)].sort(),
+  };
+  return { plan, builds };
+}

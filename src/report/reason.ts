@@ -1,0 +1,64 @@
+import type { Reason } from '../plan/plan.ts';
+
+const shortDigest = (text: string) => text.replace(/^(sha256:)?([0-9a-f]{12})[0-9a-f]{52}$/, '$2');
+
+function shorten(text: string, length = 60): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
+}
+
+function valueText(value: string | null | undefined): string {
+  return value === null || value === undefined ? '(unset)' : shorten(shortDigest(value), 40);
+}
+
+function instructionText({ name, from, to }: Reason): string {
+  const of = name === undefined ? '' : `${name}: `;
+  if (from == null) return `${of}${shorten(to ?? '')} added`;
+  if (to == null) return `${of}${shorten(from)} removed`;
+  return `${of}${shorten(from, 40)} → ${shorten(to, 40)}`;
+}
+
+/** One reason in the words of the people who read plans: "docker/service/app.py changed", "ARG OPENVINO: y → n". */
+export function describeReason(reason: Reason): string {
+  const { kind, path, name, from, to, detail } = reason;
+  switch (kind) {
+    case 'never-built':
+      return detail ?? 'never built';
+    case 'file-added':
+      return `${path} added`;
+    case 'file-changed':
+      return `${path} changed`;
+    case 'file-removed':
+      return `${path} removed`;
+    case 'mode-changed':
+      return `${path}: mode ${from} → ${to}`;
+    case 'instruction-changed':
+      return instructionText(reason);
+    case 'arg-changed':
+      return `ARG ${name}: ${valueText(from)} → ${valueText(to)}`;
+    case 'base-changed':
+      if (from == null) return `base ${name} is new`;
+      if (to == null) return `base ${name} is gone`;
+      return `base ${name} moved: ${valueText(from)} → ${valueText(to)}`;
+    case 'parent-changed':
+      return detail === undefined ? `parent ${name} changed` : `parent ${name} changed: ${detail}`;
+    case 'platform-changed':
+      return `platform: ${valueText(from)} → ${valueText(to)}`;
+    case 'target-changed':
+      return `target: ${valueText(from)} → ${valueText(to)}`;
+    case 'mount-changed':
+      return `mount ${name}: ${valueText(from)} → ${valueText(to)}`;
+    case 'refresh':
+      return `refresh: ${valueText(from)} → ${valueText(to)}`;
+    case 'unpinned-source':
+      return `ADD ${name} has no checksum, so it is always built`;
+    case 'unresolved-source':
+      return `a COPY source can't be known before the build, so the whole context counts${detail ? `: ${detail}` : ''}`;
+    case 'saved-broken':
+      return `the saved image is broken: ${detail}`;
+    case 'tool-changed':
+      return `${name}: ${valueText(from)} → ${valueText(to)}`;
+    case 'forced':
+      return 'forced';
+  }
+}
