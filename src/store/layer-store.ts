@@ -11,6 +11,8 @@ export interface BlobSource {
   open(offset?: number): Readable;
   /** A file that holds exactly these bytes and that the store may link or copy instead of streaming. */
   file?: string;
+  /** `file` is the caller's own temporary file: the store may take it over by a hard link. Nobody may write it again. */
+  disposable?: true;
 }
 
 export type BlobPut =
@@ -34,6 +36,11 @@ export interface LayerStore {
   /** As getManifest, without the bytes; for digests that are about to be used all the same, call getManifest. */
   headManifest(repository: string, reference: string): Promise<Descriptor | undefined>;
   hasBlob(repository: string, digest: Digest): Promise<boolean>;
+  /**
+   * Why a blob that a manifest names cannot be right, where that can be told without network and without reading it (a
+   * folder: it is missing or has another size). Undefined: nothing is known against it.
+   */
+  blobFault?(repository: string, blob: Pick<Descriptor, 'digest' | 'size'>): Promise<string | undefined>;
   /**
    * A stream that fails before its end when size or digest is wrong. Throws a Failure when the blob is missing.
    */

@@ -1,0 +1,171 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { link, mkdir, readFile, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../failure.ts';
+import { temporaryName } from './durable-write.ts';
+
+/*
+ * Node has no flock, and a lock file that is removed when it looks stale can be removed under its next owner. So locks
+ * here are numbered files that are made by link(2) and never taken over: who finds the highest number released (empty)
+ * or its owner gone makes the next number, which only one can; who then sees a higher one than his own came too late.
+ */
+
+interface Owner {
+  pid: number;
+  /** Clock ticks after boot at which the process began: a pid that was given anew is another process. */
+  started: string | null;
+  /** Boot and pid namespace: only in the same one says the pid anything. */
+  place: string;
+}
+
+/** A holder elsewhere (another host or container on a shared folder) is taken for gone after this long without a beat. */
+const silenceOfForeigners = 60_000;
+const beat = 15_000;
+const patience = 120_000;
+
+const queues = new Map<string, Promise<unknown>>();
+
+/**
+ * Runs `work` while no other process and nobody in this one holds the lock of the folder. A holder that was killed
+ * holds nothing. Throws a Failure after two minutes of waiting.
+ */
+export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const before = queues.get(folder) ?? Promise.resolve();
+  const mine = before.then(() => locked(folder, work));
+  const settled = mine.catch(() => {});
+  queues.set(folder, settled);
+  try {
+    return await mine;
+  } finally {
+    if (queues.get(folder) === settled) queues.delete(folder);
+  }
+}
+
+async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  await mkdir(folder, { recursive: true });
+  const lock = await acquire(folder);
+  const heart = setInterval(() => void utimes(lock, new Date(), new Date()).catch(() => {}), beat);
+  heart.unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(heart);
+    await truncate(lock, 0).catch(() => {});
+  }
+}
+
+async function acquire(folder: string): Promise<string> {
+  const deadline = Date.now() + patience;
+  const ticket = temporaryName(folder);
+  let pause = 2;
+  try {
+    for (;;) {
+      const highest = (await numbers(folder)).at(-1) ?? 0;
+      const holder = highest === 0 ? undefined : await holderOf(folder, highest);
+      if (holder === undefined) {
+        await writeFile(ticket, JSON.stringify(self()));
+        const next = join(folder, String(highest + 1));
+        if (await linked(ticket, next)) {
+          const now = await numbers(folder);
+          if (now.at(-1) === highest + 1) {
+            // The last few stay: a listing that runs meanwhile must see at least one that is higher than a late one.
+            for (const old of now.slice(0, -8)) await rm(join(folder, String(old)), { force: true });
+            return next;
+          }
+          await rm(next, { force: true });
+        }
+        continue;
+      }
+      if (Date.now() > deadline) {
+        throw new Failure({
+          doing: `locking ${folder}`,
+          because: `process ${holder.pid} has held the lock for two minutes`,
+          fix: `end that process if it hangs, or remove ${join(folder, String(highest))} if it runs on another machine that is gone`,
+        });
+      }
+      await sleep(pause + Math.random() * pause);
+      pause = Math.min(pause * 2, 50);
+    }
+  } finally {
+    await rm(ticket, { force: true }).catch(() => {});
+  }
+}
+
+async function numbers(folder: string): Promise<number[]> {
+  const names = (await readdir(folder)).filter((name) => /^[1-9][0-9]*$/.test(name));
+  return names.map(Number).toSorted((a, b) => a - b);
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Who holds that lock; undefined when it was released or its holder is gone. */
+async function holderOf(folder: string, number: number): Promise<Owner | undefined> {
+  const path = join(folder, String(number));
+  let text: string;
+  let touched: number;
+  try {
+    text = await readFile(path, 'utf8');
+    touched = (await stat(path)).mtimeMs;
+  } catch (error) {
+    // Removed meanwhile by the holder of a higher number: look again.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { pid: 0, started: null, place: 'gone' };
+    throw error;
+  }
+  if (text === '') return undefined;
+  let owner: Owner;
+  try {
+    owner = JSON.parse(text) as Owner;
+  } catch {
+    // Zeros after a power cut: nobody who runs wrote this.
+    return undefined;
+  }
+  if (owner.place === self().place) return runs(owner) ? owner : undefined;
+  return Date.now() - touched > silenceOfForeigners ? undefined : owner;
+}
+
+function runs(owner: Owner): boolean {
+  if (owner.started !== null) return startOf(owner.pid) === owner.started;
+  try {
+    process.kill(owner.pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)); the name in parentheses may hold spaces. A zombie has ended. */
+function startOf(pid: number): string | null {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return fields[0] === 'Z' ? null : (fields[19] ?? null);
+  } catch {
+    return null;
+  }
+}
+
+let me: Owner | undefined;
+function self(): Owner {
+  me ??= { pid: process.pid, started: startOf(process.pid), place: placeOf() };
+  return me;
+}
+
+function placeOf(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
+}

@@ -1,0 +1,386 @@
+import { createReadStream } from 'node:fs';
+import { constants, copyFile, link, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Writable, addAbortSignal, pipeline as pipe, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Failure } from '../failure.ts';
+import { BrokenContent } from '../oci/broken-content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestOf, hexOf, isDigest, type Digest } from '../oci/digest.ts';
+import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
+import { verifying } from '../oci/verify.ts';
+import { fileFailure, syncFolder, temporaryName, writeDurably } from './durable-write.ts';
+import { withFolderLock } from './folder-lock.ts';
+import type { BlobPut, BlobSource, PruneStore } from './layer-store.ts';
+import {
+  cachedLayoutIndex,
+  emptyIndex,
+  findName,
+  layoutMarker,
+  readLayoutIndex,
+  splitName,
+  withName,
+  withoutName,
+} from './layout-index.ts';
+
+const readAhead = 1024 * 1024;
+
+/**
+ * A store in a folder: an OCI image layout (image-layout.md) that other tools can read at any moment. Blobs are shared
+ * by all its repositories; a tag is an entry of index.json named `<image>:<tag>`. Several processes may use it at once:
+ * every file comes whole by rename, and index.json changes under a lock. The folder is made by the first write.
+ */
+export class LayoutStore implements PruneStore {
+  readonly name: string;
+  /** Absolute path of the folder. */
+  readonly path: string;
+  readonly #index: () => Promise<ImageIndex | undefined>;
+
+  constructor(path: string, name = `oci:${path}`) {
+    this.path = path;
+    this.name = name;
+    this.#index = cachedLayoutIndex(path);
+  }
+
+  blobPath(digest: Digest): string {
+    return join(this.path, 'blobs', 'sha256', hexOf(digest));
+  }
+
+  async getManifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
+    const entry = await this.#entry(repository, reference);
+    if (entry === undefined) return undefined;
+    const doing = `reading ${repository}:${reference} in ${this.name}`;
+    const path = this.blobPath(entry.digest);
+    const size = await sizeOf(path);
+    if (size === undefined) {
+      if (isDigest(reference)) return undefined;
+      throw this.#broken(doing, `the tag names ${entry.digest}, and ${path} is missing`);
+    }
+    if (size > largestManifest && isDigest(reference)) return undefined;
+    if (size > largestManifest) throw this.#broken(doing, `${path} has ${size} bytes, too many for a manifest`);
+    const bytes = await this.#guard(doing, () => readFile(path));
+    const found = digestOf(bytes);
+    if (found !== entry.digest) throw this.#broken(doing, `the bytes of ${path} are those of ${found}`);
+    try {
+      const { mediaType } = parseManifest(bytes, entry.mediaType);
+      return { descriptor: { mediaType, digest: entry.digest, size }, bytes };
+    } catch (error) {
+      // Another blob, such as an image config: there is no manifest of that digest.
+      if (isDigest(reference)) return undefined;
+      throw this.#broken(doing, `${path} is ${(error as Error).message}`);
+    }
+  }
+
+  async headManifest(repository: string, reference: string): Promise<Descriptor | undefined> {
+    // Without the bytes a digest alone tells no media type, and a manifest is small.
+    return (await this.getManifest(repository, reference))?.descriptor;
+  }
+
+  async hasBlob(_repository: string, digest: Digest): Promise<boolean> {
+    return (await sizeOf(this.blobPath(digest))) !== undefined;
+  }
+
+  /** Why a blob cannot be right, as far as its file's size tells without reading it. */
+  async blobFault(_repository: string, blob: Pick<Descriptor, 'digest' | 'size'>): Promise<string | undefined> {
+    const path = this.blobPath(blob.digest);
+    const size = await sizeOf(path);
+    if (size === undefined) return `${path} is missing`;
+    return size === blob.size ? undefined : `${path} has ${size} bytes instead of ${blob.size}`;
+  }
+
+  async openBlob(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    signal?: AbortSignal,
+  ): Promise<Readable> {
+    signal?.throwIfAborted();
+    const doing = `reading a blob of ${repository} in ${this.name}`;
+    const fault = await this.blobFault(repository, blob);
+    if (fault !== undefined) throw this.#broken(doing, fault);
+    const path = this.blobPath(blob.digest);
+    const file = await this.#guard(doing, () => open(path, 'r'));
+    const source = file.createReadStream({ highWaterMark: readAhead });
+    const checked = verifying(blob, (because) => this.#broken(doing, `${path} is damaged: ${because}`));
+    pipe(source, checked, () => {});
+    if (signal !== undefined) addAbortSignal(signal, checked);
+    return checked;
+  }
+
+  async listTags(repository: string): Promise<string[]> {
+    const names = ((await this.#index())?.manifests ?? []).map(splitName);
+    const tags = names.filter((name) => name?.repository === repository).map((name) => name!.tag);
+    return [...new Set(tags)].toSorted();
+  }
+
+  async listRepositories(): Promise<string[]> {
+    const names = ((await this.#index())?.manifests ?? []).map(splitName);
+    return [...new Set(names.flatMap((name) => (name ? [name.repository] : [])))].toSorted();
+  }
+
+  async putBlob(
+    repository: string,
+    blob: BlobSource,
+    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+  ): Promise<BlobPut> {
+    const path = this.blobPath(blob.digest);
+    const doing = `saving a blob of ${repository} in ${this.name}`;
+    return this.#guard(doing, async () => {
+      // A file of another size is a damaged one: it is replaced.
+      if ((await sizeOf(path)) === blob.size) {
+        // What is about to be named again is young again: `sweep` spares it.
+        await utimes(path, new Date(), new Date());
+        return { outcome: 'present' };
+      }
+      await this.#create();
+      const wrong = unusable(doing);
+      if (blob.file !== undefined && (await this.#adopt(blob, blob.file, path, wrong, options.signal))) {
+        return { outcome: 'uploaded', bytes: blob.size };
+      }
+      await writeDurably(this.#ingest, path, async (handle) => {
+        const sink = new Writable({
+          highWaterMark: readAhead,
+          write(chunk: Uint8Array, _encoding, done) {
+            handle.writeFile(chunk).then(() => done(), done);
+          },
+        });
+        await pipeline(blob.open(), verifying(blob, wrong), sink, aborting(options.signal));
+      });
+      return { outcome: 'uploaded', bytes: blob.size };
+    });
+  }
+
+  async putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {
+    const doing = `saving ${repository}:${reference} in ${this.name}`;
+    const { bytes, descriptor } = manifest;
+    const wrong = unusable(doing);
+    const digest = digestOf(bytes);
+    if (digest !== descriptor.digest)
+      throw wrong(`the manifest's bytes are those of ${digest}, not ${descriptor.digest}`);
+    if (isDigest(reference) && reference !== digest) throw wrong(`the manifest's digest is ${digest}`);
+    const parsed = parseManifest(bytes, descriptor.mediaType);
+    await this.#guard(doing, async () => {
+      await this.#create();
+      await withFolderLock(this.#lock, async () => {
+        for (const named of namedBy(parsed)) {
+          if (named.urls !== undefined && named.urls.length > 0) continue;
+          const fault = await this.blobFault(repository, named);
+          if (fault !== undefined) throw wrong(`it names ${named.digest}, and ${fault}`);
+        }
+        const path = this.blobPath(digest);
+        const before = await readFile(path).catch(() => undefined);
+        if (before === undefined || digestOf(before) !== digest) {
+          await writeDurably(this.#ingest, path, (handle) => handle.writeFile(bytes));
+        } else {
+          await utimes(path, new Date(), new Date());
+        }
+        if (isDigest(reference)) return;
+        const entry: Descriptor = { mediaType: parsed.mediaType, digest, size: bytes.length };
+        if (parsed.manifest.artifactType !== undefined) entry.artifactType = parsed.manifest.artifactType;
+        if (descriptor.platform !== undefined) entry.platform = descriptor.platform;
+        await this.#writeIndex((index) => withName(index, `${repository}:${reference}`, entry));
+      });
+    });
+  }
+
+  async removeTag(repository: string, tag: string): Promise<void> {
+    if ((await this.#index()) === undefined) return;
+    await this.#guard(`removing ${repository}:${tag} from ${this.name}`, () =>
+      withFolderLock(this.#lock, () => this.#writeIndex((index) => withoutName(index, `${repository}:${tag}`))),
+    );
+  }
+
+  async sweep(olderThan: Date): Promise<{ bytes: number; blobs: number }> {
+    if ((await this.#index()) === undefined) return { bytes: 0, blobs: 0 };
+    return this.#guard(`removing what no tag reaches from ${this.name}`, () =>
+      withFolderLock(this.#lock, async () => {
+        const reached = await this.#reached();
+        const freed = { bytes: 0, blobs: 0 };
+        const blobs = join(this.path, 'blobs', 'sha256');
+        for (const [folder, kept] of [
+          [blobs, reached],
+          [this.#ingest, new Set<string>()],
+        ] as const) {
+          for (const name of await readdir(folder)) {
+            if (kept.has(name)) continue;
+            const found = await stat(join(folder, name)).catch(() => undefined);
+            if (!found?.isFile() || found.mtime >= olderThan) continue;
+            await rm(join(folder, name), { force: true });
+            freed.bytes += found.size;
+            if (folder === blobs) freed.blobs += 1;
+          }
+        }
+        await syncFolder(blobs);
+        return freed;
+      }),
+    );
+  }
+
+  /** Takes a damaged blob out of the way, so that the next save writes it anew. */
+  async removeBlob(digest: Digest): Promise<void> {
+    const path = this.blobPath(digest);
+    await this.#guard(`removing ${path}`, async () => {
+      await rm(path, { force: true });
+      await syncFolder(dirname(path));
+    });
+  }
+
+  /** Hex digests of everything that an entry of index.json reaches. What cannot be read might reach more: it throws. */
+  async #reached(): Promise<Set<string>> {
+    const reached = new Set<string>();
+    const pending: Descriptor[] = [...((await readLayoutIndex(this.path))?.manifests ?? [])];
+    for (let each = pending.pop(); each !== undefined; each = pending.pop()) {
+      if (reached.has(hexOf(each.digest))) continue;
+      reached.add(hexOf(each.digest));
+      if (!isIndexType(each.mediaType) && !isManifestType(each.mediaType)) continue;
+      const manifest = await this.getManifest('', each.digest);
+      // A platform that was never copied here; but a tag on nothing may be the trace of a damaged disk.
+      if (manifest === undefined && each.annotations === undefined) continue;
+      if (manifest === undefined) {
+        const because = `index.json names ${each.digest}, and ${this.blobPath(each.digest)} is missing`;
+        throw this.#broken(`looking for what is in use in ${this.name}`, because);
+      }
+      pending.push(...namedBy(parseManifest(manifest.bytes, each.mediaType)));
+    }
+    return reached;
+  }
+
+  get #ingest(): string {
+    return join(this.path, '.ingest');
+  }
+
+  get #lock(): string {
+    return join(this.path, '.lock');
+  }
+
+  async #entry(
+    repository: string,
+    reference: string,
+  ): Promise<(Pick<Descriptor, 'digest'> & { mediaType?: string }) | undefined> {
+    if (isDigest(reference)) return { digest: reference };
+    const index = await this.#guard(`reading ${this.name}`, this.#index);
+    return index && findName(index, `${repository}:${reference}`);
+  }
+
+  async #writeIndex(change: (index: ImageIndex) => ImageIndex | undefined): Promise<void> {
+    const changed = change((await readLayoutIndex(this.path)) ?? emptyIndex);
+    if (changed === undefined) return;
+    await writeDurably(this.#ingest, join(this.path, 'index.json'), (handle) =>
+      handle.writeFile(JSON.stringify(changed)),
+    );
+  }
+
+  /** A clone of the file (reflink), or the file itself under a second name where its owner gives it away. */
+  async #adopt(
+    blob: BlobSource,
+    file: string,
+    path: string,
+    wrong: (because: string) => Error,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const temporary = temporaryName(this.#ingest);
+    try {
+      await copyFile(file, temporary, constants.COPYFILE_FICLONE_FORCE).catch((error: unknown) => {
+        if (blob.disposable !== true) throw error;
+        return rm(temporary, { force: true }).then(() => link(file, temporary));
+      });
+    } catch {
+      await rm(temporary, { force: true });
+      return false;
+    }
+    try {
+      const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+      const bytes = createReadStream(temporary, { highWaterMark: readAhead });
+      await pipeline(bytes, verifying(blob, wrong), nowhere, aborting(signal));
+      const handle = await open(temporary, 'r+');
+      try {
+        await handle.chmod(0o644);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+      await utimes(path, new Date(), new Date());
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(path));
+    return true;
+  }
+
+  /** Makes the layout, or what of it is missing. */
+  async #create(): Promise<void> {
+    if ((await sizeOf(join(this.path, 'index.json'))) !== undefined) {
+      await mkdir(this.#ingest, { recursive: true });
+      await mkdir(join(this.path, 'blobs', 'sha256'), { recursive: true });
+      return;
+    }
+    const present = await readdir(this.path).catch(() => []);
+    const foreign = present.filter((name) => !['blobs', 'oci-layout', 'ingest', '.ingest', '.lock'].includes(name));
+    if (foreign.length > 0) {
+      throw new Failure({
+        doing: `making a store in ${this.path}`,
+        because: `the folder holds ${foreign[0]} and is no OCI image layout`,
+        fix: 'name an empty folder or one that is not there yet as `store:`',
+        kind: 'input',
+      });
+    }
+    for (const folder of [join(this.path, 'blobs', 'sha256'), this.#ingest]) await mkdir(folder, { recursive: true });
+    await withFolderLock(this.#lock, async () => {
+      for (const [name, text] of [
+        ['oci-layout', layoutMarker],
+        ['index.json', JSON.stringify(emptyIndex)],
+      ] as const) {
+        const path = join(this.path, name);
+        if ((await sizeOf(path)) === undefined)
+          await writeDurably(this.#ingest, path, (handle) => handle.writeFile(text));
+      }
+      await syncFolder(dirname(this.path));
+    });
+    await ignoreInGit(dirname(this.path));
+  }
+
+  #broken(doing: string, because: string): BrokenContent {
+    return new BrokenContent({
+      doing,
+      because,
+      fix: '`imgbuild store verify --repair` takes damaged layers out of the store; the next build makes them anew',
+    });
+  }
+
+  async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw fileFailure(doing, error);
+    }
+  }
+}
+
+function aborting(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+/** What was handed over for saving is not what it was said to be. */
+function unusable(doing: string): (because: string) => BrokenContent {
+  return (because) => new BrokenContent({ doing, because, fix: 'build the layer again' });
+}
+
+/** `.imgbuild` keeps itself out of the repository around it. */
+async function ignoreInGit(folder: string): Promise<void> {
+  if (basename(folder) !== '.imgbuild') return;
+  const path = join(folder, '.gitignore');
+  if ((await sizeOf(path)) === undefined) await writeDurably(folder, path, (handle) => handle.writeFile('*\n'));
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw fileFailure(`reading ${path}`, error);
+  }
+}
