@@ -1,0 +1,162 @@
+import type { Plan, PlannedLayer } from '../plan/plan.ts';
+import { formatBytes, formatSeconds } from './progress.ts';
+import { describeReason } from './reason.ts';
+
+/** GitHub drops the whole summary of a step that is larger. In bytes. */
+export const largestSummary = 1024 * 1024;
+
+/** Beyond this a picture helps no one, and GitHub's Mermaid stops drawing (500 edges, 50,000 characters). */
+const mostPictured = 60;
+
+/** How many reasons a table cell holds; all of them stand below it. */
+const reasonsInCell = 2;
+
+/** What became of a layer. `seconds`: of its build. */
+export interface LayerOutcome {
+  name: string;
+  platform: string;
+  outcome: 'built' | 'reused';
+  digest: string;
+  seconds?: number;
+}
+
+/** In bytes. `moved`: sent to or read from the store; `saved`: what a run without a store would have moved too. */
+export interface Traffic {
+  moved: number;
+  saved: number;
+}
+
+/** The plan as a page: one line that tells it all, a table, the chain as a picture, every reason. Markdown. */
+export function planSummary(plan: Plan): string {
+  const building = plan.layers.filter((layer) => layer.action === 'build');
+  const title =
+    building.length === 0
+      ? `Nothing to build: ${count(plan.layers.length, 'layer')} reused`
+      : `${building.length} of ${count(plan.layers.length, 'layer')} to build`;
+  const rows = plan.layers.map((layer) => [
+    code(layer.name),
+    text(layer.platform),
+    layer.action === 'build' ? '**build**' : 'reuse',
+    layer.action === 'build' ? whyIn(layer) : code(layer.digest?.slice(7, 19) ?? ''),
+  ]);
+  return sections([
+    `### ${title}`,
+    `Store: ${code(plan.store)}`,
+    table(['Layer', 'Platform', '', 'Why, or the saved image'], rows),
+    picture(plan.layers),
+    reasonsBelow(building),
+    plan.warnings.length === 0 ? '' : ['**Warnings**', '', ...plan.warnings.map((line) => `- ${text(line)}`)].join('\n'),
+  ]);
+}
+
+/** What a build did: a line for each layer, the time, and the bytes that the store saved. Markdown. */
+export function buildSummary(layers: readonly LayerOutcome[], traffic: Traffic | undefined): string {
+  const built = layers.filter((layer) => layer.outcome === 'built').length;
+  const rows = layers.map((layer) => [
+    code(layer.name),
+    text(layer.platform),
+    layer.outcome,
+    layer.seconds === undefined ? '' : formatSeconds(layer.seconds),
+    code(layer.digest.slice(7, 19)),
+  ]);
+  return sections([
+    `### ${count(built, 'layer')} built, ${layers.length - built} reused`,
+    table(['Layer', 'Platform', '', 'Time', 'Image'], rows),
+    traffic === undefined ? '' : trafficLine(traffic),
+  ]);
+}
+
+export function trafficLine({ moved, saved }: Traffic): string {
+  return `Moved ${formatBytes(moved)}, saved ${formatBytes(saved)}.`;
+}
+
+export interface Row {
+  cells: readonly string[];
+}
+
+/** A titled table of plain texts, for what is not a layer: tags, packages, deltas. Markdown. */
+export function tableSummary(title: string, header: readonly string[], rows: readonly Row[], below = ''): string {
+  return sections([
+    `### ${text(title)}`,
+    rows.length === 0 ? '' : table(header, rows.map((row) => row.cells.map(text))),
+    below,
+  ]);
+}
+
+/** Joins the parts that fit; says so where some do not. */
+export function sections(parts: readonly string[], limit: number = largestSummary): string {
+  const note = '_The rest is too large for this page; the log has it all._\n';
+  const room = limit - Buffer.byteLength(note) - 2;
+  let page = '';
+  for (const part of parts) {
+    if (part === '') continue;
+    const next = page === '' ? `${part}\n` : `${page}\n${part}\n`;
+    if (Buffer.byteLength(next) > room) return `${page}\n${note}`;
+    page = next;
+  }
+  return page;
+}
+
+function whyIn(layer: PlannedLayer): string {
+  const shown = layer.reasons.slice(0, reasonsInCell).map((reason) => text(describeReason(reason)));
+  const more = layer.reasonCount - shown.length;
+  return shown.join('<br>') + (more > 0 ? `<br>and ${more} more` : '');
+}
+
+function reasonsBelow(building: readonly PlannedLayer[]): string {
+  const longer = building.filter((layer) => layer.reasonCount > reasonsInCell);
+  return longer
+    .map((layer) => {
+      const lines = layer.reasons.map((reason) => `- ${text(describeReason(reason))}`);
+      const more = layer.reasonCount - layer.reasons.length;
+      if (more > 0) lines.push(`- and ${more} more; \`imgbuild plan --explain ${layer.name}\` shows them all`);
+      const head = `<summary>Why ${code(layer.name)} (${text(layer.platform)}) is built</summary>`;
+      return ['<details>', head, '', ...lines, '', '</details>'].join('\n');
+    })
+    .join('\n');
+}
+
+/** The chain as a Mermaid flowchart: what is built stands out. */
+function picture(layers: readonly PlannedLayer[]): string {
+  if (layers.length === 0 || layers.length > mostPictured) return '';
+  const id = (layer: PlannedLayer) => `n${layers.indexOf(layer)}`;
+  const several = new Set(layers.map((layer) => layer.platform)).size > 1;
+  const nodes = layers.map((layer) => {
+    const label = several ? `${layer.name}<br>${layer.platform}` : layer.name;
+    return `  ${id(layer)}["${label.replaceAll('"', '#quot;')}"]:::${layer.action}`;
+  });
+  const edges = layers.flatMap((layer) =>
+    layer.parents.flatMap((parent) => {
+      const above = layers.find((other) => other.name === parent && other.platform === layer.platform);
+      return above ? [`  ${id(above)} --> ${id(layer)}`] : [];
+    }),
+  );
+  const styles = [
+    '  classDef build fill:#fff3cd,stroke:#b58900,stroke-width:2px,color:#3b2f00',
+    '  classDef reuse fill:#e6f4ea,stroke:#5f9b6b,color:#16361e',
+  ];
+  return ['```mermaid', 'flowchart LR', ...nodes, ...edges, ...styles, '```'].join('\n');
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** Text of the user's as it is: nothing in it may become markup, a mention or a new cell. */
+function text(raw: string): string {
+  return raw
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/[\\`*_[\]|#~@]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+function code(raw: string): string {
+  return raw === '' ? '' : `<code>${text(raw)}</code>`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
