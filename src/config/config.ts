@@ -38,7 +38,8 @@ export interface Layer {
   /** Whether .git is part of the context. */
   git: boolean;
   refresh?: 'daily' | 'weekly' | 'monthly';
-  release: boolean;
+  /** As written; where no layer says, a release has the images that no other layer is built on. */
+  release?: boolean;
   /** Names of layers that this one needs where its Dockerfile can't tell. */
   needs: string[];
   platforms: Platform[];
@@ -57,6 +58,7 @@ export interface LayerImage {
   tag: string;
 }
 
+/** `path` is absolute, or relative to the root: a secret may lie outside the repository. */
 export type SecretSource = { id: string } & ({ from: 'file'; path: string } | { from: 'env'; name: string });
 
 /** Where a base that is in no registry comes from. `path` is absolute. */
@@ -69,6 +71,7 @@ export interface Deb {
   description: string;
   maintainer: string;
   section: string;
+  /** Debian's name; `any`: one package per platform of the service's layer. */
   architecture: string;
   depends: string[];
   recommends: string[];

@@ -1,0 +1,233 @@
+import * as z from 'zod';
+import { parsePlatform } from '../oci/platform.ts';
+import { parseReference } from '../oci/reference.ts';
+import { parseBaseSource } from './base-source.ts';
+import type { SecretSource } from './config.ts';
+import { debSchema, parseDebName } from './deb.ts';
+import { parseImage } from './image.ts';
+import { modelSchema, parseModelName } from './model.ts';
+import { parsePath } from './path.ts';
+import { defaultStoreText, parseStoreAddress } from './store-address.ts';
+import { key, text, Wrong } from './wrong.ts';
+
+const name = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
+const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Throws a Wrong. Layers, and the whole: a part of file names, tags and repositories. */
+function parseName(value: string): string {
+  if (!name.test(value) || value.length > 64) {
+    throw new Wrong(
+      'this is not a name',
+      'write at most 64 lower-case letters and digits, a letter first, with single . _ - between them, as in ccai-demo',
+    );
+  }
+  return value;
+}
+
+function parseVariable(value: string): string {
+  if (!variable.test(value)) {
+    throw new Wrong('this is not the name of a build arg', 'write letters, digits and _, no digit first');
+  }
+  return value;
+}
+
+const args = (whose: string) =>
+  z
+    .record(key({ description: "An ARG's name.", pattern: variable.source }, parseVariable), z.string())
+    .meta({ description: `Build args ${whose}.`, examples: ['{ WORKERS: "4" }'] });
+
+const platforms = z.array(
+  text({ description: 'OS/ARCH or OS/ARCH/VARIANT', examples: ['linux/arm64'] }, (value) => {
+    try {
+      return parsePlatform(value);
+    } catch {
+      throw new Wrong('this is not a platform', 'write OS/ARCH or OS/ARCH/VARIANT, as in linux/amd64');
+    }
+  }),
+);
+
+const copyEntry = z
+  .strictObject({
+    src: text({ description: "A file or folder, relative to the repository's root.", examples: ['common'] }, (value) =>
+      parsePath(value),
+    ),
+    dst: text(
+      {
+        description: 'Where it appears in the context, as `cp -r` would put it; nothing may be there yet.',
+        examples: ['lib/common'],
+      },
+      (value) => {
+        const path = parsePath(value, 'the context');
+        if (path === '.') throw new Wrong('this is the context itself', 'write the name that the copy gets in it');
+        return path;
+      },
+    ),
+  })
+  .meta({
+    description: 'A file or folder from elsewhere in the repository.',
+    examples: ['{ src: common, dst: lib/common }'],
+  });
+
+const secret = z
+  .strictObject({
+    id: text({ description: 'The id that RUN --mount=type=secret names.', examples: ['pip'] }, (value) => {
+      if (!/^[A-Za-z0-9_.-]+$/.test(value)) throw new Wrong('this is not a secret id', 'write letters, digits, _ . -');
+      return value;
+    }),
+    file: z
+      .string()
+      .min(1)
+      .meta({
+        description: "A file that holds it: absolute, or relative to the repository's root.",
+        examples: ['pip.conf'],
+      })
+      .optional(),
+    env: text(
+      { description: 'An environment variable that holds it.', examples: ['PIP_TOKEN'] },
+      parseVariable,
+    ).optional(),
+  })
+  .transform(({ id, file, env }, context): SecretSource => {
+    if (file !== undefined && env === undefined) return { id, from: 'file', path: file };
+    if (env !== undefined && file === undefined) return { id, from: 'env', name: env };
+    context.issues.push({
+      code: 'custom',
+      input: id,
+      message: file === undefined ? 'the secret comes from nowhere' : 'the secret comes from two places',
+      params: { fix: 'write either file: PATH or env: NAME' },
+    });
+    return z.NEVER;
+  })
+  .meta({
+    description: 'A secret; its value is in no fingerprint and no image.',
+    examples: ['{ id: pip, env: PIP_TOKEN }'],
+  });
+
+export const layerSchema = z
+  .strictObject({
+    context: text(
+      { description: "The folder that the build sees, relative to the repository's root.", examples: ['docker/base'] },
+      (value) => parsePath(value),
+    ),
+    dockerfile: text(
+      {
+        description: "Relative to the repository's root. Default: Dockerfile in the context.",
+        examples: ['docker/base/Dockerfile'],
+      },
+      (value) => parsePath(value),
+    ).optional(),
+    target: z
+      .string()
+      .min(1)
+      .meta({ description: 'The stage to build. Default: the last.', examples: ['runtime'] })
+      .optional(),
+    image: text(
+      {
+        description:
+          "[PATH/]NAME[:TAG], lower case, without a registry: what other Dockerfiles' FROM names. Default: the layer's name.",
+        examples: ['service_runtime_base:ubuntu_20.04'],
+      },
+      parseImage,
+    ).optional(),
+    args: args("of this layer; they win over the file's").default({}),
+    copy: z.array(copyEntry).meta({ description: 'Added to the context; never written into the tree.' }).default([]),
+    git: z
+      .boolean()
+      .meta({ description: 'Whether .git is part of the context.', examples: ['true'] })
+      .default(false),
+    refresh: z
+      .enum(['daily', 'weekly', 'monthly'])
+      .meta({ description: 'How often `imgbuild lock --due` asks for a new build, whether or not an input changed.' })
+      .optional(),
+    release: z
+      .boolean()
+      .meta({
+        description:
+          'Whether a release has this image. Default: where no layer says, those that no other layer is built on.',
+        examples: ['true'],
+      })
+      .optional(),
+    needs: z
+      .array(z.string())
+      .meta({ description: 'Layers that this one needs where its Dockerfile cannot tell.', examples: ['[base]'] })
+      .default([]),
+    platforms: platforms
+      .min(1)
+      .meta({ description: "Default: the file's platforms.", examples: ['[linux/amd64]'] })
+      .optional(),
+    labels: z
+      .record(z.string().min(1), z.string())
+      .meta({ description: 'Labels of the image.', examples: ['{ org.opencontainers.image.vendor: ACME }'] })
+      .default({}),
+    secrets: z.array(secret).default([]),
+    ssh: z
+      .array(z.string().min(1))
+      .meta({ description: 'As `docker build --ssh`: default, or ID=SOCKET.', examples: ['[default]'] })
+      .default([]),
+  })
+  .meta({ description: 'One image of the chain.', examples: ['{ context: docker/base, image: base:1 }'] });
+
+/** The one definition of imgbuild.yaml. */
+export const configSchema = z
+  .strictObject({
+    version: z.literal(1).meta({ description: 'Version of this format.', examples: ['1'] }),
+    name: text(
+      { description: 'Name of the whole: of deltas and of its folder on devices.', examples: ['ccai'] },
+      parseName,
+    ),
+    store: text(
+      {
+        description: 'Where images are saved: a folder (./DIR or oci:DIR), or a registry (HOST[:PORT]/PATH).',
+        examples: ['ghcr.io/acme/ccai'],
+      },
+      (value) => {
+        parseStoreAddress(value, '/');
+        return value;
+      },
+    )
+      .meta({ default: defaultStoreText })
+      .optional(),
+    platforms: platforms
+      .min(1)
+      .meta({ description: "Default: the building machine's.", examples: ['[linux/amd64, linux/arm64]'] })
+      .optional(),
+    args: args('of every layer that declares them').default({}),
+    layers: z
+      .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
+      .meta({ description: 'The images, by name.', examples: ['{ base: { context: docker/base } }'] }),
+    bases: z
+      .record(
+        key({ description: 'The reference as a FROM names it.' }, (value) => {
+          try {
+            parseReference(value);
+          } catch (error) {
+            throw new Wrong((error as Error).message, 'write it as the FROM does, as in "debian:12"');
+          }
+        }),
+        text({ description: 'oci:DIR[:REF]: an OCI image layout.', examples: ['oci:./bases/debian'] }, (value) => {
+          parseBaseSource(value, '/');
+          return value;
+        }),
+      )
+      .meta({ description: 'Bases that are in no registry.', examples: ['{ "debian:12": oci:./bases/debian }'] })
+      .default({}),
+    debs: z
+      .record(key({ description: "A package's name." }, parseDebName), debSchema)
+      .meta({ description: 'Debian packages, by name.', examples: ['{}'] })
+      .default({}),
+    models: z
+      .record(key({ description: "A model's name." }, parseModelName), modelSchema)
+      .meta({ description: 'Models, by name.', examples: ['{}'] })
+      .default({}),
+    ota: z
+      .strictObject({})
+      .meta({ description: 'Reserved for deltas.', examples: ['{}'] })
+      .default({}),
+  })
+  .meta({ title: 'imgbuild.yaml', description: 'What imgbuild builds, saves and releases.' });
+
+/** docs/schema/imgbuild.schema.json: what editors complete from. */
+export function configSchemaJson(): string {
+  const { $schema, ...rest } = z.toJSONSchema(configSchema, { io: 'input' });
+  return `${JSON.stringify({ $schema, ...rest }, null, 2)}\n`;
+}
