@@ -1,0 +1,77 @@
+/** Measures whole processes: wall-clock seconds and peak resident memory by GNU time, medians over several runs. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import path from 'node:path';
+
+export interface Measured {
+  /** Median wall-clock seconds of the counted runs. */
+  seconds: number;
+  allSeconds: number[];
+  /** Largest peak resident set of any run, in MiB; of the largest single process. */
+  peakMiB: number;
+}
+
+export interface Command {
+  argv: string[];
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Runs before each measured run, uncounted. */
+  before?: () => void;
+}
+
+function once(command: Command): { seconds: number; peakMiB: number } {
+  command.before?.();
+  const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-bench-'));
+  const report = path.join(work, 'time');
+  const [program, ...args] = command.argv;
+  const wrapped = existsSync('/usr/bin/time') ? ['/usr/bin/time', '-f', '%e %M', '-o', report] : [];
+  const argv = [...wrapped, program!, ...args];
+  const start = process.hrtime.bigint();
+  const result = spawnSync(argv[0]!, argv.slice(1), {
+    cwd: command.cwd,
+    env: command.env ?? process.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    maxBuffer: 1 << 28,
+  });
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  const peakMiB = wrapped.length > 0 ? Number(readFileSync(report, 'utf8').trim().split(/\s+/).at(-1)) / 1024 : NaN;
+  rmSync(work, { recursive: true, force: true });
+  if (result.status !== 0)
+    throw new Error(`${command.argv.join(' ')}: exit ${result.status}: ${result.stderr.toString().slice(-2000)}`);
+  return { seconds, peakMiB };
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** Runs the commands in turn (A B A B …), so that a machine whose speed drifts treats them alike. First runs are warm-ups. */
+export function measure<K extends string>(commands: Record<K, Command>, runs = 5, warmups = 1): Record<K, Measured> {
+  const names = Object.keys(commands) as K[];
+  const found = new Map<K, { seconds: number; peakMiB: number }[]>(names.map((name) => [name, []]));
+  for (let run = 0; run < runs + warmups; run += 1) {
+    for (const name of names) {
+      const result = once(commands[name]);
+      if (run >= warmups) found.get(name)!.push(result);
+    }
+  }
+  return Object.fromEntries(
+    names.map((name) => {
+      const results = found.get(name)!;
+      const allSeconds = results.map((result) => result.seconds);
+      return [
+        name,
+        { seconds: median(allSeconds), allSeconds, peakMiB: Math.max(...results.map((result) => result.peakMiB)) },
+      ];
+    }),
+  ) as Record<K, Measured>;
+}
+
+/** Prints and keeps a bench's figures, with the machine they were measured on. */
+export function record(name: string, figures: Record<string, unknown>): void {
+  const machine = { cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version };
+  const text = `${JSON.stringify({ name, machine, ...figures }, null, 2)}\n`;
+  const folder = path.join(import.meta.dirname, 'results');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, `${name}.json`), text);
+  process.stdout.write(text);
+}
