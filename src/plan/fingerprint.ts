@@ -21,7 +21,7 @@ export function inputLine(input: Input): string {
 
 /** The lines in their order: by UTF-16 code units, each once. */
 export function inputLines(inputs: readonly Input[]): string[] {
-  const lines = inputs.map(inputLine).sort();
+  const lines = inputs.map(inputLine).toSorted();
   return lines.filter((line, index) => line !== lines[index - 1]);
 }
 

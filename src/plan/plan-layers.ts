@@ -187,7 +187,7 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
     layers,
     waves: waves.map((members) => members.map(({ name, platform }) => ({ name, platform }))),
     hasWork: waves.length > 0,
-    warnings: [...new Set(warnings)].sort(),
+    warnings: [...new Set(warnings)].toSorted(),
   };
   return { plan, builds };
 }
