@@ -10,4 +10,6 @@ export interface Descriptor {
   artifactType?: string;
   platform?: Platform & Record<string, unknown>;
   urls?: string[];
+  /** The content itself, base64. */
+  data?: string;
 }

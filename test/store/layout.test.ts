@@ -134,14 +134,12 @@ it('several processes put tags at once: all are there, index.json is whole at ev
   const writer = join(import.meta.dirname, 'layout-writer.ts');
   const work = ['p', 'q', 'r'].map((name) => execute(process.execPath, [writer, store.path, name, '15']));
   let reads = 0;
-  let done = false;
-  const all = Promise.all(work).finally(() => (done = true));
-  while (!done) {
+  const all = Promise.all(work).then(() => 'done');
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 5, 'not yet'));
+  while ((await Promise.race([all, pause()])) === 'not yet') {
     await new LayoutStore(store.path).listTags('p');
     reads += 1;
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  await all;
   expect(reads).toBeGreaterThan(1);
   for (const name of ['p', 'q', 'r']) expect(await store.listTags(name)).toHaveLength(15);
 });
