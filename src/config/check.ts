@@ -44,6 +44,10 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   const failures = parsed.success ? [] : failuresOf(parsed.error.issues, configSchema, source, name);
   const sketches = sketchLayers(source.data);
   failures.push(...joinedRules(sketches, source, name));
+  if (parsed.success && sketches.length === 0) {
+    const at = source.locate(['layers'], 'key');
+    failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
+  }
   if (!parsed.success) return { config: undefined, sketches, source, failures };
 
   const whole = parsed.data;

@@ -51,7 +51,10 @@ export const debSchema = z
       .meta({ description: 'How data.tar is compressed; auto samples the files.' })
       .default('auto'),
   })
-  .meta({ description: 'A Debian package.', examples: ['{ description: …, maintainer: … }'] });
+  .meta({
+    description: 'A Debian package.',
+    examples: ['{ description: CCAI service, maintainer: CCAI team <team@example.com>, service: service }'],
+  });
 
 /** Debian policy 5.6.7: at least two of a-z 0-9 + - . and a letter or digit first. Throws a Wrong. */
 export function parseDebName(value: string): string {

@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import * as z from 'zod';
 import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -159,7 +160,10 @@ export const layerSchema = z
       .record(z.string().min(1), z.string())
       .meta({ description: 'Labels of the image.', examples: ['{ org.opencontainers.image.vendor: ACME }'] })
       .default({}),
-    secrets: z.array(secret).default([]),
+    secrets: z
+      .array(secret)
+      .meta({ description: 'What RUN --mount=type=secret gets.', examples: ['[{ id: pip, env: PIP_TOKEN }]'] })
+      .default([]),
     ssh: z
       .array(z.string().min(1))
       .meta({ description: 'As `docker build --ssh`: default, or ID=SOCKET.', examples: ['[default]'] })
@@ -229,5 +233,11 @@ export const configSchema = z
 /** docs/schema/imgbuild.schema.json: what editors complete from. */
 export function configSchemaJson(): string {
   const { $schema, ...rest } = z.toJSONSchema(configSchema, { io: 'input' });
-  return `${JSON.stringify({ $schema, ...rest }, null, 2)}\n`;
+  return `${JSON.stringify({ $schema, ...rest }, examplesAsData, 2)}\n`;
+}
+
+/** Examples are kept as YAML, since errors show them so; the schema has them as data. */
+function examplesAsData(property: string, value: unknown): unknown {
+  if (property !== 'examples' || !Array.isArray(value)) return value;
+  return value.map((example) => parse(String(example)) as unknown);
 }

@@ -31,7 +31,9 @@ export function parseYaml(text: string, file: string): YamlSource {
   const at = (start: number, end: number): SourceLocation => {
     const { line, col } = lines.linePos(start);
     const row = (rows[line - 1] ?? '').replace(/\r$/, '');
-    const length = Math.max(1, Math.min(end - start, row.length - col + 1));
+    // Some of the parser's errors are points: the word there is meant.
+    const wanted = end - start > 1 ? end - start : (/^[^\s:,{}[\]]+/.exec(row.slice(col - 1))?.[0].length ?? 1);
+    const length = Math.max(1, Math.min(wanted, row.length - col + 1));
     return { file, line: Math.max(line, 1), column: Math.max(col, 1), length, text: row };
   };
 
