@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { writeBaseLayout } from '../../scripts/support/base-image.ts';
+import { hostPlatform } from '../../src/oci/platform.ts';
+import { shellBlocks } from './shell-blocks.ts';
+
+/**
+ * Every `sh` block of README.md and docs/ is run as written: the blocks of one file in order, in one shell, in a copy
+ * of examples/quick, whose base is a busybox so that the builds take seconds. The README's own two commands are what
+ * CI and test/demo run.
+ */
+const root = path.resolve(import.meta.dirname, '../..');
+const files = [
+  'README.md',
+  ...readdirSync(path.join(root, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
+const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-docs-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const engine = inject('engines').current;
+const env = engine.available ? engine.env : {};
+
+const bin = path.join(work, 'bin');
+mkdirSync(bin);
+writeFileSync(path.join(bin, 'imgbuild'), `#!/bin/sh\nexec node ${path.join(root, 'dist/cli.js')} "$@"\n`);
+chmodSync(path.join(bin, 'imgbuild'), 0o755);
+
+const ownCommands = /^npm ci && npm (run demo|test)$/;
+
+describe.skipIf(!engine.available).each(files)('%s', (file) => {
+  const blocks = shellBlocks(readFileSync(path.join(root, file), 'utf8')).filter(
+    ({ script }) => !ownCommands.test(script.trim()),
+  );
+  test.runIf(blocks.length > 0)('its commands run as written', async () => {
+    const copy = path.join(work, file.replaceAll('/', '-'));
+    cpSync(path.join(root, 'examples/quick'), copy, { recursive: true });
+    await writeBaseLayout(inject('rootfs').tiny, path.join(copy, 'bases/busybox'), {
+      reference: 'busybox:1',
+      platform: hostPlatform(),
+    });
+    const lines = blocks.map(({ line, script }) => `echo "${file}:${line}" >&2\n${script}`);
+    const result = spawnSync('bash', ['-euo', 'pipefail', '-c', lines.join('\n')], {
+      cwd: copy,
+      env: { ...env, PATH: `${bin}:${env.PATH}`, HOME: work },
+      encoding: 'utf8',
+    });
+    expect(result.status, `${result.stdout}\n${result.stderr}`).toBe(0);
+  });
+});
