@@ -1,0 +1,372 @@
+import path from 'node:path';
+import { samePlatform } from '../oci/platform.ts';
+import type { Input } from '../plan/input.ts';
+import type { Analysis, AnalysisOptions, FileSelection, ImageTraits, ImageUse } from './analysis.ts';
+import { expand, ExpandError } from './expand.ts';
+import { heredocOf } from './heredoc.ts';
+import {
+  flagSet,
+  flagValue,
+  flagValues,
+  heredocBodies,
+  instructionText,
+  wordsOf,
+  type Instruction,
+} from './instruction.ts';
+import { mountId } from './mount.ts';
+import { copyFrom, mountsOf, neededStages, type NeededStage, type Step } from './needed.ts';
+import type { Dockerfile } from './parse.ts';
+import { remoteSource } from './remote.ts';
+import { argPair, expandAt, readStages, reject, type StageOptions, type Stages } from './stages.ts';
+
+/** What BuildKit gives a stage whose image sets no PATH. */
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Flags whose meaning is known here; another one may change what is read. */
+const knownFlags: Record<string, readonly string[]> = {
+  ADD: ['chown', 'chmod', 'link', 'keep-git-dir', 'checksum', 'unpack', 'exclude'],
+  COPY: ['chown', 'chmod', 'link', 'from', 'parents', 'exclude'],
+  RUN: ['mount', 'network', 'security', 'device'],
+};
+/** Frontends that read Dockerfiles as BuildKit's own does. */
+const dockerfileFrontend = /(^|\/)docker\/dockerfile(-upstream)?(:|@|$)/;
+
+/** What a stage's variables are at one point of it. */
+interface Variables {
+  values: Map<string, string>;
+  /** Values that rest on an image which is not known yet. */
+  doubtful: Set<string>;
+  /** The stage begins with an image which is not known yet: any name may be set. */
+  open: boolean;
+  /** ENV of the image that comes out. */
+  image: Map<string, string>;
+  workdir: string | undefined;
+}
+
+/** What a word becomes; `doubtful` when it rests on an image that is not known yet. */
+interface Word {
+  text: string;
+  doubtful: boolean;
+}
+
+/**
+ * The images outside the Dockerfile that the target's stages use, as far as the Dockerfile alone tells: ONBUILD
+ * triggers of images may use more. Each reference once for every way and platform. Throws a Failure.
+ */
+export function imageReferences(dockerfile: Dockerfile, options: StageOptions): ImageUse[] {
+  const stages = readStages(dockerfile, options);
+  return imageUses(
+    dockerfile,
+    neededStages(dockerfile, stages, () => undefined),
+    options,
+  );
+}
+
+/** What building the target reads. Throws a Failure where BuildKit would refuse the Dockerfile too. */
+export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analysis {
+  const stages = readStages(dockerfile, options);
+  const needed = neededStages(dockerfile, stages, options.traitsOf);
+  const reader = new Reader(dockerfile, options, stages, needed);
+  for (const stage of needed) reader.readStage(stage);
+
+  const syntax = dockerfile.directives.find(({ name }) => name === 'syntax');
+  if (syntax && !dockerfileFrontend.test(syntax.value)) {
+    reader.unresolved.push({ at: syntax.at, why: `the frontend ${syntax.value} may read anything` });
+  }
+  let last = stages.target;
+  while (last.base.kind === 'stage') last = last.base.stage;
+  return {
+    inputs: [...directiveInputs(dockerfile, options), ...globalInputs(stages, needed), ...reader.inputs],
+    images: imageUses(dockerfile, needed, options),
+    files: reader.files,
+    base: last.base.kind === 'image' ? last.base.reference : 'scratch',
+    traits: reader.traits(stages.target),
+    unresolved: reader.unresolved,
+    unpinned: reader.unpinned,
+    declaredArgs: [...new Set([...needed.flatMap(({ stage }) => [...stage.globals]), ...reader.declared])].toSorted(),
+    ...(syntax ? { syntax: { reference: syntax.value, at: syntax.at } } : {}),
+  };
+}
+
+function imageUses(dockerfile: Dockerfile, needed: readonly NeededStage[], options: StageOptions): ImageUse[] {
+  const found = new Map<string, ImageUse>();
+  const add = (use: ImageUse) => {
+    const key = JSON.stringify([use.reference, use.via, use.platform ?? null]);
+    if (!found.has(key)) found.set(key, use);
+  };
+  for (const { stage, steps } of needed) {
+    const { base, from, platform } = stage;
+    if (base.kind === 'image') {
+      const other = platform && !samePlatform(platform, options.platform) ? { platform } : {};
+      add({ reference: base.reference, via: 'from', at: dockerfile.locate(from, wordsOf(from)[0]), ...other });
+    }
+    for (const { instruction, froms, triggered } of steps) {
+      const via = instruction.keyword === 'COPY' ? 'copy-from' : 'mount-from';
+      for (const source of froms.values()) {
+        if (source.kind !== 'image') continue;
+        const at = triggered ? instruction.at : dockerfile.locate(instruction, source.reference);
+        add({ reference: source.reference, via, at });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function directiveInputs(dockerfile: Dockerfile, options: StageOptions): Input[] {
+  const inputs = dockerfile.directives.flatMap(({ name, value }): Input[] =>
+    name === 'check' ? [] : [{ kind: 'directive', name, value }],
+  );
+  // This build arg is for the builder itself: it replaces the `# syntax` line.
+  const replaced = options.args['BUILDKIT_SYNTAX'];
+  if (replaced !== undefined) inputs.push({ kind: 'arg', stage: 'global', name: 'BUILDKIT_SYNTAX', value: replaced });
+  return inputs;
+}
+
+function globalInputs(stages: Stages, needed: readonly NeededStage[]): Input[] {
+  const names = new Set(needed.flatMap(({ stage }) => [...stage.globals]));
+  return [...names].map((name) => {
+    return { kind: 'arg', stage: 'global', name, value: stages.globals.get(name)?.value ?? null };
+  });
+}
+
+/** Goes through the needed stages in order and collects what they read. */
+class Reader {
+  readonly inputs: Input[] = [];
+  readonly files: FileSelection[] = [];
+  readonly unresolved: Analysis['unresolved'] = [];
+  readonly unpinned: Analysis['unpinned'] = [];
+  readonly declared = new Set<string>();
+  readonly #dockerfile: Dockerfile;
+  readonly #options: AnalysisOptions;
+  readonly #stages: Stages;
+  readonly #positions: Map<number, number>;
+  readonly #after = new Map<number, Variables>();
+
+  constructor(dockerfile: Dockerfile, options: AnalysisOptions, stages: Stages, needed: readonly NeededStage[]) {
+    this.#dockerfile = dockerfile;
+    this.#options = options;
+    this.#stages = stages;
+    this.#positions = new Map(needed.map(({ stage, position }) => [stage.index, position]));
+  }
+
+  readStage({ stage, position, traits, steps }: NeededStage): void {
+    const variables = this.#begin(stage, traits);
+    const from = instructionText(stage.from, ({ value }) => value);
+    this.inputs.push({ kind: 'instruction', stage: position, seq: 0, text: from });
+    const { base } = stage;
+    const of =
+      base.kind === 'image' ? base.reference : base.kind === 'stage' ? `#${this.#positions.get(base.stage.index)}` : '';
+    let own = 0;
+    let triggered = 0;
+    for (const step of steps) {
+      const text = this.#text(step);
+      if (step.triggered) {
+        this.inputs.push({
+          kind: 'onbuild',
+          of,
+          seq: triggered++,
+          text: [text, ...heredocBodies(step.instruction)].join('\n'),
+        });
+      } else {
+        const heredocs = heredocBodies(step.instruction);
+        const bodies = heredocs.length === 0 ? {} : { heredocs };
+        this.inputs.push({ kind: 'instruction', stage: position, seq: ++own, text, ...bodies });
+      }
+      this.#readStep(step, variables, position);
+    }
+    this.#after.set(stage.index, variables);
+  }
+
+  traits(target: Stages['target']): ImageTraits {
+    const { image, workdir } = this.#after.get(target.index)!;
+    const onbuild = target.instructions.flatMap((instruction) =>
+      instruction.operands.form === 'trigger' ? triggerText(instruction.operands.instruction) : [],
+    );
+    const env = [...image].map(([name, value]) => `${name}=${value}`);
+    return { env, ...(workdir === undefined ? {} : { workdir }), onbuild };
+  }
+
+  #begin(stage: Stages['target'], traits: ImageTraits | undefined): Variables {
+    const { base } = stage;
+    if (base.kind === 'stage') {
+      const { values, doubtful, open, image, workdir } = this.#after.get(base.stage.index)!;
+      return { values: new Map(values), doubtful: new Set(doubtful), open, image: new Map(image), workdir };
+    }
+    const image = new Map((traits?.env ?? []).map((pair) => [argPair(pair).name, argPair(pair).value ?? '']));
+    const open = base.kind === 'image' && traits === undefined;
+    if (!open && !image.has('PATH')) image.set('PATH', defaultPath);
+    return { values: new Map(image), doubtful: new Set(), open, image, workdir: traits?.workdir };
+  }
+
+  /** A stage's place in the file changes when stages that nobody needs come and go: its place among the needed stays. */
+  #text({ instruction, froms }: Step): string {
+    if (instruction.operands.form === 'trigger') return instructionText(instruction, ({ value }) => value);
+    return instructionText(instruction, ({ name, value }) => {
+      const source = name === 'from' && value !== undefined && /^[+-]?\d+$/.test(value) ? froms.get(value) : undefined;
+      return source?.kind === 'stage' ? `#${this.#positions.get(source.stage.index)}` : value;
+    });
+  }
+
+  #readStep(step: Step, variables: Variables, position: number): void {
+    const { instruction } = step;
+    switch (instruction.keyword) {
+      case 'ARG':
+        return this.#readArg(instruction, variables, position);
+      case 'ENV':
+        return this.#readEnv(instruction, variables);
+      case 'WORKDIR': {
+        const word = instruction.operands.form === 'text' ? instruction.operands.text : '';
+        const { text } = this.#word(instruction, word, variables);
+        variables.workdir = path.posix.resolve('/', variables.workdir ?? '/', text);
+        return;
+      }
+      case 'COPY':
+      case 'ADD':
+        this.#readFlags(instruction);
+        if (copyFrom(instruction) === undefined) this.#readSources(instruction, variables);
+        return;
+      case 'RUN':
+        this.#readFlags(instruction);
+        this.#readMounts(instruction, variables);
+        return;
+    }
+  }
+
+  #readArg(instruction: Instruction, variables: Variables, position: number): void {
+    for (const pair of wordsOf(instruction)) {
+      const { name, value: fallback } = argPair(pair);
+      this.declared.add(name);
+      const given = Object.hasOwn(this.#options.args, name) ? this.#options.args[name] : undefined;
+      let word: Word | undefined;
+      if (given !== undefined) word = { text: given, doubtful: false };
+      else if (fallback !== undefined) word = this.#word(instruction, fallback, variables);
+      else {
+        const inherited = this.#stages.globals.get(name)?.value;
+        if (inherited !== undefined) word = { text: inherited, doubtful: false };
+      }
+      this.inputs.push({ kind: 'arg', stage: position, name, value: word?.text ?? null });
+      if (word) set(variables, name, word);
+    }
+  }
+
+  #readEnv(instruction: Instruction, variables: Variables): void {
+    if (instruction.operands.form !== 'pairs') return;
+    // All of one ENV's values see the variables as they were before it.
+    const pairs = instruction.operands.pairs.map(({ name, value }) => ({
+      name: this.#word(instruction, name, variables).text,
+      value: this.#word(instruction, value, variables),
+    }));
+    for (const { name, value } of pairs) {
+      set(variables, name, value);
+      variables.image.set(name, value.text);
+    }
+  }
+
+  #readFlags(instruction: Instruction): void {
+    const { keyword, flags } = instruction;
+    for (const { name } of flags) {
+      if (knownFlags[keyword]!.includes(name)) continue;
+      const at = this.#dockerfile.locate(instruction, `--${name}`);
+      this.unresolved.push({ at, why: `imgbuild does not know what ${keyword} --${name} reads` });
+    }
+  }
+
+  #readSources(instruction: Instruction, variables: Variables): void {
+    const { keyword } = instruction;
+    const via = keyword === 'ADD' ? 'add' : 'copy';
+    const patterns: string[] = [];
+    const sources = wordsOf(instruction).slice(0, -1);
+    const checksum = this.#word(instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
+    for (const source of sources) {
+      if (instruction.operands.form === 'words' && heredocOf(source)) continue;
+      const at = this.#dockerfile.locate(instruction, source);
+      const { text, doubtful } = this.#word(instruction, source, variables);
+      if (doubtful) {
+        this.unresolved.push({ at, why: `${source} depends on variables of an image that is not known` });
+        continue;
+      }
+      const remote = remoteSource(text, checksum);
+      if (!remote) {
+        patterns.push(contextPath(text));
+        continue;
+      }
+      if (via === 'copy') {
+        reject(this.#dockerfile, instruction, source, `COPY can't fetch ${remote.url}`, 'use ADD');
+      }
+      this.inputs.push({ kind: 'remote', url: remote.url, checksum: remote.pin ?? null });
+      if (remote.pin === undefined) this.unpinned.push({ url: remote.url, at });
+    }
+    if (patterns.length === 0) return;
+    this.files.push({
+      via,
+      patterns,
+      excludes: flagValues(instruction, 'exclude'),
+      parents: flagSet(instruction, 'parents'),
+      at: this.#dockerfile.locate(instruction, sources[0]),
+    });
+  }
+
+  #readMounts(instruction: Instruction, variables: Variables): void {
+    const written = flagValues(instruction, 'mount');
+    let doubtful = false;
+    const value = (text: string) => {
+      const word = this.#word(instruction, text, variables);
+      doubtful ||= word.doubtful;
+      return word.text;
+    };
+    const mounts = mountsOf(this.#dockerfile, instruction, value);
+    for (const [index, mount] of mounts.entries()) {
+      const at = this.#dockerfile.locate(instruction, written[index]);
+      if (mount.type === 'bind') {
+        if (mount.from !== undefined) continue;
+        if (doubtful) {
+          this.unresolved.push({ at, why: 'a bind mount depends on variables of an image that is not known' });
+        } else {
+          const patterns = [literal(contextPath(mount.source))];
+          this.files.push({ via: 'mount', patterns, excludes: [], parents: false, at });
+        }
+      } else {
+        this.inputs.push({ kind: 'mount', type: mount.type, id: mountId(mount), text: written[index]! });
+      }
+    }
+  }
+
+  #word(instruction: Instruction, word: string, variables: Variables): Word {
+    const get = (name: string) => variables.values.get(name);
+    if (!variables.open) {
+      const { text, names } = expandAt(this.#dockerfile, instruction, word, get);
+      return { text, doubtful: [...names].some((name) => variables.doubtful.has(name)) };
+    }
+    try {
+      const { text, names } = expand(word, get, { escape: this.#dockerfile.escape });
+      const doubtful = [...names].some((name) => variables.doubtful.has(name) || !variables.values.has(name));
+      return { text, doubtful };
+    } catch (error) {
+      // `${x:?}` may well be set by the image.
+      if (error instanceof ExpandError) return { text: '', doubtful: true };
+      throw error;
+    }
+  }
+}
+
+function set(variables: Variables, name: string, { text, doubtful }: Word): void {
+  variables.values.set(name, text);
+  if (doubtful) variables.doubtful.add(name);
+  else variables.doubtful.delete(name);
+}
+
+/** As BuildKit cleans a source: from the context's root, `..` cannot leave it. `.` is the root. */
+function contextPath(source: string): string {
+  return path.posix.join('/', source).replace(/^\/+|\/+$/g, '') || '.';
+}
+
+/** A mount's source is a path: its special characters are ordinary ones. */
+function literal(text: string): string {
+  return text.replaceAll(/[\\*?[]/g, '\\$&');
+}
+
+/** An ONBUILD trigger as a child reads it. */
+function triggerText(instruction: Instruction): string {
+  const text = instructionText(instruction, ({ value }) => value);
+  const bodies = instruction.heredocs.map(({ name, body }) => `\n${body}${name}`);
+  return [text, ...bodies].join('');
+}
