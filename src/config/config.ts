@@ -78,9 +78,24 @@ export interface Deb {
   conflicts: string[];
   replaces: string[];
   provides: string[];
+  /** SPDX identifier, for the copyright file. */
+  license?: string;
+  /** How the image of `service` is run. */
+  run: DebRun;
   /** Files and folders to pack: globs below the root, and where they go. */
   contents: DebContent[];
   compression: 'auto' | 'zstd' | 'xz' | 'gzip' | 'none';
+}
+
+/** What `docker run` is given besides the image; each entry as on its command line. */
+export interface DebRun {
+  /** Of the container, the unit and the folder below /opt; the configuration's name where absent. */
+  name?: string;
+  ports: string[];
+  env: Record<string, string>;
+  volumes: string[];
+  /** Any other options of `docker run`: `--device=/dev/dri`. */
+  options: string[];
 }
 
 export interface DebContent {

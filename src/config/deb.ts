@@ -22,6 +22,58 @@ const content = z
   })
   .meta({ description: 'Files to pack, and where they go.', examples: ['{ src: config, dst: /etc/ccai }'] });
 
+const port = text(
+  { description: 'As `docker run --publish`.', examples: ['"8080:8080"'] },
+  matching(
+    /^(?:(?:[0-9.]+|\[[0-9a-f:]+\]):)?(?:[0-9]+(?:-[0-9]+)?:)?[0-9]+(?:-[0-9]+)?(?:\/(?:tcp|udp|sctp))?$/,
+    'this is not a port, as docker run --publish takes it',
+    'write HOST:CONTAINER in quotes, as in "8080:8080"',
+  ),
+);
+
+const volume = text(
+  { description: 'As `docker run --volume`.', examples: ['/var/lib/ccai:/data'] },
+  matching(
+    /^[^:\s][^:\n]*:\/[^:\n]*(?::[a-zA-Z,]+)?$/,
+    'this is not a volume, as docker run --volume takes it',
+    'write SOURCE:/PATH/IN/CONTAINER, as in /var/lib/ccai:/data',
+  ),
+);
+
+const option = text(
+  { description: 'Any other option of `docker run`, as one word.', examples: ['--device=/dev/dri'] },
+  matching(
+    /^--?[a-z][^\n]*$/,
+    'this is not an option of docker run',
+    'write name and value as one word, as in --device=/dev/dri',
+  ),
+);
+
+const run = z
+  .strictObject({
+    name: text(
+      {
+        description: "Name of container, unit and folder below /opt; default: the configuration's.",
+        examples: ['ccai'],
+      },
+      matching(/^[a-z0-9][a-z0-9.-]+$/, 'this is not a name', 'write lower-case letters, digits, . and -'),
+    ).optional(),
+    ports: z.array(port).default([]),
+    env: z
+      .record(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+        text(
+          { description: 'Its value.', examples: ['info'] },
+          matching(/^[^\n]*$/, 'the value has a line break', 'write one line'),
+        ),
+      )
+      .meta({ description: 'Environment of the container.', examples: ['{ LOG: info }'] })
+      .default({}),
+    volumes: z.array(volume).default([]),
+    options: z.array(option).default([]),
+  })
+  .meta({ description: "How the service's image is run.", examples: ['{ ports: ["8080:8080"] }'] });
+
 /** One entry of `debs:`, without its name. */
 export const debSchema = z
   .strictObject({
@@ -29,7 +81,12 @@ export const debSchema = z
       .string()
       .meta({ description: 'A layer whose image this host package runs, by a systemd unit.', examples: ['service'] })
       .optional(),
-    description: z.string().meta({ description: 'One line on what the package is.', examples: ['CCAI service'] }),
+    description: z
+      .string()
+      .meta({
+        description: 'One line on what the package is; more lines below it go to its long description.',
+        examples: ['CCAI service'],
+      }),
     maintainer: z.string().meta({ description: 'NAME <ADDRESS>', examples: ['CCAI team <team@example.com>'] }),
     section: z.string().meta({ description: "Debian's section." }).default('misc'),
     architecture: z
@@ -45,6 +102,11 @@ export const debSchema = z
     conflicts: relation,
     replaces: relation,
     provides: relation,
+    license: z
+      .string()
+      .meta({ description: 'SPDX identifier, for the copyright file.', examples: ['Apache-2.0'] })
+      .optional(),
+    run: run.optional(),
     contents: z.array(content).default([]),
     compression: z
       .enum(['auto', 'zstd', 'xz', 'gzip', 'none'])
@@ -68,18 +130,30 @@ export function parseDebName(value: string): string {
 }
 
 export function toDeb(name: string, parsed: z.output<typeof debSchema>): Deb {
-  const { service, architecture, contents, ...rest } = parsed;
+  const { service, architecture, contents, license, run: given, ...rest } = parsed;
+  const { name: runName, ...runRest } = given ?? { ports: [], env: {}, volumes: [], options: [] };
   return {
     ...rest,
     name,
     ...(service === undefined ? {} : { service }),
+    ...(license === undefined ? {} : { license }),
+    run: runName === undefined ? runRest : { ...runRest, name: runName },
     architecture: architecture ?? (service === undefined ? 'all' : 'any'),
     contents: contents.map(({ mode, ...entry }) => (mode === undefined ? entry : { ...entry, mode })),
   };
 }
 
+/** A parser of texts that match; the texts themselves. */
+function matching(pattern: RegExp, because: string, fix: string): (value: string) => string {
+  return (value) => {
+    if (!pattern.test(value)) throw new Wrong(because, fix);
+    return value;
+  };
+}
+
 function parseTarget(value: string): string {
   if (!value.startsWith('/')) throw new Wrong('a path on the device is absolute', `write /${value}`);
+  if (/[\n\0]/.test(value)) throw new Wrong('the path has a line break or a NUL', 'write it on one line');
   if (value.split('/').includes('..')) throw new Wrong('the path contains ..', 'write it without ..');
   return value;
 }

@@ -138,6 +138,7 @@ ota: {}
           conflicts: [],
           replaces: [],
           provides: [],
+          run: { ports: [], env: {}, volumes: [], options: [] },
           contents: [],
           compression: 'auto',
         },
