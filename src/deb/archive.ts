@@ -1,0 +1,160 @@
+import { Failure } from '../failure.ts';
+import type { TarHeader } from '../tar/header.ts';
+import { archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
+import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
+import { dataMember, startCompressor, type Compression } from './compression.ts';
+import { textFile, withParents, type FileEntry, type PackageEntry } from './entry.ts';
+import { md5OfNothing, openContents } from './file-contents.ts';
+import { writeWhole, type OutputFile } from './output-file.ts';
+import { storedGzip, storedGzipSize } from './stored-gzip.ts';
+
+/** A package, laid out: nothing of its files has been read yet. */
+export interface PackageLayout {
+  /** Text of `control`. */
+  control: string;
+  conffiles: readonly string[];
+  /** preinst, postinst, prerm, postrm: texts of programs. */
+  scripts: Readonly<Partial<Record<'preinst' | 'postinst' | 'prerm' | 'postrm', string>>>;
+  /** With a folder for every parent, sorted: see `withParents`. */
+  entries: readonly PackageEntry[];
+  compression: Compression;
+}
+
+export interface WriteOptions {
+  /** Seconds: the time of every entry and member. */
+  mtime: number;
+  signal?: AbortSignal | undefined;
+  /** Bytes of files as they are read. */
+  onBytes?: (count: number) => void;
+}
+
+/**
+ * Writes a Debian binary package (deb(5)) in one pass over its files: control.tar comes first and needs their md5
+ * sums, but its size follows from their names alone, since it is stored: its room is left free and filled at the end.
+ * Returns the size and the sha256 (hex) of the file. Memory: buffers of about 4 MiB, and the list of files.
+ */
+export async function writePackage(
+  path: string,
+  layout: PackageLayout,
+  options: WriteOptions,
+): Promise<{ size: number; sha256: string }> {
+  const { mtime } = options;
+  const headers = layout.entries.map((entry) => tarHeader(entry, mtime));
+  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
+  const dataSize = archiveSize([root, ...headers]);
+  if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, dataSize);
+
+  return writeWhole(path, async (file) => {
+    await file.append(arMagic);
+    await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);
+    const controlSize = storedGzipSize(controlTarSize(layout, mtime));
+    const controlAt = file.size;
+    await file.append(Buffer.alloc(arHeaderSize + controlSize + arPadding(controlSize)));
+
+    const dataAt = file.size;
+    await file.append(Buffer.alloc(arHeaderSize));
+    const md5s = new Map<string, string>();
+    const compressor = startCompressor(layout.compression, dataSize, async (chunk) => {
+      await file.append(chunk);
+      requireFits(path, file.size - dataAt - arHeaderSize);
+    });
+    try {
+      const sources = [
+        { header: root },
+        ...layout.entries.map((entry, index) => tarEntry(entry, headers[index]!, md5s, options)),
+      ];
+      await writeArchive(sources, compressor, { signal: options.signal });
+      await compressor.end();
+    } catch (error) {
+      compressor.abort();
+      throw error;
+    }
+    const size = file.size - dataAt - arHeaderSize;
+    await file.append(Buffer.alloc(arPadding(size), '\n'));
+    await file.patch(dataAt, arHeader(dataMember[layout.compression], size, mtime));
+
+    const control = storedGzip(await controlTar(layout, md5s, mtime));
+    if (control.length !== controlSize) throw new Error(`control.tar is ${control.length} bytes, not ${controlSize}`);
+    const padding = Buffer.alloc(arPadding(control.length), '\n');
+    await file.patch(controlAt, Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]));
+  });
+}
+
+function requireFits(path: string, size: number): void {
+  if (size <= arMaxSize) return;
+  throw new Failure({
+    doing: `writing ${path}`,
+    because: `its data take ${size} bytes, and the format ends at ${arMaxSize}`,
+    fix: 'split the contents over two packages, or choose a stronger compression',
+    kind: 'input',
+  });
+}
+
+async function appendMember(file: OutputFile, name: string, bytes: Buffer, mtime: number): Promise<void> {
+  const padding = Buffer.alloc(arPadding(bytes.length), '\n');
+  await file.append(Buffer.concat([arHeader(name, bytes.length, mtime), bytes, padding]));
+}
+
+/** `./opt/ccai/` for a folder, as dpkg-deb names entries. */
+function tarHeader(entry: PackageEntry, mtime: number): TarHeader {
+  const slash = entry.type === 'directory' && entry.path !== '' ? '/' : '';
+  return {
+    name: `./${entry.path}${slash}`,
+    type: entry.type,
+    mode: entry.type === 'symlink' ? 0o777 : entry.mode,
+    uid: 0,
+    gid: 0,
+    size: entry.type === 'file' ? entry.size : 0,
+    mtime,
+    linkName: entry.type === 'symlink' ? entry.target : '',
+    userName: 'root',
+    groupName: 'root',
+    deviceMajor: 0,
+    deviceMinor: 0,
+  };
+}
+
+function tarEntry(entry: PackageEntry, header: TarHeader, md5s: Map<string, string>, options: WriteOptions): TarEntry {
+  if (entry.type !== 'file') return { header };
+  const onMd5 = (hex: string) => void md5s.set(entry.path, hex);
+  if (entry.size === 0) onMd5(md5OfNothing);
+  return { header, open: () => openContents(entry, options.onBytes ?? (() => {}), onMd5) };
+}
+
+/** The files of control.tar; `md5s` empty for their sizes alone. */
+function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>): FileEntry[] {
+  const isConffile = new Set(layout.conffiles);
+  const sums = layout.entries
+    // dpkg keeps the sums of conffiles itself.
+    .filter(({ type, path }) => type === 'file' && !isConffile.has(`/${path}`))
+    .map(({ path }) => `${md5s.get(path) ?? md5OfNothing}  ${path}\n`)
+    .join('');
+  const files = [textFile('control', layout.control)];
+  if (sums !== '') files.push(textFile('md5sums', sums));
+  if (layout.conffiles.length > 0)
+    files.push(textFile('conffiles', layout.conffiles.map((path) => `${path}\n`).join('')));
+  for (const [name, text] of Object.entries(layout.scripts)) files.push(textFile(name, text, 0o755));
+  return withParents(files) as FileEntry[];
+}
+
+function controlTarSize(layout: PackageLayout, mtime: number): number {
+  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
+  return archiveSize([root, ...controlFiles(layout, new Map()).map((file) => tarHeader(file, mtime))]);
+}
+
+async function controlTar(layout: PackageLayout, md5s: ReadonlyMap<string, string>, mtime: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const root = { header: tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime) };
+  const files = controlFiles(layout, md5s).map((file) => ({
+    header: tarHeader(file, mtime),
+    open: () =>
+      openContents(
+        file,
+        () => {},
+        () => {},
+      ),
+  }));
+  const sink = { write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)) };
+  await writeArchive([root, ...files], sink, { bufferSize: 64 * 1024 });
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,73 @@
+import type { BigIntStats } from 'node:fs';
+
+/** One path of a package, without a slash in front: `opt/ccai/docker_image`. Owner and group are root. */
+export type PackageEntry = DirectoryEntry | SymlinkEntry | FileEntry;
+
+export interface DirectoryEntry {
+  type: 'directory';
+  path: string;
+  /** Permission bits, setuid and its like among them. */
+  mode: number;
+}
+
+export interface SymlinkEntry {
+  type: 'symlink';
+  path: string;
+  target: string;
+}
+
+export interface FileEntry {
+  type: 'file';
+  path: string;
+  mode: number;
+  /** Bytes. */
+  size: number;
+  source: FileSource;
+}
+
+/** `disk`: `path` is absolute, `name` is how messages call it. */
+export type FileSource =
+  | { from: 'bytes'; bytes: Buffer }
+  | { from: 'disk'; path: string; name: string; stamp: FileStamp };
+
+/** What changes when a file changes. */
+export interface FileStamp {
+  device: bigint;
+  inode: bigint;
+  size: bigint;
+  modified: bigint;
+  changed: bigint;
+}
+
+export function stampOf(stats: BigIntStats): FileStamp {
+  const { dev, ino, size, mtimeNs, ctimeNs } = stats;
+  return { device: dev, inode: ino, size, modified: mtimeNs, changed: ctimeNs };
+}
+
+/** A file whose contents we make. */
+export function textFile(path: string, text: string | Buffer, mode = 0o644): FileEntry {
+  const bytes = Buffer.from(text);
+  return { type: 'file', path, mode, size: bytes.length, source: { from: 'bytes', bytes } };
+}
+
+/** Byte order with folders directly before what they hold, as in a walk. */
+export function compareEntries(a: { path: string }, b: { path: string }): number {
+  return Buffer.compare(Buffer.from(a.path.replaceAll('/', '\0')), Buffer.from(b.path.replaceAll('/', '\0')));
+}
+
+/** Sorts, and adds an entry for every parent: dpkg creates no folder that is not in the archive. */
+export function withParents(entries: readonly PackageEntry[]): PackageEntry[] {
+  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+  for (const { path } of entries) {
+    for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
+      const parent = path.slice(0, slash);
+      if (!byPath.has(parent)) byPath.set(parent, { type: 'directory', path: parent, mode: 0o755 });
+    }
+  }
+  return [...byPath.values()].toSorted(compareEntries);
+}
+
+/** Files below /etc: dpkg keeps what the administrator made of them (debian-policy 10.7). */
+export function conffiles(entries: readonly PackageEntry[]): string[] {
+  return entries.filter(({ type, path }) => type === 'file' && path.startsWith('etc/')).map(({ path }) => `/${path}`);
+}

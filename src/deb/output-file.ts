@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '../failure.ts';
+import { syncFolder } from '../store/durable-write.ts';
+
+/** A file that is written from front to end, of which some bytes that are known only later are put in afterwards. */
+export interface OutputFile {
+  /** Bytes so far. */
+  readonly size: number;
+  append(bytes: Uint8Array): Promise<void>;
+  /** Writes over bytes that are there already. */
+  patch(offset: number, bytes: Uint8Array): Promise<void>;
+}
+
+/**
+ * Puts a file under `path` whole or not at all: `fill` writes under a temporary name beside it; the file is synced,
+ * read once for its sha256 (hex), and renamed.
+ */
+export async function writeWhole(
+  path: string,
+  fill: (file: OutputFile) => Promise<void>,
+): Promise<{ size: number; sha256: string }> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.partial`);
+  try {
+    const handle = await open(temporary, 'wx', 0o644);
+    let size: number;
+    try {
+      const file = outputFile(handle);
+      await fill(file);
+      await handle.sync();
+      size = file.size;
+    } finally {
+      await handle.close();
+    }
+    const sha256 = await sha256Of(temporary);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+    return { size, sha256 };
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw outputFailure(path, error);
+  }
+}
+
+function outputFile(handle: FileHandle): OutputFile {
+  let size = 0;
+  const writeAt = async (offset: number, bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length;) {
+      const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
+      at += bytesWritten;
+    }
+  };
+  return {
+    get size() {
+      return size;
+    },
+    async append(bytes) {
+      const offset = size;
+      size += bytes.length;
+      await writeAt(offset, bytes);
+    },
+    patch: writeAt,
+  };
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+function outputFailure(path: string, error: unknown): unknown {
+  const { code, message, syscall } = error as NodeJS.ErrnoException;
+  if (error instanceof Failure || code === undefined || syscall === undefined) return error;
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  const because = full
+    ? 'the disk is full'
+    : code === 'EACCES' || code === 'EROFS'
+      ? 'no right to write there'
+      : message;
+  const fix = full ? 'free some space, or choose another folder with -o' : 'choose another folder with -o';
+  return new Failure({ doing: `writing ${path}`, because, fix, cause: error });
+}

@@ -1,0 +1,58 @@
+import { open } from 'node:fs/promises';
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { Compression } from './compression.ts';
+import type { FileEntry, PackageEntry } from './entry.ts';
+import { unreadable } from './file-contents.ts';
+
+const pieceSize = 64 * 1024;
+/** Pieces that are read at most, whatever the size of the package. */
+const pieceLimit = 64;
+/** Packages up to this size gain too little from anything but gzip, which every dpkg and every tool reads. */
+const smallPackage = 4 * 1024 * 1024;
+/** What stays larger than this share of itself is not worth the time. */
+const worthwhile = 0.95;
+
+/**
+ * Decides `auto` by samples of the files, spread evenly over all of their bytes: the same files give the same answer
+ * everywhere. Small packages get gzip; what does not shrink is stored; the rest gets zstd.
+ */
+export async function chooseCompression(entries: readonly PackageEntry[]): Promise<Compression> {
+  const files = entries.filter((entry): entry is FileEntry => entry.type === 'file');
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  if (total <= smallPackage) return 'gzip';
+  let [sampled, compressed] = [0, 0];
+  for (const piece of await readPieces(files, total)) {
+    sampled += piece.length;
+    const level = { [constants.ZSTD_c_compressionLevel]: 1 };
+    compressed += zstdCompressSync(piece, { params: level }).length;
+  }
+  return compressed < sampled * worthwhile ? 'zstd' : 'stored';
+}
+
+async function readPieces(files: readonly FileEntry[], total: number): Promise<Buffer[]> {
+  const stride = Math.max(pieceSize, Math.floor(total / pieceLimit));
+  const pieces: Buffer[] = [];
+  let start = 0;
+  // The next sample, counted over the bytes of all files in a row.
+  let next = 0;
+  for (const { size, source } of files) {
+    const offsets: number[] = [];
+    for (; next < start + size; next += stride) offsets.push(next - start);
+    start += size;
+    if (offsets.length === 0) continue;
+    if (source.from === 'bytes') {
+      pieces.push(...offsets.map((offset) => source.bytes.subarray(offset, offset + pieceSize)));
+      continue;
+    }
+    try {
+      await using handle = await open(source.path, 'r');
+      for (const offset of offsets) {
+        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(pieceSize), 0, pieceSize, offset);
+        pieces.push(buffer.subarray(0, bytesRead));
+      }
+    } catch (error) {
+      throw unreadable(source.name, error);
+    }
+  }
+  return pieces;
+}
