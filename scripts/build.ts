@@ -1,0 +1,149 @@
+/**
+ * Makes dist/: the program and the actions, bundled, so that neither needs node_modules.
+ * `--check` builds aside and fails when the committed dist/ differs in one byte.
+ */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+export const actionNames = [
+  'detect-changed-layers',
+  'build-layer',
+  'build-debs',
+  'push-images',
+  'ota-diff',
+  'release',
+] as const;
+
+/** CommonJS dependencies call `require`, which an ES module has not. */
+const banner =
+  "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
+
+/** Parts of dockerode that serve connections which imgbuild never makes: to hosts over SSH, to BuildKit over gRPC. */
+const unused = ['ssh2', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'];
+
+const stubs: Plugin = {
+  name: 'unused-dependencies',
+  setup({ onResolve, onLoad }) {
+    const filter = new RegExp(`^(${unused.join('|')})(/.*)?$`);
+    onResolve({ filter }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: `module.exports = new Proxy({}, { get(_, key) { throw new Error(${JSON.stringify(
+        `${path} is not part of this bundle: `,
+      )} + String(key)); } });`,
+    }));
+  },
+};
+
+export interface Bundled {
+  /** Of every file of dist/, sizes in bytes and what it imports; esbuild's own form. */
+  metafile: Metafile;
+}
+
+/** Writes the bundles into `outdir`, which is made. The same sources give the same bytes, on any machine. */
+export async function bundle(root: string, outdir: string): Promise<Bundled> {
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    outdir,
+    metafile: true,
+    charset: 'utf8',
+    legalComments: 'none',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: false,
+    logLevel: 'warning',
+  } as const;
+  const program = await build({
+    ...common,
+    target: 'node24',
+    entryPoints: [
+      { in: 'src/cli/main.ts', out: 'main' },
+      ...actionNames.map((name) => ({ in: `src/actions/${name}.ts`, out: name })),
+    ],
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    banner: { js: banner },
+    plugins: [stubs],
+  });
+  await build({
+    ...common,
+    target: 'node18',
+    entryPoints: [{ in: 'src/process/launch.ts', out: 'cli' }],
+    banner: { js: '#!/usr/bin/env node' },
+  });
+  await writeFile(join(outdir, 'licenses.txt'), await licensesOf(root, program.metafile));
+  return { metafile: program.metafile };
+}
+
+/** The licence of every package whose code is in the bundles, as most of them ask. */
+async function licensesOf(root: string, metafile: Metafile): Promise<string> {
+  const folders = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) folders.add(match[1]!);
+  }
+  const sections = new Map<string, string>();
+  for (const folder of folders) {
+    const manifest = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8')) as {
+      name: string;
+      version: string;
+      license?: string;
+    };
+    const names = (await readdir(join(root, folder))).filter((name) => /^(licen[cs]e|copying|notice)/i.test(name));
+    const texts = await Promise.all(names.toSorted().map((name) => readFile(join(root, folder, name), 'utf8')));
+    const title = `${manifest.name} ${manifest.version} (${manifest.license ?? 'no licence named'})`;
+    sections.set(title, [title, '-'.repeat(title.length), ...texts.map((text) => text.trim())].join('\n'));
+  }
+  const ordered = [...sections].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text);
+  return `dist/ contains code of these packages.\n\n${ordered.join('\n\n')}\n`;
+}
+
+/** Names of the files, relative to dist/, that differ between the two folders or are in one only; sorted. */
+export async function differences(a: string, b: string): Promise<string[]> {
+  const names = new Set([...(await filesOf(a)), ...(await filesOf(b))]);
+  const differing: string[] = [];
+  for (const name of [...names].toSorted()) {
+    const [left, right] = await Promise.all([a, b].map((dir) => readFile(join(dir, name)).catch(() => undefined)));
+    if (left === undefined || right === undefined || !left.equals(right)) differing.push(name);
+  }
+  return differing;
+}
+
+async function filesOf(dir: string): Promise<string[]> {
+  if (!existsSync(dir)) return [];
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name).slice(dir.length + 1));
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const root = dirname(import.meta.dirname);
+  const dist = join(root, 'dist');
+  if (args.includes('--check')) {
+    const aside = await mkdtemp(join(tmpdir(), 'imgbuild-dist-'));
+    try {
+      await bundle(root, aside);
+      const stale = await differences(dist, aside);
+      if (stale.length === 0) return;
+      console.error(`dist/ is not what the sources give: ${stale.join(', ')}\n  to mend it: npm run build`);
+      process.exitCode = 1;
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+    return;
+  }
+  const aside = await mkdtemp(join(root, `.${basename(dist)}-`));
+  try {
+    await bundle(root, aside);
+    await rm(dist, { recursive: true, force: true });
+    await rename(aside, dist);
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

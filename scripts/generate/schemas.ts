@@ -1,0 +1,7 @@
+import { configSchemaJson } from '../../src/config/schema.ts';
+import type { GeneratedFile } from '../generate.ts';
+
+/** JSON schemas of the files that users write and read, from the definitions that the code checks them by. */
+export function schemaFiles(): GeneratedFile[] {
+  return [{ path: 'docs/schema/imgbuild.schema.json', content: configSchemaJson() }];
+}
