@@ -1,9 +1,8 @@
 import path from 'node:path';
-import { samePlatform } from '../oci/platform.ts';
 import type { Input } from '../plan/input.ts';
-import type { Analysis, AnalysisOptions, FileSelection, ImageTraits, ImageUse } from './analysis.ts';
-import { expand, ExpandError } from './expand.ts';
+import type { Analysis, AnalysisOptions, FileSelection, ImageTraits } from './analysis.ts';
 import { heredocOf } from './heredoc.ts';
+import { imageUses } from './images.ts';
 import {
   flagSet,
   flagValue,
@@ -17,10 +16,11 @@ import { mountId } from './mount.ts';
 import { copyFrom, mountsOf, neededStages, type NeededStage, type Step } from './needed.ts';
 import type { Dockerfile } from './parse.ts';
 import { remoteSource } from './remote.ts';
-import { argPair, expandAt, readStages, reject, type StageOptions, type Stages } from './stages.ts';
+import { argPair, readStages, reject, type StageOptions, type Stages } from './stages.ts';
+import { copyOf, evaluate, noTraits, setVariable, variablesOf, type Variables, type Word } from './variables.ts';
 
-/** What BuildKit gives a stage whose image sets no PATH. */
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export { imageReferences } from './images.ts';
+
 /** Flags whose meaning is known here; another one may change what is read. */
 const knownFlags: Record<string, readonly string[]> = {
   ADD: ['chown', 'chmod', 'link', 'keep-git-dir', 'checksum', 'unpack', 'exclude'],
@@ -29,37 +29,6 @@ const knownFlags: Record<string, readonly string[]> = {
 };
 /** Frontends that read Dockerfiles as BuildKit's own does. */
 const dockerfileFrontend = /(^|\/)docker\/dockerfile(-upstream)?(:|@|$)/;
-
-/** What a stage's variables are at one point of it. */
-interface Variables {
-  values: Map<string, string>;
-  /** Values that rest on an image which is not known yet. */
-  doubtful: Set<string>;
-  /** The stage begins with an image which is not known yet: any name may be set. */
-  open: boolean;
-  /** ENV of the image that comes out. */
-  image: Map<string, string>;
-  workdir: string | undefined;
-}
-
-/** What a word becomes; `doubtful` when it rests on an image that is not known yet. */
-interface Word {
-  text: string;
-  doubtful: boolean;
-}
-
-/**
- * The images outside the Dockerfile that the target's stages use, as far as the Dockerfile alone tells: ONBUILD
- * triggers of images may use more. Each reference once for every way and platform. Throws a Failure.
- */
-export function imageReferences(dockerfile: Dockerfile, options: StageOptions): ImageUse[] {
-  const stages = readStages(dockerfile, options);
-  return imageUses(
-    dockerfile,
-    neededStages(dockerfile, stages, () => undefined),
-    options,
-  );
-}
 
 /** What building the target reads. Throws a Failure where BuildKit would refuse the Dockerfile too. */
 export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analysis {
@@ -85,30 +54,6 @@ export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analy
     declaredArgs: [...new Set([...needed.flatMap(({ stage }) => [...stage.globals]), ...reader.declared])].toSorted(),
     ...(syntax ? { syntax: { reference: syntax.value, at: syntax.at } } : {}),
   };
-}
-
-function imageUses(dockerfile: Dockerfile, needed: readonly NeededStage[], options: StageOptions): ImageUse[] {
-  const found = new Map<string, ImageUse>();
-  const add = (use: ImageUse) => {
-    const key = JSON.stringify([use.reference, use.via, use.platform ?? null]);
-    if (!found.has(key)) found.set(key, use);
-  };
-  for (const { stage, steps } of needed) {
-    const { base, from, platform } = stage;
-    if (base.kind === 'image') {
-      const other = platform && !samePlatform(platform, options.platform) ? { platform } : {};
-      add({ reference: base.reference, via: 'from', at: dockerfile.locate(from, wordsOf(from)[0]), ...other });
-    }
-    for (const { instruction, froms, triggered } of steps) {
-      const via = instruction.keyword === 'COPY' ? 'copy-from' : 'mount-from';
-      for (const source of froms.values()) {
-        if (source.kind !== 'image') continue;
-        const at = triggered ? instruction.at : dockerfile.locate(instruction, source.reference);
-        add({ reference: source.reference, via, at });
-      }
-    }
-  }
-  return [...found.values()];
 }
 
 function directiveInputs(dockerfile: Dockerfile, options: StageOptions): Input[] {
@@ -149,10 +94,11 @@ class Reader {
   }
 
   readStage({ stage, position, traits, steps }: NeededStage): void {
-    const variables = this.#begin(stage, traits);
+    const { base } = stage;
+    const before = base.kind === 'stage' ? this.#after.get(base.stage.index) : undefined;
+    const variables = before ? copyOf(before) : variablesOf(base.kind === 'scratch' ? noTraits : traits);
     const from = instructionText(stage.from, ({ value }) => value);
     this.inputs.push({ kind: 'instruction', stage: position, seq: 0, text: from });
-    const { base } = stage;
     const of =
       base.kind === 'image' ? base.reference : base.kind === 'stage' ? `#${this.#positions.get(base.stage.index)}` : '';
     let own = 0;
@@ -185,18 +131,6 @@ class Reader {
     return { env, ...(workdir === undefined ? {} : { workdir }), onbuild };
   }
 
-  #begin(stage: Stages['target'], traits: ImageTraits | undefined): Variables {
-    const { base } = stage;
-    if (base.kind === 'stage') {
-      const { values, doubtful, open, image, workdir } = this.#after.get(base.stage.index)!;
-      return { values: new Map(values), doubtful: new Set(doubtful), open, image: new Map(image), workdir };
-    }
-    const image = new Map((traits?.env ?? []).map((pair) => [argPair(pair).name, argPair(pair).value ?? '']));
-    const open = base.kind === 'image' && traits === undefined;
-    if (!open && !image.has('PATH')) image.set('PATH', defaultPath);
-    return { values: new Map(image), doubtful: new Set(), open, image, workdir: traits?.workdir };
-  }
-
   /** A stage's place in the file changes when stages that nobody needs come and go: its place among the needed stays. */
   #text({ instruction, froms }: Step): string {
     if (instruction.operands.form === 'trigger') return instructionText(instruction, ({ value }) => value);
@@ -215,7 +149,7 @@ class Reader {
         return this.#readEnv(instruction, variables);
       case 'WORKDIR': {
         const word = instruction.operands.form === 'text' ? instruction.operands.text : '';
-        const { text } = this.#word(instruction, word, variables);
+        const { text } = evaluate(this.#dockerfile, instruction, word, variables);
         variables.workdir = path.posix.resolve('/', variables.workdir ?? '/', text);
         return;
       }
@@ -238,13 +172,13 @@ class Reader {
       const given = Object.hasOwn(this.#options.args, name) ? this.#options.args[name] : undefined;
       let word: Word | undefined;
       if (given !== undefined) word = { text: given, doubtful: false };
-      else if (fallback !== undefined) word = this.#word(instruction, fallback, variables);
+      else if (fallback !== undefined) word = evaluate(this.#dockerfile, instruction, fallback, variables);
       else {
         const inherited = this.#stages.globals.get(name)?.value;
         if (inherited !== undefined) word = { text: inherited, doubtful: false };
       }
       this.inputs.push({ kind: 'arg', stage: position, name, value: word?.text ?? null });
-      if (word) set(variables, name, word);
+      if (word) setVariable(variables, name, word);
     }
   }
 
@@ -252,11 +186,11 @@ class Reader {
     if (instruction.operands.form !== 'pairs') return;
     // All of one ENV's values see the variables as they were before it.
     const pairs = instruction.operands.pairs.map(({ name, value }) => ({
-      name: this.#word(instruction, name, variables).text,
-      value: this.#word(instruction, value, variables),
+      name: evaluate(this.#dockerfile, instruction, name, variables).text,
+      value: evaluate(this.#dockerfile, instruction, value, variables),
     }));
     for (const { name, value } of pairs) {
-      set(variables, name, value);
+      setVariable(variables, name, value);
       variables.image.set(name, value.text);
     }
   }
@@ -275,11 +209,11 @@ class Reader {
     const via = keyword === 'ADD' ? 'add' : 'copy';
     const patterns: string[] = [];
     const sources = wordsOf(instruction).slice(0, -1);
-    const checksum = this.#word(instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
+    const checksum = evaluate(this.#dockerfile, instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
     for (const source of sources) {
       if (instruction.operands.form === 'words' && heredocOf(source)) continue;
       const at = this.#dockerfile.locate(instruction, source);
-      const { text, doubtful } = this.#word(instruction, source, variables);
+      const { text, doubtful } = evaluate(this.#dockerfile, instruction, source, variables);
       if (doubtful) {
         this.unresolved.push({ at, why: `${source} depends on variables of an image that is not known` });
         continue;
@@ -309,7 +243,7 @@ class Reader {
     const written = flagValues(instruction, 'mount');
     let doubtful = false;
     const value = (text: string) => {
-      const word = this.#word(instruction, text, variables);
+      const word = evaluate(this.#dockerfile, instruction, text, variables);
       doubtful ||= word.doubtful;
       return word.text;
     };
@@ -329,29 +263,6 @@ class Reader {
       }
     }
   }
-
-  #word(instruction: Instruction, word: string, variables: Variables): Word {
-    const get = (name: string) => variables.values.get(name);
-    if (!variables.open) {
-      const { text, names } = expandAt(this.#dockerfile, instruction, word, get);
-      return { text, doubtful: [...names].some((name) => variables.doubtful.has(name)) };
-    }
-    try {
-      const { text, names } = expand(word, get, { escape: this.#dockerfile.escape });
-      const doubtful = [...names].some((name) => variables.doubtful.has(name) || !variables.values.has(name));
-      return { text, doubtful };
-    } catch (error) {
-      // `${x:?}` may well be set by the image.
-      if (error instanceof ExpandError) return { text: '', doubtful: true };
-      throw error;
-    }
-  }
-}
-
-function set(variables: Variables, name: string, { text, doubtful }: Word): void {
-  variables.values.set(name, text);
-  if (doubtful) variables.doubtful.add(name);
-  else variables.doubtful.delete(name);
 }
 
 /** As BuildKit cleans a source: from the context's root, `..` cannot leave it. `.` is the root. */

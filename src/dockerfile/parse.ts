@@ -164,10 +164,9 @@ function parseInstruction(line: string, escape: string, at: SourceLocation, fail
   }
   const taken = takeFlags(rest, escape);
   const flags = taken.flags.map((flag) => {
-    const equals = flag.indexOf('=');
-    return equals < 0
-      ? { name: flag.slice(2), value: undefined }
-      : { name: flag.slice(2, equals), value: flag.slice(equals + 1) };
+    const [, name, value] = /^--([a-z][a-z0-9-]*)(?:=(.*))?$/is.exec(flag) ?? [];
+    if (name === undefined) return fail(at, `${JSON.stringify(flag)} is no flag`, 'write --NAME or --NAME=VALUE');
+    return { name, value };
   });
   const operands = parseOperands(keyword, trim(taken.rest), escape, at, fail);
   return { keyword, flags, operands, heredocs: [], at, lines: [at.line, at.line] };
@@ -215,7 +214,8 @@ function parseOperands(keyword: string, text: string, escape: string, at: Source
           'begin it with a letter; then letters, digits, - _ .',
         );
       }
-      return { form: 'words', words };
+      // Names of stages are the same in any case of letters.
+      return { form: 'words', words: named ? [words[0]!, 'AS', words[2]!.toLowerCase()] : words };
     }
     case 'EXPOSE':
       return { form: 'words', words: splitWords(text) };
@@ -230,8 +230,8 @@ function parseOperands(keyword: string, text: string, escape: string, at: Source
     case 'LABEL':
       return { form: 'pairs', pairs: parsePairs(keyword, text, escape, at, fail) };
     case 'HEALTHCHECK': {
-      const type = /^\S+/.exec(text)![0];
-      const command = trimLeft(text.slice(type.length));
+      const { first: type, rest } = splitFirst(text);
+      const command = trimLeft(rest);
       const inner = command === '' ? undefined : parseOperands('CMD', command, escape, at, fail);
       return { form: 'health', type: type.toUpperCase(), command: inner };
     }
