@@ -22,7 +22,7 @@ export interface Config {
   locate(path: readonly (string | number)[], part?: 'key' | 'value'): SourceLocation;
 }
 
-/** `folder`: an OCI layout; `path` is absolute, `text` as written. `registry`: host[:port]/path, lower case. */
+/** `folder`: an OCI layout; `path` is absolute, `text` as written, without `oci:` and `./`. `registry`: host[:port]/path, lower case. */
 export type StoreAddress =
   | { kind: 'folder'; path: string; text: string }
   | { kind: 'registry'; registry: string; path: string };

@@ -81,12 +81,10 @@ export const debSchema = z
       .string()
       .meta({ description: 'A layer whose image this host package runs, by a systemd unit.', examples: ['service'] })
       .optional(),
-    description: z
-      .string()
-      .meta({
-        description: 'One line on what the package is; more lines below it go to its long description.',
-        examples: ['CCAI service'],
-      }),
+    description: z.string().meta({
+      description: 'One line on what the package is; more lines below it go to its long description.',
+      examples: ['CCAI service'],
+    }),
     maintainer: z.string().meta({ description: 'NAME <ADDRESS>', examples: ['CCAI team <team@example.com>'] }),
     section: z.string().meta({ description: "Debian's section." }).default('misc'),
     architecture: z

@@ -14,7 +14,7 @@ export function parseStoreAddress(text: string, root: string): StoreAddress {
   if (text.startsWith('oci:') || /^[./]/.test(text)) {
     const folder = text.replace(/^oci:/, '');
     if (folder === '') throw new Wrong('oci: names no folder', form);
-    return { kind: 'folder', path: resolve(root, folder), text };
+    return { kind: 'folder', path: resolve(root, folder), text: folder.replace(/^\.\/(?=.)/, '') };
   }
   const bare = text.replace(/^(docker|https?):\/\//, '');
   if (bare !== text) throw new Wrong('a store has no scheme in front', `write ${bare}`);
@@ -43,7 +43,7 @@ export function parseStoreAddress(text: string, root: string): StoreAddress {
 /** As `plan --json` shows it: `oci:.imgbuild/store`, `ghcr.io/acme/ccai`. */
 export function formatStoreAddress(address: StoreAddress): string {
   if (address.kind === 'registry') return `${address.registry}/${address.path}`;
-  return `oci:${address.text.replace(/^oci:/, '').replace(/^\.\//, '')}`;
+  return `oci:${address.text}`;
 }
 
 /** Where a workflow saves when imgbuild.yaml names no store. `repository` is `OWNER/NAME` (GITHUB_REPOSITORY). */

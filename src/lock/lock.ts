@@ -12,6 +12,7 @@ export interface Lock {
 }
 
 export interface LockedBase {
+  /** In its normal form (formatReference). */
   reference: string;
   from: 'registry' | 'daemon' | `oci:${string}`;
   index: Digest | null;
@@ -20,9 +21,16 @@ export interface LockedBase {
 
 /** What a child of the base depends on: its bytes, and what its config makes the child copy or run. */
 export interface LockedPlatform {
-  /** `manifest` of a registry's or layout's image; `config` of an image that only a daemon has. */
+  /**
+   * `manifest` of a registry's or layout's image. Of an image that only a daemon has, its ID there: `config`, or
+   * `manifest` where the daemon keeps images in containerd.
+   */
   identity: { kind: 'manifest' | 'config'; digest: Digest };
   env: string[];
   workdir?: string;
   onbuild: string[];
+}
+
+export function emptyLock(): Lock {
+  return { bases: new Map(), syntaxes: new Map(), epochs: new Map() };
 }

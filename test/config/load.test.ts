@@ -153,7 +153,7 @@ ota: {}
     expect((await load(text)).store).toEqual({
       kind: 'folder',
       path: join(root, '.imgbuild/store'),
-      text: './.imgbuild/store',
+      text: '.imgbuild/store',
     });
     const defaultStore = { kind: 'registry', registry: 'ghcr.io', path: 'acme/ccai' } as const;
     expect((await loadConfig(join(root, 'imgbuild.yaml'), { defaultStore })).store).toEqual(defaultStore);

@@ -2,12 +2,8 @@ import { expect, test } from 'vitest';
 import { formatStoreAddress, parseStoreAddress, storeOfRepository } from '../../src/config/store-address.ts';
 
 test.each([
-  ['oci:store', { kind: 'folder', path: '/r/store', text: 'oci:store' }, 'oci:store'],
-  [
-    './.imgbuild/store',
-    { kind: 'folder', path: '/r/.imgbuild/store', text: './.imgbuild/store' },
-    'oci:.imgbuild/store',
-  ],
+  ['oci:store', { kind: 'folder', path: '/r/store', text: 'store' }, 'oci:store'],
+  ['./.imgbuild/store', { kind: 'folder', path: '/r/.imgbuild/store', text: '.imgbuild/store' }, 'oci:.imgbuild/store'],
   ['/srv/store', { kind: 'folder', path: '/srv/store', text: '/srv/store' }, 'oci:/srv/store'],
   ['../store', { kind: 'folder', path: '/store', text: '../store' }, 'oci:../store'],
   ['ghcr.io/acme/ccai', { kind: 'registry', registry: 'ghcr.io', path: 'acme/ccai' }, 'ghcr.io/acme/ccai'],
