@@ -1,9 +1,9 @@
+import type { SecretSource } from '../config/config.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
-import type { SecretSource } from '../config/config.ts';
 
-/** What a builder can do; found by asking it, never by its version alone. */
+/** What a builder can do; found by asking it. */
 export interface EngineAbilities {
   /** `--build-context NAME=docker-image://…|oci-layout://…` */
   namedContexts: boolean;
@@ -21,9 +21,12 @@ export interface ParentImage {
   reference: string;
   /** For messages and tags: the layer's name, or the base's reference. */
   label: string;
+  /** Of the manifest for the platform that is built, or of the index where another platform is asked for. */
   descriptor: Descriptor;
   source:
+    /** `path` is an OCI layout's folder. */
     | { kind: 'layout'; path: string; tag?: string }
+    /** `name` is the repository with its registry: `ghcr.io/acme/ccai/service_runtime`. */
     | { kind: 'registry'; name: string }
     /** Only in the daemon, under this image ID. */
     | { kind: 'daemon'; id: string };
@@ -32,7 +35,7 @@ export interface ParentImage {
 export interface BuildRequest {
   layer: string;
   platform: Platform;
-  /** Absolute path of the folder to send; already normalised (modes, copy entries, .dockerignore applied or kept). */
+  /** Absolute path of the folder to send; already normalised (modes, copy entries). */
   context: string;
   /** Absolute path of the Dockerfile to use, and its path for messages, relative to the root. */
   dockerfile: string;
@@ -43,14 +46,25 @@ export interface BuildRequest {
   secrets: SecretSource[];
   ssh: string[];
   parents: ParentImage[];
+  /** What the result's diffIDs must begin with: those of the image that the target ends on; empty for scratch. */
+  baseDiffIds: Digest[];
   /** Seconds; one constant. */
   sourceDateEpoch: number;
   noCache: boolean;
   /**
-   * `layout`: write an OCI layout into this empty folder. `push`: push by digest to this repository
-   * (`ghcr.io/acme/ccai/service_runtime`), no tag.
+   * `layout`: write an OCI layout into this empty folder; blobs of filesystem layers that a parent has may be left out.
+   * `push`: push by digest to this repository (`ghcr.io/acme/ccai/service_runtime`), no tag; `readBack` gives the
+   * config of what was pushed.
    */
-  destination: { kind: 'layout'; path: string } | { kind: 'push'; repository: string };
+  destination:
+    | { kind: 'layout'; path: string }
+    | {
+        kind: 'push';
+        repository: string;
+        readBack(manifest: Descriptor): Promise<{ config: Digest; diffIds: Digest[] }>;
+      };
+  /** An empty folder for files of the engine's own; whoever made it removes it. */
+  workFolder: string;
   signal: AbortSignal;
 }
 
@@ -60,6 +74,7 @@ export type BuildEvent =
   | { kind: 'log'; id: string; text: string };
 
 export interface BuiltImage {
+  /** Of the image manifest. */
   descriptor: Descriptor;
   config: Digest;
   diffIds: Digest[];
@@ -67,11 +82,25 @@ export interface BuiltImage {
 
 /**
  * Something that builds one image from one Dockerfile. Throws a Failure that names the Dockerfile's line and the
- * last output of the failing step.
+ * last output of the failing step, and one when the result does not begin with `baseDiffIds`.
  */
 export interface Engine {
   /** For people: `docker 28.5.2, buildx 0.29.1 (containerd store)`. */
   readonly name: string;
   readonly abilities: EngineAbilities;
   build(request: BuildRequest, onEvent: (event: BuildEvent) => void): Promise<BuiltImage>;
+  /**
+   * Leaves an image in the local daemon under a name. Undefined where the builder has no local daemon.
+   * `openBlob` gives the bytes of its config and filesystem layers.
+   */
+  load?(image: ImageToLoad, name: string, signal: AbortSignal): Promise<void>;
+  /** Ends what the builds of this run left in the engine. `stopped`: by Ctrl-C; nothing of this run is kept. */
+  close(how: 'done' | 'stopped'): Promise<void>;
+}
+
+/** An image somewhere, to be streamed into a daemon. */
+export interface ImageToLoad {
+  descriptor: Descriptor;
+  manifest: Uint8Array;
+  openBlob(blob: Descriptor): Promise<NodeJS.ReadableStream>;
 }

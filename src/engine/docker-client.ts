@@ -1,0 +1,50 @@
+import { Failure } from '../failure.ts';
+import { run, type RunOptions, type RunResult } from '../process/run.ts';
+import { startProgram, type StartedProgram } from '../process/start.ts';
+
+/** The docker command line client that fits the daemon. */
+export interface DockerClient {
+  /** Path of the program. */
+  program: string;
+  env: NodeJS.ProcessEnv;
+}
+
+export function runDocker(
+  client: DockerClient,
+  args: readonly string[],
+  options: Omit<RunOptions, 'env'> = {},
+): Promise<RunResult> {
+  return run(client.program, args, { ...options, env: client.env });
+}
+
+export function startDocker(client: DockerClient, args: readonly string[], signal?: AbortSignal): StartedProgram {
+  return startProgram(client.program, args, { env: client.env, ...(signal === undefined ? {} : { signal }) });
+}
+
+/** Standard output, trimmed. Throws a Failure of `doing` with the client's last lines unless it exits with 0. */
+export async function askDocker(
+  client: DockerClient,
+  args: readonly string[],
+  doing: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const result = await runDocker(client, args, signal === undefined ? {} : { signal });
+  if (result.exitCode === 0) return result.stdout.toString('utf8').trim();
+  throw dockerFailure(doing, result.stderr);
+}
+
+export function dockerFailure(doing: string, stderr: string): Failure {
+  const because = lastLines(stderr, 5).replace(/^(Error response from daemon|ERROR): /gim, '');
+  const full = /no space left on device/.test(because);
+  return new Failure({
+    doing,
+    because: because === '' ? 'docker gave no reason' : because,
+    fix: full
+      ? 'make room on the disk of the engine, for example with `docker system prune`'
+      : 'see the cause above; `imgbuild doctor` checks the engine',
+  });
+}
+
+export function lastLines(text: string, count: number): string {
+  return text.trim().split('\n').slice(-count).join('\n').trim();
+}

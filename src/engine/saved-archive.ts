@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Failure } from '../failure.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.ts';
+import { mediaType } from '../oci/media-type.ts';
+import { readTar, type ReadTarEntry } from '../tar/extract.ts';
+import type { BuiltImage } from './engine.ts';
+import { chainIds, parseImageConfig } from './image-config.ts';
+import { parallelGzip } from './parallel-gzip.ts';
+
+/** Filesystem layers that lie elsewhere already: their diffIDs with the descriptors they have there, from the bottom. */
+export interface KnownLayers {
+  diffIds: readonly Digest[];
+  descriptors: readonly Descriptor[];
+}
+
+interface Compressed {
+  descriptor: Descriptor;
+  diffId: Digest;
+}
+
+/** Parts of an archive that are read into memory: configs and manifest.json. */
+const largestPart = 16 * 1024 * 1024;
+
+/**
+ * Reads what `docker save` writes (image spec v1.2, and with blobs/ since Docker 25) into an OCI layout folder.
+ * Filesystem layers of `known` keep their descriptors and are passed over; the others are compressed with gzip while
+ * they stream, their diffIDs checked against the config. Memory: a few MiB.
+ * Throws a Failure when the archive is not the image `id`, is cut, or a filesystem layer differs from its diffID.
+ */
+export async function readSavedArchive(
+  archive: AsyncIterable<Buffer>,
+  id: Digest,
+  known: KnownLayers,
+  folder: string,
+): Promise<BuiltImage> {
+  const blobs = join(folder, 'blobs', 'sha256');
+  await mkdir(blobs, { recursive: true });
+  const parts = new Map<string, Buffer>();
+  const layers = new Map<string, Compressed>();
+  const links = new Map<string, string>();
+  const passed = new Map<string, number>();
+  const knownChain = chainIds(known.diffIds);
+  for await (const entry of readTar(archive)) {
+    const { name, type, linkName } = entry.header;
+    if (type === 'symlink' || type === 'link') {
+      // A filesystem layer that is twice in an image is a link to its first place.
+      links.set(name, type === 'link' ? linkName : join(name, '..', linkName));
+    } else if (type !== 'file') {
+      continue;
+    } else if (isLayer(entry)) {
+      const at = placeInKnown(name, parts, known.diffIds, knownChain);
+      if (at !== undefined) passed.set(name, at);
+      else layers.set(name, await compress(entry, blobs));
+    } else if (entry.header.size <= largestPart) {
+      parts.set(name, await readAll(entry));
+    }
+  }
+
+  const wrong = (because: string) =>
+    new Failure({
+      doing: `reading image ${id} from the engine`,
+      because,
+      fix: 'run it again; if it stays, the image store of the engine is damaged',
+    });
+  const manifest = parts.get('manifest.json');
+  if (!manifest) throw wrong('the archive that docker wrote has no manifest.json');
+  const [image] = JSON.parse(manifest.toString('utf8')) as { Config: string; Layers: string[] | null }[];
+  const config = image && parts.get(image.Config);
+  if (!image || !config || digestOf(config) !== id)
+    throw wrong(`the archive that docker wrote does not hold its config`);
+  const { rootfs, os, architecture, variant } = parseImageConfig(config);
+  const paths = image.Layers ?? [];
+  if (paths.length !== rootfs.diff_ids.length)
+    throw wrong('its config and its list of filesystem layers differ in length');
+
+  const descriptors = rootfs.diff_ids.map((diffId, index): Descriptor => {
+    const path = paths[index]!;
+    const name = links.get(path) ?? path;
+    const place = passed.get(name) ?? (known.diffIds[index] === diffId ? index : undefined);
+    if (place !== undefined && known.diffIds[place] === diffId) return known.descriptors[place]!;
+    const found = layers.get(name);
+    if (!found) throw wrong(`filesystem layer ${index + 1} is not in the archive that docker wrote`);
+    // docker save only warns when the files on its disk are no longer those of the diffID.
+    if (found.diffId !== diffId)
+      throw wrong(`filesystem layer ${index + 1} has diffID ${found.diffId}, its config says ${diffId}`);
+    return found.descriptor;
+  });
+  const configDescriptor = await put(blobs, mediaType.config, config);
+  const bytes = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaType.manifest, config: configDescriptor, layers: descriptors }),
+  );
+  const platform = variant === undefined || variant === '' ? { os, architecture } : { os, architecture, variant };
+  const descriptor = { ...(await put(blobs, mediaType.manifest, bytes)), platform };
+  await writeFile(
+    join(folder, 'index.json'),
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaType.index, manifests: [descriptor] }),
+  );
+  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  return { descriptor, config: id, diffIds: rootfs.diff_ids };
+}
+
+/** `<v1 id>/layer.tar`, or a blob that is a tar: Docker 25 keeps everything below blobs/sha256 without a suffix. */
+function isLayer({ header }: ReadTarEntry): boolean {
+  if (header.name.endsWith('/layer.tar')) return true;
+  return /^blobs\/sha256\/[0-9a-f]{64}$/.test(header.name) && header.size % 512 === 0 && header.size >= 1024;
+}
+
+/**
+ * Where a filesystem layer stands in the known chain, as far as the archive tells before its bytes come: by the blob's
+ * name, or by the v1 id of its folder, which is a digest over the chain ID and the parent's id. Not finding it costs
+ * time only: it is compressed, and its diffID tells afterwards.
+ */
+function placeInKnown(
+  name: string,
+  parts: ReadonlyMap<string, Buffer>,
+  diffIds: readonly Digest[],
+  chain: readonly Digest[],
+): number | undefined {
+  const blob = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name);
+  if (blob) {
+    const at = diffIds.indexOf(`sha256:${blob[1]!}`);
+    return at < 0 ? undefined : at;
+  }
+  const v1Id = name.slice(0, -'/layer.tar'.length);
+  const json = parts.get(`${v1Id}/json`);
+  if (!json) return undefined;
+  const { id, parent, os: _addedLater, ...rest } = JSON.parse(json.toString('utf8')) as Record<string, unknown>;
+  const at = chain.findIndex((chainId) => {
+    const fields: Record<string, unknown> = { ...rest, layer_id: chainId };
+    if (typeof parent === 'string') fields['parent'] = `sha256:${parent}`;
+    // As Go writes a map: keys sorted, no spaces.
+    const sorted = Object.fromEntries(Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return hexOf(digestOf(JSON.stringify(sorted))) === id;
+  });
+  return at < 0 ? undefined : at;
+}
+
+async function readAll(entry: ReadTarEntry): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of entry.contents()) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function compress(entry: ReadTarEntry, blobs: string): Promise<Compressed> {
+  const plain = createHash('sha256');
+  const packed = createHash('sha256');
+  let size = 0;
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of entry.contents()) {
+      plain.update(chunk);
+      yield chunk;
+    }
+  }
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const chunk of parallelGzip(hashed())) {
+      packed.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  }
+  const temporary = join(blobs, '.layer');
+  await pipeline(counted, createWriteStream(temporary));
+  const digest = parseDigest(`sha256:${packed.digest('hex')}`);
+  await rename(temporary, join(blobs, hexOf(digest)));
+  const diffId = parseDigest(`sha256:${plain.digest('hex')}`);
+  return { descriptor: { mediaType: mediaType.layerGzip, digest, size }, diffId };
+}
+
+async function put(blobs: string, type: string, bytes: Buffer): Promise<Descriptor> {
+  const digest = digestOf(bytes);
+  await writeFile(join(blobs, hexOf(digest)), bytes);
+  return { mediaType: type, digest, size: bytes.length };
+}
