@@ -1,5 +1,9 @@
+import type { SourceLocation } from '../failure.ts';
 import type { FileMode } from '../plan/input.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
+
+export { openContext, type ContextOptions } from './open.ts';
+export { openWorkTree, type WorkTree } from './work-tree.ts';
 
 /** One thing in a build context, after .dockerignore and copy entries. */
 export interface ContextEntry {
@@ -17,15 +21,29 @@ export interface HashedEntry extends ContextEntry {
 
 /** A layer's build context as its engine will see it. Nothing is written into the tree. */
 export interface BuildContext {
-  /** What the selections read, hashed, sorted by path, each path once. Empty folders count. */
+  /** What the selections read, hashed, sorted by path (UTF-16 code units), each path once. Empty folders count. */
   select(selections: readonly FileSelection[]): Promise<HashedEntry[]>;
   /** All of it: for sources that cannot be resolved statically. */
   all(): Promise<HashedEntry[]>;
-  /** Files that lose mode bits in the normalised context: 0600, setuid and the like; relative to the repository's root. */
+  /** Patterns of the selections that match nothing: the build would fail there, or copy nothing. Hashes nothing. */
+  missing(selections: readonly FileSelection[]): { pattern: string; at: SourceLocation }[];
+  /**
+   * Files that lose mode bits in the normalised context: 0600, setuid and the like; relative to the repository's root,
+   * sorted. What the umask of the checkout explains is left out. Each file of the context is looked at: ask for layers
+   * that are built, not for all.
+   */
   lostModes(): Promise<{ origin: string; mode: number }[]>;
   /**
    * A folder to hand to the engine: the tree itself when its modes are normal and there are no copy entries, else a
-   * copy with modes 0644/0755 (links hard or reflinked where that is safe). `dispose` removes what was made.
+   * copy with modes 0644/0755. `dockerfile` is the absolute path of the Dockerfile to hand over with it: a copy of the
+   * layer's, with `<name>.dockerignore` beside it that says all that is not sent. Whoever derives another Dockerfile
+   * from it takes that file along. `dispose` removes what was made; it can be called twice.
    */
-  materialise(): Promise<{ path: string; dispose(): Promise<void> }>;
+  materialise(): Promise<MaterialisedContext>;
+}
+
+export interface MaterialisedContext {
+  path: string;
+  dockerfile: string;
+  dispose(): Promise<void>;
 }

@@ -1,0 +1,163 @@
+import { Failure } from '../failure.ts';
+import { BadPattern } from './go-path.ts';
+import type { MatchState } from './pattern-matcher.ts';
+import type { PatternMatcher } from './pattern-matcher.ts';
+import type { TreeNode, WorkTree } from './work-tree.ts';
+
+/** A copy entry whose source is known to be there and whose destination is known to be free. */
+export interface Graft {
+  /** Relative to the work tree. */
+  src: string;
+  /** Relative to the context. */
+  dst: string;
+  node: TreeNode;
+}
+
+/** A child of a context's folder. */
+export interface ContextNode {
+  path: string;
+  origin: string;
+  node: TreeNode;
+  /** .dockerignore excludes it; a folder is there all the same when something below it is not excluded. */
+  ignored: boolean;
+  /** What its children are matched with. Only folders. */
+  state: MatchState | undefined;
+}
+
+const join = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`);
+
+/** The path of the folder above; '' for what lies at the top. */
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+/**
+ * A build context as its engine sees it: a folder of the work tree, copy entries grafted in, .dockerignore applied.
+ * Paths are relative to the context, '' the context itself.
+ */
+export class ContextTree {
+  readonly tree: WorkTree;
+  readonly #grafts: ReadonlyMap<string, Graft>;
+  /** Folders that exist because a copy entry's destination lies below. */
+  readonly #graftParents: ReadonlyMap<string, readonly string[]>;
+  readonly matcher: PatternMatcher;
+  readonly #git: boolean;
+  readonly top: ContextNode;
+
+  /** `base` is the context's folder in the work tree, `node` its node. */
+  constructor(
+    tree: WorkTree,
+    base: string,
+    node: TreeNode,
+    grafts: readonly Graft[],
+    matcher: PatternMatcher,
+    git: boolean,
+  ) {
+    this.tree = tree;
+    this.#grafts = new Map(grafts.map((graft) => [graft.dst, graft]));
+    const parents = new Map<string, string[]>();
+    for (const { dst } of grafts) {
+      for (let path = dst; path !== ''; path = parentOf(path)) {
+        const parent = parentOf(path);
+        const names = parents.get(parent) ?? [];
+        const name = path.slice(parent === '' ? 0 : parent.length + 1);
+        if (!names.includes(name)) parents.set(parent, [...names, name]);
+      }
+    }
+    this.#graftParents = parents;
+    this.matcher = matcher;
+    this.#git = git;
+    this.top = { path: '', origin: base, node, ignored: false, state: matcher.newState() };
+  }
+
+  /** Whether something that is never sent has this name. */
+  #forbidden(name: string): boolean {
+    return name === '.imgbuild' || (name === '.git' && !this.#git);
+  }
+
+  /** Children, .dockerignore applied; files that it excludes are left out, as are folders with nothing else in them. */
+  list(folder: ContextNode): ContextNode[] {
+    const found: ContextNode[] = [];
+    // A folder that is there for a copy entry only has no node of its own in the tree.
+    const nodes = folder.node === madeFolder ? [] : this.tree.list(folder.origin, folder.node);
+    if (this.#git && folder.node.first >= 0) {
+      const node = this.tree.diskNode(join(folder.origin, '.git'), '.git');
+      if (node) nodes.push(node);
+    }
+    const grafted = this.#graftParents.get(folder.path);
+    for (const node of nodes) {
+      if (this.#forbidden(node.name)) continue;
+      if (node.name.includes('\uFFFD')) refuseName(join(folder.origin, node.name));
+      this.#add(found, folder, node, join(folder.origin, node.name));
+    }
+    for (const name of grafted ?? []) {
+      const graft = this.#grafts.get(join(folder.path, name));
+      if (graft) this.#add(found, folder, { ...graft.node, name }, graft.src);
+      else if (!nodes.some((node) => node.name === name)) this.#add(found, folder, madeFolder, '', name);
+    }
+    return found;
+  }
+
+  #add(found: ContextNode[], folder: ContextNode, node: TreeNode, origin: string, name = node.name): void {
+    const path = join(folder.path, name);
+    if (node.kind !== 'folder') {
+      if (!this.matcher.matches(path, folder.state))
+        found.push({ path, origin, node, ignored: false, state: undefined });
+      return;
+    }
+    const state = this.matcher.newState();
+    const ignored = this.matcher.matches(path, folder.state, state);
+    if (ignored && this.matcher.excludesAllBelow(path)) return;
+    found.push({ path, origin, node, ignored, state });
+  }
+
+  /** The child of this name. */
+  child(folder: ContextNode, name: string): ContextNode | undefined {
+    let children = this.#children.get(folder.path);
+    if (!children) {
+      children = new Map(this.list(folder).map((child) => [nameOf(child), child]));
+      this.#children.set(folder.path, children);
+    }
+    return children.get(name);
+  }
+
+  /** Listings of folders on the way to sources, by path. */
+  readonly #children = new Map<string, Map<string, ContextNode>>();
+
+  readLink(link: ContextNode): string {
+    return this.tree.readLink(link.origin);
+  }
+
+  /** Whether anything is left of a folder that .dockerignore excludes. */
+  isThere(node: ContextNode): boolean {
+    if (!node.ignored) return true;
+    return this.list(node).some((child) => this.isThere(child));
+  }
+}
+
+export const nameOf = (node: ContextNode): string => node.path.slice(node.path.lastIndexOf('/') + 1);
+
+const madeFolder: TreeNode = { name: '', kind: 'folder', first: -1, end: -1 };
+
+function refuseName(path: string): never {
+  throw new Failure({
+    doing: 'listing the build context',
+    because: `the name ${JSON.stringify(path)} is not valid UTF-8, which no engine takes`,
+    fix: 'rename it, or leave its folder out by .dockerignore',
+    kind: 'input',
+  });
+}
+
+/** `make`'s result, with a malformed pattern told as a Failure. */
+export function withPatterns<T>(doing: string, fix: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BadPattern)) throw error;
+    throw new Failure({
+      doing,
+      because: `${JSON.stringify(error.message)} is no valid pattern`,
+      fix,
+      kind: 'input',
+      cause: error,
+    });
+  }
+}

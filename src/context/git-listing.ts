@@ -1,0 +1,231 @@
+/** What git knows of one tracked path. */
+export const slotState = {
+  /** Its bytes are those of the index's blob, its mode is the index's. */
+  trusted: 0,
+  /** It is there, of the index's kind and mode, but its bytes must be read. */
+  unread: 1,
+  /** Nothing is certain: it may be gone, or be something else. */
+  unknown: 2,
+} as const;
+
+// "H 100644 <40 hex> 0\t" stands before each path.
+const headBytes = 52;
+const slash = 0x2f;
+
+/**
+ * The tracked paths below a folder in git's order (by bytes), as the bytes that `git ls-files -s -v -z` printed:
+ * a repository of a million files must not become millions of objects. A tracked path is named by its slot.
+ */
+export class GitListing {
+  readonly count: number;
+  readonly states: Uint8Array;
+  readonly #bytes: Buffer;
+  /** Where each path begins in the bytes; one more at the end, for a path after the last. */
+  readonly #starts: Uint32Array;
+  /** Paths that are not tracked: files by their folder's path ('' for the root); whole folders. */
+  readonly untrackedFiles: ReadonlyMap<string, readonly string[]>;
+  readonly untrackedFolders: ReadonlyMap<string, readonly string[]>;
+
+  constructor(bytes: Buffer, untracked: Buffer) {
+    this.#bytes = bytes;
+    let count = 0;
+    for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1)) count++;
+    this.count = count;
+    this.#starts = new Uint32Array(count + 1);
+    this.states = new Uint8Array(count);
+    let record = 0;
+    for (let slot = 0; slot < count; slot++) {
+      const end = bytes.indexOf(0, record);
+      // Another hash than SHA-1 makes the head longer: nothing of it can be used but the path.
+      const plain = bytes[record + headBytes - 1] === 0x09;
+      this.#starts[slot] = plain ? record + headBytes : bytes.indexOf(0x09, record) + 1;
+      // 'H', stage 0; lower case is assume-unchanged, 'S' is skip-worktree, 'M' unmerged.
+      const certain = plain && bytes[record] === 0x48 && bytes[record + headBytes - 2] === 0x30;
+      this.states[slot] = certain ? slotState.trusted : slotState.unknown;
+      record = end + 1;
+    }
+    this.#starts[count] = record + this.#starts[0]!;
+    const files = new Map<string, string[]>();
+    const folders = new Map<string, string[]>();
+    for (const path of paths(untracked)) {
+      const folder = path.endsWith('/');
+      const whole = folder ? path.slice(0, -1) : path;
+      const cut = whole.lastIndexOf('/');
+      const parent = cut < 0 ? '' : whole.slice(0, cut);
+      const map = folder ? folders : files;
+      const list = map.get(parent);
+      if (list) list.push(whole.slice(cut + 1));
+      else map.set(parent, [whole.slice(cut + 1)]);
+    }
+    this.untrackedFiles = files;
+    this.untrackedFolders = folders;
+  }
+
+  #end(slot: number): number {
+    // Between a path and the next lie a NUL and the next record's head, which is as long as the first record's.
+    return this.#starts[slot + 1]! - this.#starts[0]! - 1;
+  }
+
+  #pathBytes(slot: number): number {
+    return this.#end(slot) - this.#starts[slot]!;
+  }
+
+  path(slot: number): string {
+    return this.#bytes.toString('utf8', this.#starts[slot]!, this.#end(slot));
+  }
+
+  /** Six octal digits, as the index says. */
+  mode(slot: number): string {
+    const start = this.#starts[slot]! - headBytes + 2;
+    return this.#bytes.toString('latin1', start, start + 6);
+  }
+
+  hash(slot: number): string {
+    const start = this.#starts[slot]! - headBytes + 9;
+    return this.#bytes.toString('latin1', start, start + 40);
+  }
+
+  /** The first slot whose path is not before `path`, by bytes. */
+  #lowerBound(path: Buffer): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#bytes.compare(path, 0, path.length, this.#starts[middle]!, this.#end(middle)) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Every slot of this path: several when it is unmerged. */
+  slotsOf(path: Buffer): [first: number, end: number] {
+    const first = this.#lowerBound(path);
+    let end = first;
+    while (end < this.count && this.#bytes.compare(path, 0, path.length, this.#starts[end]!, this.#end(end)) === 0)
+      end++;
+    return [first, end];
+  }
+
+  /** The slots below a folder; '' is the root. */
+  below(folder: string): [first: number, end: number] {
+    if (folder === '') return [0, this.count];
+    const prefix = Buffer.from(`${folder}/`);
+    const first = this.#lowerBound(prefix);
+    return [first, this.#groupEnd(first, 0, prefix)];
+  }
+
+  /** The first slot from `first` on whose path has not `part` at `offset`. All paths up to there share it. */
+  #groupEnd(first: number, offset: number, part: Buffer): number {
+    const has = (slot: number): boolean => {
+      const start = this.#starts[slot]! + offset;
+      const end = start + part.length;
+      return end <= this.#end(slot) && this.#bytes.compare(part, 0, part.length, start, end) === 0;
+    };
+    if (first >= this.count || !has(first)) return first;
+    let step = 1;
+    let low = first;
+    while (low + step < this.count && has(low + step)) {
+      low += step;
+      step *= 2;
+    }
+    let high = Math.min(low + step, this.count);
+    while (low + 1 < high) {
+      const middle = (low + high) >>> 1;
+      if (has(middle)) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+
+  /**
+   * The direct children among the slots of a folder whose path takes `offset` bytes with its slash: a file has one
+   * slot (the first of several when unmerged) and `folder` false, a folder has all slots below it.
+   */
+  children(
+    first: number,
+    end: number,
+    offset: number,
+    found: (name: string, first: number, end: number, folder: boolean) => void,
+  ): void {
+    for (let slot = first; slot < end;) {
+      const start = this.#starts[slot]! + offset;
+      const stop = this.#end(slot);
+      let at = start;
+      while (at < stop && this.#bytes[at] !== slash) at++;
+      const name = this.#bytes.toString('utf8', start, at);
+      if (at < stop) {
+        const next = Math.min(end, this.#groupEnd(slot, offset, this.#bytes.subarray(start, at + 1)));
+        found(name, slot, next, true);
+        slot = next;
+        continue;
+      }
+      let next = slot + 1;
+      if (this.states[slot] === slotState.unknown) {
+        const whole = this.#bytes.subarray(start, stop);
+        while (
+          next < end &&
+          this.#pathBytes(next) === this.#pathBytes(slot) &&
+          this.#groupEnd(next, offset, whole) > next
+        )
+          next++;
+      }
+      found(name, slot, next, false);
+      slot = next;
+    }
+  }
+
+  markUnknown(path: Buffer): void {
+    const [first, end] = this.slotsOf(path);
+    this.states.fill(slotState.unknown, first, end);
+  }
+
+  /** All that is trusted and not in `safe` (paths in git's order) must be read. */
+  keepTrusted(safe: Buffer): void {
+    let from = 0;
+    for (let slot = 0; slot < this.count; slot++) {
+      const length = this.#end(slot) - this.#starts[slot]!;
+      const listed =
+        from + length < safe.length &&
+        safe[from + length] === 0 &&
+        safe.compare(this.#bytes, this.#starts[slot]!, this.#end(slot), from, from + length) === 0;
+      if (listed) {
+        // Unmerged paths have several slots and are listed as often.
+        from += length + 1;
+      } else if (this.states[slot] === slotState.trusted && !this.isLink(slot)) this.states[slot] = slotState.unread;
+    }
+  }
+
+  isLink(slot: number): boolean {
+    // 120000; a submodule is 160000, files are 100644 and 100755.
+    return this.#bytes[this.#starts[slot]! - headBytes + 3] === 0x32;
+  }
+
+  isSubmodule(slot: number): boolean {
+    return this.#bytes[this.#starts[slot]! - headBytes + 3] === 0x36;
+  }
+
+  isExecutable(slot: number): boolean {
+    return this.#bytes[this.#starts[slot]! - headBytes + 5] === 0x37;
+  }
+
+  /** Every .gitattributes file among the tracked and untracked. */
+  attributesFiles(): string[] {
+    const name = '.gitattributes';
+    const found: string[] = [];
+    for (let at = this.#bytes.indexOf(`${name}\0`); at >= 0; at = this.#bytes.indexOf(`${name}\0`, at + 1)) {
+      // Back to the tab that ends the head; a path itself may hold tabs, and then names no file that is there.
+      const path = this.#bytes.toString('utf8', this.#bytes.lastIndexOf(0, at) + 1, at + name.length);
+      found.push(path.slice(path.indexOf('\t') + 1));
+    }
+    for (const [folder, names] of this.untrackedFiles) {
+      if (names.includes(name)) found.push(folder === '' ? name : `${folder}/${name}`);
+    }
+    return found.filter((path) => path === name || path.endsWith(`/${name}`));
+  }
+}
+
+function* paths(bytes: Buffer): Generator<string> {
+  for (let from = 0, at = bytes.indexOf(0); at >= 0; from = at + 1, at = bytes.indexOf(0, from)) {
+    yield bytes.toString('utf8', from, at);
+  }
+}

@@ -1,0 +1,139 @@
+import { constants, lstatSync } from 'node:fs';
+import { chmod, copyFile, lstat, mkdir, readFile, readlink, symlink, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Failure } from '../failure.ts';
+import type { MaterialisedContext } from './context.ts';
+import type { ContextNode, ContextTree } from './context-tree.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** What a context as it is on the disk has in it. */
+interface Survey {
+  /** In the order of a walk from the top: a folder before what is in it. */
+  entries: { path: string; origin: string; kind: 'file' | 'link' | 'folder'; mode: number }[];
+  /** Sockets, FIFOs and devices: no layer can hold their content, so they are not sent. Paths in the context. */
+  specials: string[];
+  normal: boolean;
+}
+
+const permissions = 0o7777;
+
+/** `disk` must list from the disk alone: git does not list what it can't track. */
+function survey(disk: ContextTree, signal?: AbortSignal): Survey {
+  const found: Survey = { entries: [], specials: [], normal: true };
+  const visit = (folder: ContextNode): boolean => {
+    signal?.throwIfAborted();
+    let any = false;
+    for (const child of disk.list(folder)) {
+      const { path, origin, node } = child;
+      if (node.kind === 'special') {
+        found.specials.push(path);
+        continue;
+      }
+      const at = found.entries.length;
+      const mode = origin === '' ? 0o755 : lstatSync(join(disk.tree.root, origin)).mode & permissions;
+      found.entries.push({ path, origin, kind: node.kind, mode });
+      // An excluded folder is sent only for what is left in it.
+      const inside = node.kind === 'folder' && visit(child);
+      if (child.ignored && !inside) {
+        found.entries.length = at;
+        continue;
+      }
+      any = true;
+      if (node.kind === 'folder' ? mode !== 0o755 : node.kind === 'file' && mode !== 0o644 && mode !== 0o755)
+        found.normal = false;
+    }
+    return any;
+  };
+  visit(disk.top);
+  return found;
+}
+
+/** Entries whose modes mean something that a normalised context does not say. */
+export function lostModes(disk: ContextTree, signal?: AbortSignal): { origin: string; mode: number }[] {
+  // The root's own mode tells the umask of the checkout: what follows from it alone nobody chose.
+  const rootMode = lstatSync(disk.tree.root).mode & permissions;
+  const explained = new Set([0o644, 0o755, 0o666 & rootMode, 0o777 & rootMode]);
+  return survey(disk, signal)
+    .entries.filter(
+      ({ kind, mode }) => kind !== 'link' && !explained.has(mode) && !(kind === 'folder' && mode === rootMode),
+    )
+    .map(({ origin, mode }) => ({ origin, mode }))
+    .toSorted((a, b) => (a.origin < b.origin ? -1 : 1));
+}
+
+/** A line of a .dockerignore that means exactly this path; undefined when none can. */
+function exactPattern(path: string): string | undefined {
+  if (/[\n\r]/.test(path)) return undefined;
+  const escaped = path.replaceAll(/[\\*?[\]]/g, '\\$&');
+  return escaped.replace(/^[!#\s]/, '[$&]').replace(/\s$/, '[$&]');
+}
+
+export interface MaterialiseOptions {
+  disk: ContextTree;
+  /** Absolute path of the context's folder. */
+  folder: string;
+  /** Absolute. */
+  dockerfile: string;
+  /** The user's ignore patterns. */
+  patterns: readonly string[];
+  git: boolean;
+  grafted: boolean;
+  signal: AbortSignal | undefined;
+}
+
+/** See BuildContext.materialise. */
+export async function materialise(options: MaterialiseOptions): Promise<MaterialisedContext> {
+  const { disk, signal } = options;
+  const { entries, specials, normal } = survey(disk, signal);
+  const excluded = specials.map(exactPattern);
+  const asItIs = normal && !options.grafted && !excluded.includes(undefined);
+  const temporary = await temporaryFolder(disk.tree.root);
+  try {
+    const path = asItIs ? options.folder : join(temporary.path, 'context');
+    if (!asItIs) await copyEntries(disk.tree.root, entries, path, signal);
+    const lines = asItIs
+      ? [...options.patterns, '**/.imgbuild', ...(options.git ? [] : ['**/.git']), ...excluded]
+      : // What is excluded was not copied; an empty file would let the context's own .dockerignore count.
+        ['# Everything that is excluded is already left out.'];
+    const folder = join(temporary.path, 'dockerfile');
+    await mkdir(folder);
+    const dockerfile = join(folder, basename(options.dockerfile));
+    await writeFile(dockerfile, await readFile(options.dockerfile));
+    await writeFile(`${dockerfile}.dockerignore`, `${lines.join('\n')}\n`);
+    return { path, dockerfile, dispose: temporary.remove };
+  } catch (error) {
+    await temporary.remove();
+    if (signal?.aborted || error instanceof Failure) throw error;
+    throw new Failure({
+      doing: `preparing the context ${options.folder}`,
+      because: (error as Error).message,
+      fix: 'make room on the disk, or make the files readable',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Copies share their blocks with the tree where the file system can. Hard links would not do: to make or remove one
+ * moves the file's ctime, by which git and the hash cache know that it has not changed.
+ */
+async function copyEntries(root: string, entries: Survey['entries'], to: string, signal?: AbortSignal): Promise<void> {
+  await mkdir(to);
+  await chmod(to, 0o755);
+  for (const { path, origin, kind, mode } of entries) {
+    signal?.throwIfAborted();
+    const source = join(root, origin);
+    const copy = join(to, path);
+    if (kind === 'link') await symlink(await readlink(source, { encoding: 'buffer' }), copy);
+    else if (kind === 'file') {
+      await copyFile(source, copy, constants.COPYFILE_FICLONE);
+      await chmod(copy, (mode & 0o100) === 0 ? 0o644 : 0o755);
+      // Engines that keep a context send only what has another time or size.
+      const { atime, mtime } = await lstat(source);
+      await utimes(copy, atime, mtime);
+    } else {
+      await mkdir(copy, { recursive: true });
+      await chmod(copy, 0o755);
+    }
+  }
+}

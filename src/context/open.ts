@@ -1,0 +1,164 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { Failure } from '../failure.ts';
+import type { FileSelection } from '../dockerfile/analysis.ts';
+import { noId } from './blob-id.ts';
+import type { BuildContext, HashedEntry } from './context.ts';
+import type { ContextNode } from './context-tree.ts';
+import { ContextTree, withPatterns } from './context-tree.ts';
+import { graftsOf, nodeAt } from './copy-entries.ts';
+import { parseIgnoreFile } from './ignore-file.ts';
+import { lostModes, materialise } from './materialise.ts';
+import { PatternMatcher } from './pattern-matcher.ts';
+import { selectPattern } from './selection.ts';
+import { WorkTree } from './work-tree.ts';
+
+export interface ContextOptions {
+  /** Absolute path of the folder that holds imgbuild.yaml. */
+  root: string;
+  /** Paths relative to the root. */
+  layer: {
+    context: string;
+    dockerfile: string;
+    copy: readonly { src: string; dst: string }[];
+    git: boolean;
+  };
+  /** Of the same root; one for all layers of a plan. */
+  tree: WorkTree;
+  signal?: AbortSignal;
+}
+
+/** The patterns that keep files out of a context, and where they come from. */
+interface Ignore {
+  /** Relative to the root; undefined: there is no such file. */
+  file: string | undefined;
+  patterns: string[];
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw new Failure({
+      doing: `reading ${path}`,
+      because: (error as Error).message,
+      fix: 'make it readable',
+      kind: 'input',
+      cause: error,
+    });
+  }
+}
+
+/** `<Dockerfile>.dockerignore` wins over the context's .dockerignore. */
+async function readIgnore(root: string, context: string, dockerfile: string): Promise<Ignore> {
+  for (const file of [`${dockerfile}.dockerignore`, join(context, '.dockerignore')]) {
+    const text = await readIfThere(join(root, file));
+    if (text !== undefined) return { file, patterns: parseIgnoreFile(text).map((line) => line.pattern) };
+  }
+  return { file: undefined, patterns: [] };
+}
+
+/** The context's folder in the work tree, links on the way followed. */
+async function contextFolder(options: ContextOptions): Promise<string> {
+  const { root, layer } = options;
+  const wrong = (because: string): Failure =>
+    new Failure({
+      doing: `opening the context ${layer.context}`,
+      because,
+      fix: 'name a folder in `context:`',
+      kind: 'input',
+    });
+  let real: string;
+  try {
+    real = await realpath(join(root, layer.context));
+    if (!(await stat(real)).isDirectory()) throw wrong('it is no folder');
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw wrong('it does not exist');
+  }
+  const base = relative(await realpath(options.tree.root), real);
+  if (base === '..' || base.startsWith('../')) throw wrong('it leads out of the repository');
+  return base;
+}
+
+/**
+ * A layer's build context. Throws a Failure when the context is no folder, an ignore pattern is malformed, or a copy
+ * entry's source is missing or its destination is there.
+ */
+export async function openContext(options: ContextOptions): Promise<BuildContext> {
+  const { root, layer, signal } = options;
+  const ignore = await readIgnore(root, layer.context, layer.dockerfile);
+  const matcher = withPatterns(
+    `reading ${ignore.file}`,
+    'mend the pattern (https://docs.docker.com/build/concepts/context/#dockerignore-files)',
+    () => new PatternMatcher(ignore.patterns),
+  );
+  const base = await contextFolder(options);
+  const contextIn = (tree: WorkTree): ContextTree =>
+    new ContextTree(tree, base, nodeAt(tree, base)!, graftsOf(tree, base, layer.copy), matcher, layer.git);
+  const context = contextIn(options.tree);
+  const onDisk = (): ContextTree => contextIn(new WorkTree(options.tree.root, undefined, signal));
+
+  const collect = (
+    selections: readonly FileSelection[],
+    missing?: (selection: FileSelection, pattern: string) => void,
+  ): ContextNode[] => {
+    const found: ContextNode[] = [];
+    for (const selection of selections) {
+      for (const pattern of selection.patterns) {
+        signal?.throwIfAborted();
+        const matched = selectPattern(context, selection, pattern, (each) => found.push(each));
+        if (!matched) missing?.(selection, pattern);
+      }
+    }
+    return found;
+  };
+
+  return {
+    select: (selections) => hashed(context, collect(selections)),
+    all: () => hashed(context, collect([wholeContext])),
+    missing(selections) {
+      const patterns: { pattern: string; at: FileSelection['at'] }[] = [];
+      collect(selections, (selection, pattern) => patterns.push({ pattern, at: selection.at }));
+      return patterns;
+    },
+    lostModes: async () => lostModes(onDisk(), signal),
+    materialise: () =>
+      materialise({
+        disk: onDisk(),
+        folder: join(options.tree.root, base),
+        dockerfile: join(root, layer.dockerfile),
+        patterns: ignore.patterns,
+        git: layer.git,
+        grafted: layer.copy.length > 0,
+        signal,
+      }),
+  };
+}
+
+const wholeContext: FileSelection = {
+  via: 'copy',
+  patterns: ['.'],
+  excludes: [],
+  parents: false,
+  at: { file: '', line: 1, column: 1, length: 1, text: '' },
+};
+
+async function hashed(context: ContextTree, nodes: ContextNode[]): Promise<HashedEntry[]> {
+  nodes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const entries: HashedEntry[] = [];
+  const unread: HashedEntry[] = [];
+  for (const { path, origin, node } of nodes) {
+    if (path === entries.at(-1)?.path) continue;
+    const known = node.kind === 'folder' ? { mode: '040000' as const, hash: noId } : context.tree.known(node);
+    const entry: HashedEntry = { path, origin, mode: known?.mode ?? '100644', hash: known?.hash ?? '' };
+    entries.push(entry);
+    if (!known) unread.push(entry);
+  }
+  if (unread.length > 0) {
+    const contents = await context.tree.read(unread.map((entry) => entry.origin));
+    for (const entry of unread) Object.assign(entry, contents.get(entry.origin));
+  }
+  return entries;
+}
