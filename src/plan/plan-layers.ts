@@ -1,7 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { BuildContext } from '../context/context.ts';
-import { openContext } from '../context/open.ts';
-import type { WorkTree } from '../context/work-tree.ts';
+import { openContext, type BuildContext, type WorkTree } from '../context/context.ts';
 import { didYouMean } from '../config/did-you-mean.ts';
 import { Failure } from '../failure.ts';
 import type { Lock } from '../lock/lock.ts';

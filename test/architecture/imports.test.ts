@@ -29,8 +29,8 @@ const allowed: Record<string, string[]> = {
   release: [...nouns, 'process', 'config', 'lock', 'context', 'store', 'plan', 'engine', 'build', 'deb', 'model', 'delta', 'signing', 'image-source'],
   report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'store', 'lock'],
 };
-/** The front doors may use every room; nothing may use them. */
-const doors = ['cli', 'actions'];
+/** The front doors, and the project that they open, may use every room; nothing else may use them. */
+const doors = ['cli', 'actions', 'project'];
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

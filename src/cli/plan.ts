@@ -1,0 +1,43 @@
+import { planProject } from '../project/plan.ts';
+import { openProject } from '../project/open.ts';
+import { renderExplanation } from '../report/explain.ts';
+import { styleFor } from '../report/failure.ts';
+import { renderPlan } from '../report/plan.ts';
+import type { AddCommand } from './command.ts';
+
+interface PlanOptions {
+  explain?: string;
+  against?: string;
+  frozen?: boolean;
+}
+
+export const addPlan: AddCommand = (program, contextOf) => {
+  program
+    .command('plan')
+    .description('say which layers would be built, and why; nothing is written or pulled')
+    .argument('[layers...]', 'these layers and what they need (default: all)')
+    .option('--explain <layer>', 'the whole input list of this layer against the last saved one')
+    .option('--against <version>', 'compare with this release instead of the last build of the branch')
+    .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
+    .option('--json', 'print the plan as one JSON document')
+    .action(async (layers: string[], options: PlanOptions, command) => {
+      const context = contextOf(command);
+      const project = await openProject(context);
+      const { plan, builds } = await planProject(project, {
+        layers: options.explain === undefined ? layers : [options.explain],
+        force: [],
+        frozen: options.frozen ?? false,
+        ...(options.against === undefined ? {} : { against: options.against }),
+        signal: context.signal,
+      });
+      const style = styleFor(context.stdout, process.env);
+      for (const warning of plan.warnings) context.progress.warn(warning);
+      if (context.json) context.stdout.write(`${JSON.stringify(plan)}\n`);
+      else if (options.explain === undefined) context.stdout.write(renderPlan(plan, style));
+      else {
+        for (const build of builds.filter(({ planned }) => planned.name === options.explain)) {
+          context.stdout.write(renderExplanation(build, style));
+        }
+      }
+    });
+};

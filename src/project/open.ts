@@ -1,0 +1,28 @@
+import type { Config, StoreAddress } from '../config/config.ts';
+import { findConfig, loadConfig } from '../config/load.ts';
+import type { Lock } from '../lock/lock.ts';
+import { readLock } from '../lock/lock-file.ts';
+import type { LayerStore } from '../store/layer-store.ts';
+import { openStore } from '../store/open.ts';
+
+/** A repository that imgbuild works on: what it declares, what it has locked, and where its layers are saved. */
+export interface Project {
+  config: Config;
+  lock: Lock;
+  store: LayerStore;
+}
+
+export interface ProjectPlace {
+  /** Absolute; imgbuild.yaml is looked for here and in the folders above. */
+  directory: string;
+  /** Absolute path of imgbuild.yaml, where it is named. */
+  file?: string | undefined;
+  /** Where layers are saved when imgbuild.yaml names no store. */
+  defaultStore?: StoreAddress | undefined;
+}
+
+export async function openProject({ directory, file, defaultStore }: ProjectPlace): Promise<Project> {
+  const config = await loadConfig(file ?? (await findConfig(directory)), { defaultStore });
+  const [lock, store] = await Promise.all([readLock(config.root), openStore(config.store)]);
+  return { config, lock, store };
+}
