@@ -207,6 +207,7 @@ class Reader {
   #readSources(instruction: Instruction, variables: Variables): void {
     const { keyword } = instruction;
     const via = keyword === 'ADD' ? 'add' : 'copy';
+    const parents = flagSet(instruction, 'parents');
     const patterns: string[] = [];
     const sources = wordsOf(instruction).slice(0, -1);
     const checksum = evaluate(this.#dockerfile, instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
@@ -220,7 +221,8 @@ class Reader {
       }
       const remote = remoteSource(text, checksum);
       if (!remote) {
-        patterns.push(contextPath(text));
+        // With --parents the place of `/./` decides where the copied paths begin.
+        patterns.push(parents ? text : contextPath(text));
         continue;
       }
       if (via === 'copy') {
@@ -234,7 +236,7 @@ class Reader {
       via,
       patterns,
       excludes: flagValues(instruction, 'exclude'),
-      parents: flagSet(instruction, 'parents'),
+      parents,
       at: this.#dockerfile.locate(instruction, sources[0]),
     });
   }
@@ -255,8 +257,7 @@ class Reader {
         if (doubtful) {
           this.unresolved.push({ at, why: 'a bind mount depends on variables of an image that is not known' });
         } else {
-          const patterns = [literal(contextPath(mount.source))];
-          this.files.push({ via: 'mount', patterns, excludes: [], parents: false, at });
+          this.files.push({ via: 'mount', patterns: [contextPath(mount.source)], excludes: [], parents: false, at });
         }
       } else {
         this.inputs.push({ kind: 'mount', type: mount.type, id: mountId(mount), text: written[index]! });
@@ -268,11 +269,6 @@ class Reader {
 /** As BuildKit cleans a source: from the context's root, `..` cannot leave it. `.` is the root. */
 function contextPath(source: string): string {
   return path.posix.join('/', source).replace(/^\/+|\/+$/g, '') || '.';
-}
-
-/** A mount's source is a path: its special characters are ordinary ones. */
-function literal(text: string): string {
-  return text.replaceAll(/[\\*?[]/g, '\\$&');
 }
 
 /** An ONBUILD trigger as a child reads it. */

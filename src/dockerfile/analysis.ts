@@ -26,7 +26,8 @@ export interface FileSelection {
   via: 'copy' | 'add' | 'mount';
   /**
    * Paths or patterns (Go's filepath.Match, as BuildKit applies them) relative to the context's root, expanded and
-   * cleaned, without a leading slash; `.` is the whole context. A folder means all below it.
+   * cleaned, without a leading slash; `.` is the whole context. A folder means all below it. A mount's are plain paths;
+   * those of COPY --parents are not cleaned, since `/./` says where the copied paths begin.
    */
   patterns: string[];
   /** `--exclude` patterns, as in .dockerignore but relative to each source's own root. */

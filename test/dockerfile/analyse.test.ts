@@ -269,7 +269,7 @@ describe('COPY, ADD and mounts', () => {
 
   test('--exclude and --parents go along', () => {
     const { files } = read('FROM a\nCOPY --exclude=*.md --exclude=b/** --parents ./x/./*.c /d/');
-    expect(files).toMatchObject([{ via: 'copy', patterns: ['x/*.c'], excludes: ['*.md', 'b/**'], parents: true }]);
+    expect(files).toMatchObject([{ via: 'copy', patterns: ['./x/./*.c'], excludes: ['*.md', 'b/**'], parents: true }]);
     expect(read('FROM a\nCOPY --parents=false x /').files).toMatchObject([{ parents: false }]);
   });
 
@@ -285,7 +285,7 @@ RUN --mount=target=/all --mount=type=bind,src=tools/$W,dst=/t \\
     expect(analysis.files.map(({ via, patterns: [pattern] }) => `${via} ${pattern}`)).toEqual([
       'mount .',
       'mount tools/w',
-      'mount a\\[1]\\*',
+      'mount a[1]*',
     ]);
     expect(analysis.inputs.filter(({ kind }) => kind === 'mount').map((input) => 'id' in input && input.id)).toEqual([
       'pip',
