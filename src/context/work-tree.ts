@@ -77,8 +77,8 @@ export class WorkTree {
   /** The root as a node. */
   get top(): TreeNode {
     // A root in a folder that git does not track at all is listed as "./".
-    const whole = this.#git?.untrackedFolders.get('')?.includes('.') ?? true;
-    return { name: '', kind: 'folder', first: whole ? -1 : 0, end: whole ? -1 : this.#git!.count };
+    const listed = this.#git && !this.#git.untrackedFolders.get('')?.includes('.');
+    return { name: '', kind: 'folder', first: listed ? 0 : -1, end: listed ? this.#git!.count : -1 };
   }
 
   /** What is in a folder, unsorted. `.git` is listed only where git does not list the folder. */
