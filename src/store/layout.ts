@@ -151,7 +151,13 @@ export class LayoutStore implements PruneStore {
     });
   }
 
-  async putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {
+  /** `elsewhere` says whether another store has what is missing here; without it the folder must hold everything. */
+  async putManifest(
+    repository: string,
+    reference: string,
+    manifest: StoredManifest,
+    elsewhere?: (named: Descriptor) => Promise<boolean>,
+  ): Promise<void> {
     const doing = `saving ${repository}:${reference} in ${this.name}`;
     const { bytes, descriptor } = manifest;
     const wrong = unusable(doing);
@@ -166,6 +172,7 @@ export class LayoutStore implements PruneStore {
         for (const named of namedBy(parsed)) {
           if (named.urls !== undefined && named.urls.length > 0) continue;
           const fault = await this.blobFault(repository, named);
+          if (fault !== undefined && elsewhere !== undefined && (await elsewhere(named))) continue;
           if (fault !== undefined) throw wrong(`it names ${named.digest}, and ${fault}`);
         }
         const path = this.blobPath(digest);

@@ -1,0 +1,324 @@
+import type { Readable } from 'node:stream';
+import { BrokenContent } from '../oci/broken-content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import type { StoredManifest } from '../oci/manifest.ts';
+import { mediaType } from '../oci/media-type.ts';
+import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
+import type { BlobPut, BlobSource } from '../store/layer-store.ts';
+import { pullScope, pushScope } from './authorization.ts';
+import { downloadBlob } from './download.ts';
+import { RegistryError, registryFailure } from './error.ts';
+import { Transport, type Answer, type Call, type TransportOptions } from './transport.ts';
+import { locationOf, uploadBlob } from './upload.ts';
+
+export type ClientOptions = TransportOptions;
+
+const manifestTypes = [mediaType.manifest, mediaType.index, mediaType.dockerManifest, mediaType.dockerIndex].join(', ');
+
+const largestList = 16 * 1024 * 1024;
+
+/**
+ * The distribution API of one registry. OCI distribution spec 1.1; repositories are whole paths (`acme/ccai/service`).
+ * Missing is undefined or false. Refusals and troubles throw a Failure, wrong bytes BrokenContent.
+ */
+export class RegistryClient {
+  readonly registry: string;
+  readonly #transport: Transport;
+
+  constructor(registry: string, options: ClientOptions = {}) {
+    this.registry = registry;
+    this.#transport = new Transport(registry, options);
+  }
+
+  async getManifest(repository: string, reference: string, signal?: AbortSignal): Promise<StoredManifest | undefined> {
+    const doing = `reading ${this.#named(repository, reference)}`;
+    const answer = await this.#read(doing, this.#manifestCall('GET', repository, reference, signal), repository);
+    if (answer === undefined) return undefined;
+    const bytes = await this.#body(doing, answer, largestManifest);
+    const digest = digestOf(bytes);
+    const broken = (because: string) => this.#broken(doing, because);
+    if (isDigest(reference) && digest !== reference) throw broken(`its bytes are those of ${digest}`);
+    const told = answer.headers['docker-content-digest'];
+    if (typeof told === 'string' && isDigest(told) && told !== digest) {
+      throw broken(`the registry calls it ${told}, and its bytes are those of ${digest}`);
+    }
+    try {
+      const { mediaType: type } = parseManifest(bytes, contentType(answer));
+      return { descriptor: { mediaType: type, digest, size: bytes.length }, bytes };
+    } catch (error) {
+      throw broken((error as Error).message);
+    }
+  }
+
+  async headManifest(repository: string, reference: string, signal?: AbortSignal): Promise<Descriptor | undefined> {
+    const doing = `looking for ${this.#named(repository, reference)}`;
+    const answer = await this.#read(doing, this.#manifestCall('HEAD', repository, reference, signal), repository);
+    if (answer === undefined) return undefined;
+    await answer.body.dump().catch(() => {});
+    const digest = isDigest(reference) ? reference : answer.headers['docker-content-digest'];
+    const size = Number(answer.headers['content-length'] ?? 'none');
+    const type = contentType(answer);
+    if (typeof digest === 'string' && isDigest(digest) && Number.isSafeInteger(size) && type !== undefined) {
+      return { mediaType: type, digest, size };
+    }
+    // The digest header is optional in the spec: the bytes tell.
+    return (await this.getManifest(repository, reference, signal))?.descriptor;
+  }
+
+  async hasBlob(repository: string, digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    return (await this.#headBlob(repository, digest, signal)) !== undefined;
+  }
+
+  async openBlob(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    signal?: AbortSignal,
+  ): Promise<Readable> {
+    const doing = `reading the blob ${blob.digest} of ${this.#named(repository)}`;
+    const broken = (because: string) => this.#broken(doing, because);
+    const failed = (error: unknown) => registryFailure(doing, error, 'pull');
+    try {
+      return await downloadBlob(this.#transport, repository, blob, broken, failed, signal);
+    } catch (error) {
+      if (error instanceof RegistryError && error.missing)
+        throw broken(`the registry does not have it (${error.message})`);
+      throw failed(error);
+    }
+  }
+
+  async listTags(repository: string): Promise<string[]> {
+    const doing = `listing the tags of ${this.#named(repository)}`;
+    const tags: string[] = [];
+    let to: string | URL | undefined = `/v2/${repository}/tags/list?n=1000`;
+    while (to !== undefined) {
+      const call: Call = { method: 'GET', to, scopes: [pullScope(repository)], accept: [200] };
+      const answer: Answer | undefined = await this.#read(doing, call, repository);
+      if (answer === undefined) break;
+      const page = await this.#json(doing, answer);
+      // A repository whose last tag was deleted says null.
+      if (Array.isArray(page['tags'])) tags.push(...page['tags'].filter((tag) => typeof tag === 'string'));
+      to = nextPage(answer);
+    }
+    return [...new Set(tags)].toSorted();
+  }
+
+  /** Every repository; undefined when the registry gives no catalog, or not to us. */
+  async listRepositories(): Promise<string[] | undefined> {
+    const doing = `listing the repositories of ${this.registry}`;
+    const names: string[] = [];
+    let to: string | URL | undefined = '/v2/_catalog?n=1000';
+    while (to !== undefined) {
+      let answer: Answer;
+      try {
+        answer = await this.#transport.exchange({ method: 'GET', to, scopes: ['registry:catalog:*'], accept: [200] });
+      } catch (error) {
+        const refused =
+          error instanceof RegistryError && (error.denied || [400, 404, 405, 501].includes(error.status ?? 0));
+        if (refused) return undefined;
+        throw registryFailure(doing, error, 'pull');
+      }
+      const page = await this.#json(doing, answer);
+      if (Array.isArray(page['repositories'])) {
+        names.push(...page['repositories'].filter((name) => typeof name === 'string'));
+      }
+      to = nextPage(answer);
+    }
+    return [...new Set(names)].toSorted();
+  }
+
+  /** `mountFrom`: repositories of this registry that may have the blob. */
+  async putBlob(
+    repository: string,
+    blob: BlobSource,
+    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+  ): Promise<BlobPut> {
+    const { signal } = options;
+    const doing = `uploading the blob ${blob.digest} to ${this.#named(repository)}`;
+    const present = async () => (await this.#headBlob(repository, blob.digest, signal)) === blob.size;
+    try {
+      if (await present()) return { outcome: 'present' };
+      let session: URL | undefined;
+      for (const from of (options.mountFrom ?? []).filter((each) => each !== repository)) {
+        const mounted = await this.#mount(repository, blob.digest, from, signal);
+        if (mounted === true) return { outcome: 'mounted', from };
+        session = mounted ?? session;
+      }
+      await uploadBlob(this.#transport, repository, blob, { session, signal, present });
+      return { outcome: 'uploaded', bytes: blob.size };
+    } catch (error) {
+      throw registryFailure(doing, error, 'push');
+    }
+  }
+
+  /** Puts the bytes under the tag, or under their own digest alone. */
+  async putManifest(
+    repository: string,
+    reference: string,
+    manifest: StoredManifest,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const doing = `saving ${this.#named(repository, reference)}`;
+    const { bytes, descriptor } = manifest;
+    const digest = digestOf(bytes);
+    const broken = (because: string) => new BrokenContent({ doing, because, fix: 'build the layer again' });
+    if (digest !== descriptor.digest)
+      throw broken(`the manifest's bytes are those of ${digest}, not ${descriptor.digest}`);
+    if (isDigest(reference) && reference !== digest) throw broken(`the manifest's digest is ${digest}`);
+    let answer: Answer;
+    try {
+      answer = await this.#transport.ask({
+        method: 'PUT',
+        to: `/v2/${repository}/manifests/${reference}`,
+        scopes: [pushScope(repository)],
+        headers: { 'content-type': descriptor.mediaType, 'content-length': String(bytes.length) },
+        body: () => bytes,
+        // Some registries say 200 or 202 where the spec says 201.
+        accept: [200, 201, 202],
+        signal,
+      });
+    } catch (error) {
+      throw registryFailure(doing, error, 'push');
+    }
+    const told = answer.headers['docker-content-digest'];
+    if (typeof told === 'string' && isDigest(told) && told !== digest) {
+      throw broken(`the registry took it as ${told} instead of ${digest}`);
+    }
+  }
+
+  /** True when it was linked; else the upload that the registry opened instead, if any. */
+  async #mount(
+    repository: string,
+    digest: Digest,
+    from: string,
+    signal: AbortSignal | undefined,
+  ): Promise<true | URL | undefined> {
+    const query = new URLSearchParams({ mount: digest, from });
+    try {
+      const answer = await this.#transport.ask({
+        method: 'POST',
+        to: `/v2/${repository}/blobs/uploads/?${query}`,
+        scopes: [pushScope(repository), pullScope(from)],
+        headers: { 'content-length': '0' },
+        accept: [201, 202],
+        signal,
+      });
+      return answer.status === 201 ? true : locationOf(answer);
+    } catch (error) {
+      // No right to the other repository, or no mounts at all: the upload works without.
+      if (error instanceof RegistryError && error.status !== undefined && !error.temporary) return undefined;
+      throw error;
+    }
+  }
+
+  /** The blob's size; undefined when it is missing. */
+  async #headBlob(repository: string, digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const call: Call = {
+      method: 'HEAD',
+      to: `/v2/${repository}/blobs/${digest}`,
+      scopes: [pullScope(repository)],
+      accept: [200],
+      signal,
+    };
+    const answer = await this.#read(`looking for the blob ${digest} of ${this.#named(repository)}`, call, repository);
+    if (answer === undefined) return undefined;
+    await answer.body.dump().catch(() => {});
+    return Number(answer.headers['content-length'] ?? 0);
+  }
+
+  /**
+   * A read whose 404 means missing. So does a refusal where this login may push: registries that hide what is private
+   * refuse what is not there yet, and the first push makes it.
+   */
+  async #read(doing: string, call: Call, repository: string): Promise<Answer | undefined> {
+    try {
+      return await this.#transport.exchange(call);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      if (error.missing) return undefined;
+      if (!error.denied) throw registryFailure(doing, error, 'pull');
+      return this.#readAsWriter(doing, call, repository, error);
+    }
+  }
+
+  async #readAsWriter(
+    doing: string,
+    call: Call,
+    repository: string,
+    refusal: RegistryError,
+  ): Promise<Answer | undefined> {
+    const scopes = [pushScope(repository)];
+    try {
+      if (!(await this.#transport.mayPush(repository, call.signal))) throw refusal;
+      return await this.#transport.exchange({ ...call, scopes });
+    } catch (error) {
+      if (error instanceof RegistryError && error.missing) return undefined;
+      const hidden = error instanceof RegistryError && error.denied && error !== refusal;
+      if (hidden && (await this.#transport.mayPush(repository, call.signal))) return undefined;
+      throw registryFailure(doing, error instanceof RegistryError && error.denied ? refusal : error, 'pull');
+    }
+  }
+
+  #manifestCall(method: 'GET' | 'HEAD', repository: string, reference: string, signal: AbortSignal | undefined): Call {
+    return {
+      method,
+      to: `/v2/${repository}/manifests/${reference}`,
+      scopes: [pullScope(repository)],
+      headers: { accept: manifestTypes },
+      accept: [200],
+      signal,
+    };
+  }
+
+  async #json(doing: string, answer: Answer): Promise<Record<string, unknown>> {
+    try {
+      const value: unknown = JSON.parse(new TextDecoder().decode(await this.#body(doing, answer, largestList)));
+      if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    throw this.#broken(doing, `${answer.url.host} does not answer with a JSON object`);
+  }
+
+  async #body(doing: string, answer: Answer, most: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of answer.body) {
+        size += (chunk as Uint8Array).length;
+        if (size > most) throw this.#broken(doing, `it has more than ${most} bytes`);
+        chunks.push(chunk as Uint8Array);
+      }
+    } catch (cause) {
+      if (cause instanceof BrokenContent) throw cause;
+      throw registryFailure(doing, new RegistryError({ method: 'GET', url: answer.url, cause }), 'pull');
+    }
+    return Buffer.concat(chunks);
+  }
+
+  #named(repository: string, reference?: string): string {
+    const name = `${this.registry}/${repository}`;
+    if (reference === undefined) return name;
+    return isDigest(reference) ? `${name}@${reference}` : `${name}:${reference}`;
+  }
+
+  #broken(doing: string, because: string): BrokenContent {
+    const fix =
+      'build the layer again with `--force`: its tags move to the new one; if it comes back, the registry damages data';
+    return new BrokenContent({ doing, because, fix });
+  }
+}
+
+function contentType(answer: Answer): string | undefined {
+  const value = answer.headers['content-type'];
+  return typeof value === 'string' ? value.split(';')[0]!.trim() : undefined;
+}
+
+/** RFC 8288: `</v2/…?last=x&n=1000>; rel="next"`. Only within the registry. */
+function nextPage(answer: Answer): URL | undefined {
+  const link = answer.headers['link'];
+  const target = /<([^>]+)>\s*;[^,]*rel="?next"?/i.exec(String(link ?? ''))?.[1];
+  if (target === undefined) return undefined;
+  const url = new URL(target, answer.url);
+  return url.origin === answer.url.origin ? url : new URL(`${url.pathname}${url.search}`, answer.url.origin);
+}

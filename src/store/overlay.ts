@@ -1,0 +1,87 @@
+import type { Readable } from 'node:stream';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { StoredManifest } from '../oci/manifest.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import type { BlobPut, BlobSource, LayerStore } from './layer-store.ts';
+import type { LayoutStore } from './layout.ts';
+
+/**
+ * A store that may only be read, and a folder over it that takes all writes: for pull requests from forks, whose tokens
+ * cannot push. Reads ask the folder first. What the store below has is not fetched: the folder is an OCI layout with gaps,
+ * as image-layout.md allows.
+ */
+export class OverlayStore implements LayerStore {
+  readonly name: string;
+  readonly upper: LayoutStore;
+  readonly lower: LayerStore;
+
+  constructor(upper: LayoutStore, lower: LayerStore) {
+    this.upper = upper;
+    this.lower = lower;
+    this.name = `${upper.name} over ${lower.name}`;
+  }
+
+  async getManifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
+    return (
+      (await this.upper.getManifest(repository, reference)) ?? (await this.lower.getManifest(repository, reference))
+    );
+  }
+
+  async headManifest(repository: string, reference: string): Promise<Descriptor | undefined> {
+    return (
+      (await this.upper.headManifest(repository, reference)) ?? (await this.lower.headManifest(repository, reference))
+    );
+  }
+
+  async hasBlob(repository: string, digest: Digest): Promise<boolean> {
+    return (await this.upper.hasBlob(repository, digest)) || (await this.lower.hasBlob(repository, digest));
+  }
+
+  async blobFault(repository: string, blob: Pick<Descriptor, 'digest' | 'size'>): Promise<string | undefined> {
+    if (await this.upper.hasBlob(repository, blob.digest)) return this.upper.blobFault(repository, blob);
+    return this.lower.blobFault?.(repository, blob);
+  }
+
+  async openBlob(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    signal?: AbortSignal,
+  ): Promise<Readable> {
+    const store = (await this.upper.hasBlob(repository, blob.digest)) ? this.upper : this.lower;
+    return store.openBlob(repository, blob, signal);
+  }
+
+  async listTags(repository: string): Promise<string[]> {
+    const both = await Promise.all([this.upper.listTags(repository), this.lower.listTags(repository)]);
+    return [...new Set(both.flat())].toSorted();
+  }
+
+  async listRepositories(): Promise<string[] | undefined> {
+    const [upper, lower] = await Promise.all([this.upper.listRepositories(), this.lower.listRepositories()]);
+    return upper && lower && [...new Set([...upper, ...lower])].toSorted();
+  }
+
+  async putBlob(
+    repository: string,
+    blob: BlobSource,
+    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+  ): Promise<BlobPut> {
+    if (!(await this.upper.hasBlob(repository, blob.digest))) {
+      for (const from of new Set([repository, ...(options.mountFrom ?? [])])) {
+        if (!(await this.lower.hasBlob(from, blob.digest))) continue;
+        return from === repository ? { outcome: 'present' } : { outcome: 'mounted', from };
+      }
+    }
+    return this.upper.putBlob(repository, blob, options);
+  }
+
+  async putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {
+    await this.upper.putManifest(repository, reference, manifest, async (named) => {
+      if (isManifestType(named.mediaType) || isIndexType(named.mediaType)) {
+        return (await this.lower.headManifest(repository, named.digest)) !== undefined;
+      }
+      return this.lower.hasBlob(repository, named.digest);
+    });
+  }
+}
