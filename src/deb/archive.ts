@@ -117,7 +117,6 @@ function tarHeader(entry: PackageEntry, mtime: number): TarHeader {
 function tarEntry(entry: PackageEntry, header: TarHeader, md5s: Map<string, string>, options: WriteOptions): TarEntry {
   if (entry.type !== 'file') return { header };
   const onMd5 = (hex: string) => void md5s.set(entry.path, hex);
-  if (entry.size === 0) onMd5(md5OfNothing);
   return { header, open: () => openContents(entry, options.onBytes ?? (() => {}), onMd5) };
 }
 

@@ -19,7 +19,7 @@ export interface TarContents {
 
 export interface TarEntry {
   header: TarHeader;
-  /** Undefined where the header's size is 0. */
+  /** Called in turn; needed where the header's size is not 0. */
   open?: () => Promise<TarContents>;
 }
 
@@ -47,7 +47,8 @@ export async function writeArchive(
     for await (const { header, open } of entries) {
       options.signal?.throwIfAborted();
       await buffers.put(encodeHeader(header));
-      if (header.size > 0) await putContents(buffers, header, open, options.signal);
+      if (open !== undefined) await putContents(buffers, header, open, options.signal);
+      else if (header.size > 0) throw new TypeError(`${header.name} has a size and no contents`);
     }
     await buffers.putZeros(endSize);
     await buffers.flush();
@@ -59,10 +60,9 @@ export async function writeArchive(
 async function putContents(
   buffers: PairedBuffers,
   header: TarHeader,
-  open: TarEntry['open'],
+  open: () => Promise<TarContents>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (open === undefined) throw new TypeError(`${header.name} has a size and no contents`);
   const contents = await open();
   try {
     for (let left = header.size; left > 0;) {

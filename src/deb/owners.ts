@@ -1,0 +1,43 @@
+import type { Config } from '../config/config.ts';
+import type { Failure } from '../failure.ts';
+import type { PlannedDeb } from './layout.ts';
+import { debTrouble } from './trouble.ts';
+
+/**
+ * dpkg refuses to install two packages that own one path, folders aside: says which would. Packages of different
+ * architectures are never on one machine.
+ */
+export function doubleOwners(config: Config, planned: readonly PlannedDeb[]): Failure[] {
+  const owners = new Map<string, PlannedDeb[]>();
+  const failures: Failure[] = [];
+  const told = new Set<string>();
+  for (const deb of planned) {
+    for (const { path, type } of deb.entries) {
+      if (type === 'directory') continue;
+      const others = owners.get(path);
+      if (others === undefined) {
+        owners.set(path, [deb]);
+        continue;
+      }
+      const other = others.find((each) => meet(each, deb));
+      others.push(deb);
+      if (other === undefined || told.has(`${other.name} ${deb.name}`)) continue;
+      told.add(`${other.name} ${deb.name}`);
+      const because = `/${path} is also in ${other.name}, and dpkg gives a path to one package alone`;
+      failures.push(debTrouble(config, deb.name, [], because, fixFor(path)));
+    }
+  }
+  return failures;
+}
+
+function meet(a: PlannedDeb, b: PlannedDeb): boolean {
+  return (
+    a.name !== b.name && (a.architecture === b.architecture || a.architecture === 'all' || b.architecture === 'all')
+  );
+}
+
+function fixFor(path: string): string {
+  return path.endsWith('/docker_image')
+    ? 'give one of the two a name of its own: run: { name: … }'
+    : 'give it another dst in one of the two, or leave it out';
+}
