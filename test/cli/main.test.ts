@@ -1,0 +1,116 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { chain, newRepository, saveAll, writeTree } from '../plan/saved-project.ts';
+
+const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+function imgbuild(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  return { status, stdout, stderr };
+}
+const empty = () => mkdtempSync(path.join(tmpdir(), 'imgbuild-cli-'));
+
+describe('exit codes and messages', () => {
+  test('no configuration: 2, and what writes one', () => {
+    const { status, stdout, stderr } = imgbuild('-C', empty(), 'plan');
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/imgbuild init/);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test('a wrong key: 2, with file:line:column, the line and a caret', () => {
+    const folder = empty();
+    writeTree(folder, { ...chain, 'imgbuild.yaml': 'version: 1\nname: a\nlayres:\n  base: {}\n' });
+    const { status, stderr } = imgbuild('-C', folder, 'plan');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/imgbuild\.yaml:3:1: error: /);
+    expect(stderr).toMatch(/3 \| layres:\n\s+\| \^{6}/);
+    expect(stderr).toMatch(/layers/);
+  });
+
+  test('an unknown command: 2, with the nearest one', () => {
+    const { status, stderr } = imgbuild('plna');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/plan/);
+  });
+
+  test('an unknown layer: 2', () => {
+    const { status, stderr } = imgbuild('-C', newRepository(), 'plan', 'servcie');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/service/);
+  });
+
+  test('a circle of layers: 2, shown', () => {
+    const folder = newRepository({
+      ...chain,
+      'docker/base/Dockerfile': 'FROM service_runtime\nRUN x\n',
+    });
+    const { status, stderr } = imgbuild('-C', folder, 'plan');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/base → service → engine → base/);
+  });
+
+  test('help and version are no errors', () => {
+    expect(imgbuild('--help')).toMatchObject({ status: 0, stderr: '' });
+    expect(imgbuild('--version').stdout).toMatch(/^\d+\.\d+\.\d+/);
+  });
+});
+
+describe('plan', () => {
+  test('is a tree with a line a layer', async () => {
+    const folder = newRepository();
+    await saveAll(folder);
+    writeTree(folder, { 'docker/service/app.py': 'print("bye")\n' });
+    const { status, stdout } = imgbuild('-C', folder, 'plan');
+    expect(status).toBe(0);
+    expect(stdout.replaceAll(/[0-9a-f]{12}/g, 'X')).toBe(
+      [
+        'base           reuse  sha256:X',
+        '└─ engine      reuse  sha256:X',
+        '   └─ service  build  docker/service/app.py changed',
+        '',
+        '1 of 3 to build, 2 reused  oci:.imgbuild/store',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('--json prints one document and nothing else', () => {
+    const { stdout } = imgbuild('-C', newRepository(), 'plan', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 1,
+      hasWork: true,
+      waves: [[{ name: 'base' }], [{ name: 'engine' }], [{ name: 'service' }]],
+    });
+  });
+
+  test('--explain shows the whole list, what is new and what is gone', async () => {
+    const folder = newRepository();
+    await saveAll(folder);
+    writeTree(folder, { 'docker/service/app.py': 'print("bye")\n' });
+    const { stdout } = imgbuild('-C', folder, 'plan', '--explain', 'service');
+    expect(stdout).toMatch(/\+ file .*app\.py/);
+    expect(stdout).toMatch(/- file .*app\.py/);
+    expect(stdout).toMatch(/^ {2}parent +engine/m);
+  });
+
+  test('--frozen refuses a base that is not locked', () => {
+    const folder = newRepository({ ...chain, 'imgbuild.lock': '' });
+    const { status, stderr } = imgbuild('-C', folder, 'plan', '--frozen');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/imgbuild lock/);
+  });
+
+  test('writes nothing that git would see', () => {
+    const folder = newRepository();
+    imgbuild('-C', folder, 'plan');
+    expect(
+      spawnSync('git', ['-C', folder, 'status', '--porcelain', '--ignored'], { encoding: 'utf8' }).stdout,
+    ).not.toMatch(/lock|yaml|Dockerfile/);
+  });
+});
