@@ -1,0 +1,52 @@
+import { findConfig, loadConfig } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import { readLock, writeLock } from '../lock/lock-file.ts';
+import { movedBetween, type Moved } from '../lock/moved.ts';
+import { relock, type Needs } from '../lock/resolve.ts';
+import { baseSources } from '../lock/sources.ts';
+import { neededBases, readChain, type Chain } from '../plan/chain.ts';
+import type { AddCommand } from './command.ts';
+
+/** What the chain needs of the outside world: its bases, its frontends, and the epochs of layers with `refresh:`. */
+export function lockNeeds(config: Config, chain: Chain): Needs {
+  return {
+    bases: neededBases(chain.links),
+    syntaxes: chain.links.flatMap(({ dockerfile }) =>
+      dockerfile.directives.flatMap(({ name, value, at }) => (name === 'syntax' ? [{ reference: value, at }] : [])),
+    ),
+    epochs: config.layers.flatMap(({ name, refresh }) => (refresh === undefined ? [] : [{ layer: name, refresh }])),
+  };
+}
+
+export const addLock: AddCommand = (program, contextOf) => {
+  program
+    .command('lock')
+    .description('look up the bases from outside, write imgbuild.lock and say what moved')
+    .option('--due', 'also move the epochs of layers with `refresh:`, so that they are built anew')
+    .option('--json', 'print what moved as one JSON document')
+    .action(async (options: { due?: boolean }, command) => {
+      const { directory, file, json, stdout, progress, signal } = contextOf(command);
+      const config = await loadConfig(file ?? (await findConfig(directory)));
+      const before = await readLock(config.root);
+      const needs = lockNeeds(config, await readChain(config));
+      const sources = baseSources(config.bases, { progress, signal });
+      const after = await relock(before, needs, sources, { due: options.due ?? false, now: new Date() });
+      signal.throwIfAborted();
+      await writeLock(config.root, after);
+      const moved = movedBetween(before, after);
+      if (json) stdout.write(`${JSON.stringify({ schema: 1, moved })}\n`);
+      else stdout.write(moved.length === 0 ? 'nothing moved\n' : moved.map((each) => `${lineOf(each)}\n`).join(''));
+    });
+};
+
+function lineOf({ kind, name, platform, from, to }: Moved): string {
+  const what =
+    kind === 'base' ? `base ${name} (${platform})` : kind === 'syntax' ? `# syntax=${name}` : `epoch of ${name}`;
+  if (from === null) return `${what}: ${short(to!)} is new`;
+  if (to === null) return `${what}: ${short(from)} is needed no more`;
+  return from === to ? `${what}: comes from elsewhere now, the same image` : `${what}: ${short(from)} → ${short(to)}`;
+}
+
+function short(value: string): string {
+  return value.startsWith('sha256:') ? value.slice(0, 'sha256:'.length + 12) : value;
+}
