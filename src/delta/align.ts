@@ -1,0 +1,202 @@
+/** Bytes of the new that stand, most of them unchanged, at another place of the old. */
+export interface Alignment {
+  newStart: number;
+  oldStart: number;
+  size: number;
+}
+
+/** Bytes that must agree for a place of the old to be considered. Shorter finds more chance than kinship. */
+const seedSize = 24;
+/** Every such place of the old is indexed. */
+const stride = 8;
+const chainLimit = 8;
+/** A place is taken when it agrees on so many more bytes than going on where we are. */
+const gain = 8;
+/** Bytes that are compared to judge a place; one that is taken is followed as far as it agrees. */
+const probe = 32 * 1024;
+const multiplier = 0x2c1b3c6d | 0;
+/** multiplier^seedSize: what the byte that leaves the window weighs. */
+const leaving = (() => {
+  let power = 1;
+  for (let at = 0; at < seedSize; at++) power = Math.imul(power, multiplier);
+  return power;
+})();
+
+/** Seeds of an old text, found by their hashes. Memory: about 8 bytes for every 8 of the text. */
+export interface SeedIndex {
+  old: Uint8Array;
+  /** 1 + number of the newest block with a hash. */
+  heads: Int32Array;
+  /** 1 + number of the block before with the same hash. */
+  next: Int32Array;
+  shift: number;
+}
+
+/** The text must be smaller than 2^31 bytes; callers pass windows of at most 64 MiB. */
+export function indexSeeds(old: Uint8Array): SeedIndex {
+  const blocks = old.length < seedSize ? 0 : Math.floor((old.length - seedSize) / stride) + 1;
+  const bits = Math.max(8, Math.ceil(Math.log2(blocks + 1)));
+  const heads = new Int32Array(2 ** bits);
+  const next = new Int32Array(blocks);
+  const shift = 32 - bits;
+  let previous = 0;
+  for (let block = 0; block < blocks; block++) {
+    const hash = hashAt(old, block * stride);
+    // Runs of one byte, or of one short pattern, would fill the chains with the same.
+    if (block > 0 && hash === previous) continue;
+    previous = hash;
+    const slot = (Math.imul(hash, 0x9e3779b1) >>> shift) | 0;
+    next[block] = heads[slot]!;
+    heads[slot] = block + 1;
+  }
+  return { old, heads, next, shift };
+}
+
+function hashAt(bytes: Uint8Array, at: number): number {
+  let hash = 0;
+  for (let end = at + seedSize; at < end; at++) hash = (Math.imul(hash, multiplier) + bytes[at]! + 1) | 0;
+  return hash;
+}
+
+/**
+ * Finds where the parts of `text` stand in the indexed old text: in order, without overlap; what no alignment covers
+ * is new. Each alignment has at least half of its bytes equal at its ends (Percival, "Naive differences of executable
+ * code": seeds are extended both ways by the best balance of equal and unequal bytes).
+ * `diagonal`: old minus new position to start with.
+ */
+export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Alignment[] {
+  const { old, heads, next, shift } = index;
+  const found: Alignment[] = [];
+  /** The alignment that is open: it began at `start` of the new, and its seed ends at `sure`. */
+  let start = 0;
+  let sure = 0;
+  let offset = diagonal;
+  let at = 0;
+  let hash = 0;
+  let hashed = -1;
+
+  const close = (limit: number): number =>
+    extendForward(old, text, sure + offset, sure, Math.min(limit, old.length - offset)) + sure - start;
+
+  while (at + seedSize <= text.length) {
+    const run = equalRun(old, text, at + offset, at, text.length);
+    if (run >= 8) {
+      at += run;
+      continue;
+    }
+    if (hashed !== at) {
+      hash =
+        hashed === at - 1
+          ? (Math.imul(hash, multiplier) + text[at + seedSize - 1]! + 1 - Math.imul(text[at - 1]! + 1, leaving)) | 0
+          : hashAt(text, at);
+      hashed = at;
+    }
+    let best = -1;
+    let bestRun = 0;
+    let block = heads[(Math.imul(hash, 0x9e3779b1) >>> shift) | 0]!;
+    for (let hops = 0; block !== 0 && hops < chainLimit; hops++) {
+      const place = (block - 1) * stride;
+      const length = equalRun(old, text, place, at, probe);
+      if (length >= seedSize && length > bestRun) {
+        best = place;
+        bestRun = length;
+      }
+      block = next[block - 1]!;
+    }
+    if (best < 0 || bestRun <= agreement(old, text, at + offset, at, bestRun) + gain) {
+      at++;
+      continue;
+    }
+    const place = best - at;
+    const forward = close(at);
+    let back = extendBackward(old, text, best, at, at - sure);
+    let size = forward;
+    const overlap = start + size - (at - back);
+    if (overlap > 0) {
+      const split = bestSplit(old, text, at - back, overlap, offset, place);
+      size -= overlap - split;
+      back -= split;
+    }
+    if (size > 0) found.push({ newStart: start, oldStart: start + offset, size });
+    start = at - back;
+    offset = place;
+    at += bestRun;
+    sure = at;
+  }
+  const size = close(text.length);
+  if (size > 0) found.push({ newStart: start, oldStart: start + offset, size });
+  return found;
+}
+
+/** Bytes that are equal from both places on, up to `most`. */
+function equalRun(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: number, most: number): number {
+  if (oldAt < 0) return 0;
+  const limit = Math.min(old.length - oldAt, text.length - newAt, most);
+  let length = 0;
+  while (length < limit && old[oldAt + length] === text[newAt + length]) length++;
+  return length;
+}
+
+/** How many of `size` bytes are equal. */
+function agreement(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: number, size: number): number {
+  let equal = 0;
+  const from = Math.max(0, -oldAt);
+  const to = Math.min(size, old.length - oldAt);
+  for (let at = from; at < to; at++) if (old[oldAt + at] === text[newAt + at]) equal++;
+  return equal;
+}
+
+/** The length from here on, up to `limit` of the new, with the most equal bytes beyond half. */
+function extendForward(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: number, limit: number): number {
+  if (oldAt < 0) return 0;
+  let balance = 0;
+  let best = 0;
+  let length = 0;
+  for (let at = 0; newAt + at < limit; at++) {
+    balance += old[oldAt + at] === text[newAt + at] ? 1 : -1;
+    if (balance > best) {
+      best = balance;
+      length = at + 1;
+    }
+  }
+  return length;
+}
+
+function extendBackward(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: number, limit: number): number {
+  let balance = 0;
+  let best = 0;
+  let length = 0;
+  const most = Math.min(limit, oldAt);
+  for (let at = 1; at <= most; at++) {
+    balance += old[oldAt - at] === text[newAt - at] ? 1 : -1;
+    if (balance > best) {
+      best = balance;
+      length = at;
+    }
+  }
+  return length;
+}
+
+/** Of `overlap` bytes from `newAt` on that two alignments claim, how many the first one should keep. */
+function bestSplit(
+  old: Uint8Array,
+  text: Uint8Array,
+  newAt: number,
+  overlap: number,
+  first: number,
+  second: number,
+): number {
+  let balance = 0;
+  let best = 0;
+  let split = 0;
+  for (let at = 0; at < overlap; at++) {
+    const byte = text[newAt + at];
+    if (old[newAt + at + first] === byte) balance++;
+    if (old[newAt + at + second] === byte) balance--;
+    if (balance > best) {
+      best = balance;
+      split = at + 1;
+    }
+  }
+  return split;
+}

@@ -1,0 +1,50 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestOf, hexOf, type Digest } from '../../oci/digest.ts';
+import { mediaType } from '../../oci/media-type.ts';
+
+/**
+ * A bundle is an uncompressed tar of an OCI image layout whose manifests are delta artifacts of containers/oci-delta
+ * (README.md, "Delta file format"). `docs/ota.md` says what imgbuild adds: annotations, the order of the members, the
+ * signature.
+ */
+export const artifactType = 'application/vnd.io.github.containers.oci-delta.v1';
+export const tarDiffType = 'application/vnd.tar-diff';
+
+/** Annotations of oci-delta. */
+export const annotation = {
+  target: 'io.github.containers.delta.target',
+  source: 'io.github.containers.delta.source',
+  sourceConfig: 'io.github.containers.delta.source-config',
+  reused: 'io.github.containers.delta.reused',
+  reusedDiffId: 'io.github.containers.delta.reused-diff-id',
+  content: 'io.github.containers.delta.content',
+  to: 'io.github.containers.delta.to',
+} as const;
+
+/** Annotations that imgbuild adds; readers of oci-delta pass over them. */
+export const ownAnnotation = {
+  /** The project: the folder below /var/lib/imgbuild. */
+  name: 'org.imgbuild.ota.name',
+  from: 'org.imgbuild.ota.from',
+  to: 'org.imgbuild.ota.to',
+  /** The name and tag that the image gets on the device. */
+  reference: 'org.imgbuild.ota.reference',
+  /** JSON array: the diffIDs of the whole source image, by which an engine finds it whatever its IDs mean. */
+  sourceDiffIds: 'org.imgbuild.ota.source-diff-ids',
+  /** On an image-layer: bytes of the uncompressed tar. */
+  size: 'org.imgbuild.ota.uncompressed-size',
+} as const;
+
+/** Detached OpenPGP signature over the bytes of index.json, armoured. */
+export const signatureName = 'index.json.asc';
+export const layoutBytes = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+export const emptyConfig = Buffer.from('{}');
+export const emptyDescriptor: Descriptor = {
+  mediaType: mediaType.empty,
+  digest: digestOf(emptyConfig),
+  size: emptyConfig.length,
+};
+
+export function blobName(digest: Digest): string {
+  return `blobs/sha256/${hexOf(digest)}`;
+}

@@ -1,0 +1,48 @@
+import { createReadStream } from 'node:fs';
+import { Failure } from '../../failure.ts';
+import { blockSize, encodeHeader, padding } from '../../tar/header.ts';
+
+/** A file of an archive that is written: its contents are opened when their turn comes. */
+export interface Member {
+  name: string;
+  size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+export function memberOf(name: string, bytes: Uint8Array): Member {
+  return { name, size: bytes.length, open: () => [bytes] as unknown as AsyncIterable<Uint8Array> };
+}
+
+export function memberFromFile(name: string, path: string, size: number): Member {
+  return { name, size, open: () => createReadStream(path, { highWaterMark: 1024 * 1024 }) };
+}
+
+/** A tar of these members, with nothing in it that differs between two runs. Memory: one chunk. */
+export async function* tarOf(members: Iterable<Member>): AsyncGenerator<Buffer, void, undefined> {
+  for (const { name, size, open } of members) {
+    yield encodeHeader({
+      name,
+      type: 'file',
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size,
+      mtime: 0,
+      linkName: '',
+      userName: '',
+      groupName: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+    });
+    let written = 0;
+    for await (const chunk of open()) {
+      written += chunk.length;
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    }
+    if (written !== size) {
+      throw new Failure({ doing: `writing ${name}`, because: `${written} bytes came instead of ${size}` });
+    }
+    yield Buffer.alloc(padding(size));
+  }
+  yield Buffer.alloc(2 * blockSize);
+}

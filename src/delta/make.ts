@@ -1,0 +1,260 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '../failure.ts';
+import type { ImageSet, SourceImage } from '../image-source/image.ts';
+import type { Digest } from '../oci/digest.ts';
+import { platformName } from '../oci/platform.ts';
+import type { Progress } from '../progress.ts';
+import { syncFolder } from '../store/durable-write.ts';
+import type { SigningKey } from '../signing/openpgp.ts';
+import { openBundle } from './bundle/read.ts';
+import { writeBundle, type BundledImage, type CarriedLayer } from './bundle/write.ts';
+import { diskFailure } from './disk-failure.ts';
+import { encodeLayer, planLayer, sourcesOf, type LayerPlan } from './encode-layer.ts';
+import { indexSources, readOldTree, type SourceIndex } from './old-tree.ts';
+import { gather } from './rebuild.ts';
+import type { SourceSpool } from './source-spool.ts';
+import { withTemporaryFolder } from './temporary-folder.ts';
+import { rebuildAll } from './verify.ts';
+
+export interface DeltaRequest {
+  from: ImageSet;
+  to: ImageSet;
+  /** Absolute path of the bundle; an existing one is replaced. Temporary files lie in its folder. */
+  output: string;
+  /** The project: the device keeps its state under this name. */
+  name?: string;
+  signKey?: SigningKey;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/** One filesystem layer of the target. Sizes in bytes. */
+export interface LayerReport {
+  diffId: Digest;
+  /** `reused`: the device has it. `delta`: made from its files. `whole`: sent as in a registry. */
+  kind: 'reused' | 'delta' | 'whole';
+  /** In the bundle. */
+  bytes: number;
+  /** What a pull would move for it. */
+  pullBytes: number;
+}
+
+export interface ImageReport {
+  reference: string | undefined;
+  config: Digest;
+  layers: LayerReport[];
+}
+
+export interface DeltaReport {
+  path: string;
+  /** Of the whole file. */
+  bytes: number;
+  digest: Digest;
+  /** What a pull of the filesystem layers that the device lacks would move. */
+  pullBytes: number;
+  from: string;
+  to: string;
+  signedBy: string | undefined;
+  images: ImageReport[];
+}
+
+/**
+ * Makes the bundle that turns the images of `from` into those of `to`, and applies it against `from` before it gets its
+ * name: every filesystem layer and config is compared. Throws a Failure and leaves nothing behind otherwise.
+ */
+export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
+  const folder = dirname(request.output);
+  try {
+    return await withTemporaryFolder(folder, (temporary) => makeIn(temporary, request));
+  } catch (error) {
+    throw diskFailure(`making ${request.output}`, folder, error);
+  }
+}
+
+async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
+  const { from, to, output, progress, signal } = request;
+  const pairs = pairImages(from, to);
+  const bundled: BundledImage[] = [];
+  for (const [at, pair] of pairs.entries()) {
+    bundled.push(await encodeImage(pair, join(temporary, String(at)), progress, signal));
+  }
+  const unproven = join(temporary, basename(output));
+  const file = await open(unproven, 'wx', 0o644);
+  let written;
+  try {
+    const head = {
+      name: request.name ?? to.project ?? from.project,
+      from: from.version,
+      to: to.version,
+    };
+    const { signKey } = request;
+    written = await writeBundle(file, head, bundled, signKey && ((bytes) => signKey.signDetached(bytes)), signal);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await prove(unproven, temporary, pairs, progress, signal);
+  await rename(unproven, output);
+  await syncFolder(dirname(output));
+  return report(request, bundled, written);
+}
+
+interface Pair {
+  from: SourceImage | undefined;
+  to: SourceImage;
+  reference: string | undefined;
+}
+
+/** Images belong together by the repository that their reference names; one and one always do. */
+function pairImages(from: ImageSet, to: ImageSet): Pair[] {
+  if (from.images.length === 1 && to.images.length === 1) {
+    const [old, image] = [from.images[0]!, to.images[0]!];
+    if (platformName(old.platform) !== platformName(image.platform)) {
+      throw new Failure({
+        doing: `comparing ${old.name} with ${image.name}`,
+        because: `one is for ${platformName(old.platform)}, the other for ${platformName(image.platform)}`,
+        kind: 'input',
+      });
+    }
+    return [{ from: old, to: image, reference: image.reference }];
+  }
+  const repository = (image: SourceImage) => image.reference?.replace(/:[^/:]*$/, '');
+  return to.images.map((image) => ({
+    from: from.images.find((old) => repository(old) === repository(image)),
+    to: image,
+    reference: image.reference,
+  }));
+}
+
+async function encodeImage(pair: Pair, prefix: string, progress: Progress, signal: AbortSignal): Promise<BundledImage> {
+  const { from, to, reference } = pair;
+  const known = new Set(from?.layers.map(({ diffId }) => diffId));
+  const missing = to.layers.filter(
+    ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
+  );
+  const reading = progress.transfer(`${from?.name ?? to.name}: reading`);
+  const count = (bytes: number) => {
+    signal.throwIfAborted();
+    reading.add(bytes);
+  };
+  let index: SourceIndex;
+  const plans: LayerPlan[] = [];
+  let spool: SourceSpool | undefined;
+  const carried: CarriedLayer[] = [];
+  try {
+    // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
+    index = indexSources(from === undefined ? [] : await readOldTree(from.layers, count));
+    for (const [at, layer] of missing.entries()) {
+      plans.push(await planLayer(layer, index, `${prefix}-${at}.tar`, count));
+    }
+    await checkReused(to, missing, known, count);
+    const wanted = new Set(plans.flatMap(sourcesOf));
+    spool = await gather(wanted.size === 0 ? [] : from!.layers, wanted, `${prefix}-sources`, count);
+  } finally {
+    reading.end();
+  }
+  try {
+    for (const [at, layer] of missing.entries()) {
+      const plan = plans[at]!;
+      const encoding = progress.transfer(`${to.name}: filesystem layer ${at + 1} of ${missing.length}`, plan.size);
+      try {
+        const onBytes = (bytes: number) => encoding.add(bytes);
+        const delta = await encodeLayer(plan, spool, `${prefix}-${at}.delta`, onBytes, signal);
+        const isSmaller = delta.size < layer.descriptor.size;
+        const size = { layer, uncompressedSize: plan.size };
+        carried.push(isSmaller ? { ...size, kind: 'delta', delta } : { ...size, kind: 'whole' });
+        await rm(plan.path);
+        if (!isSmaller) await rm(delta.path);
+      } finally {
+        encoding.end();
+      }
+    }
+  } finally {
+    spool.close();
+  }
+  return { from, to, reference, carried };
+}
+
+/** Filesystem layers of the target that the source has under the same diffID were checked there, all but in name. */
+async function checkReused(
+  to: SourceImage,
+  missing: readonly SourceImage['layers'][number][],
+  known: ReadonlySet<Digest>,
+  count: (bytes: number) => void,
+): Promise<void> {
+  const read = new Set(missing.map(({ diffId }) => diffId));
+  for (const layer of to.layers) {
+    if (known.has(layer.diffId) || read.has(layer.diffId)) continue;
+    read.add(layer.diffId);
+    for await (const chunk of layer.tar()) count(chunk.length);
+  }
+}
+
+/** Applies the finished file to the old images. */
+async function prove(
+  path: string,
+  temporary: string,
+  pairs: readonly Pair[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const bundle = await openBundle(path);
+  try {
+    const images = await bundle.images();
+    for (const [at, image] of images.entries()) {
+      const { from, to } = pairs[at]!;
+      await rebuildAll(bundle, image, from, temporary, progress, signal);
+      const same =
+        image.config.bytes.equals(to.config.bytes) &&
+        image.layers.length === to.layers.length &&
+        image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
+      if (!same) {
+        throw new Failure({ doing: `proving ${path}`, because: `what it makes is not ${to.name}` });
+      }
+    }
+  } finally {
+    await bundle.close();
+  }
+}
+
+function report(
+  request: DeltaRequest,
+  bundled: readonly BundledImage[],
+  written: { size: number; digest: Digest },
+): DeltaReport {
+  const images = bundled.map(({ to, reference, carried }): ImageReport => {
+    const byDiffId = new Map(carried.map((each) => [each.layer.diffId, each]));
+    return {
+      reference,
+      config: to.config.descriptor.digest,
+      layers: to.layers.map(({ diffId, descriptor }): LayerReport => {
+        const sent = byDiffId.get(diffId);
+        if (sent === undefined) return { diffId, kind: 'reused', bytes: 0, pullBytes: 0 };
+        const bytes = sent.kind === 'delta' ? sent.delta.size : descriptor.size;
+        return { diffId, kind: sent.kind, bytes, pullBytes: descriptor.size };
+      }),
+    };
+  });
+  return {
+    path: request.output,
+    bytes: written.size,
+    digest: written.digest,
+    pullBytes: images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0),
+    from: request.from.name,
+    to: request.to.name,
+    signedBy: request.signKey?.fingerprint,
+    images,
+  };
+}
+
+/** `<name>_<from>_<to>_<os>-<arch>.ota.tar`, of characters that every file system takes. */
+export function bundleFileName(from: ImageSet, to: ImageSet, name: string | undefined): string {
+  const platform = platformName(to.images[0]!.platform).replaceAll('/', '-');
+  const title = name ?? to.project ?? to.images[0]!.reference?.replace(/:[^/:]*$/, '').replace(/^.*\//, '') ?? 'image';
+  const version = (set: ImageSet) => set.version ?? set.images[0]!.config.descriptor.digest.slice(7, 19);
+  return (
+    [title, version(from), version(to), platform].map((part) => part.replaceAll(/[^0-9A-Za-z.+~-]/g, '-')).join('_') +
+    '.ota.tar'
+  );
+}

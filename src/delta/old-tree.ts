@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
+import type { SourceLayer } from '../image-source/image.ts';
+import { readTar, type TarEntry } from '../tar/extract.ts';
+
+/** A regular file of the old image, as a reader of its whole tree sees it. */
+export interface OldFile {
+  path: string;
+  size: number;
+  /** sha256, hex. */
+  hash: string;
+}
+
+/** `undefined`: no regular file, or one that cannot be a source. */
+interface Node {
+  file?: OldFile;
+  children?: Map<string, Node>;
+}
+
+type Change = { path: string[]; kind: 'folder' } | { path: string[]; kind: 'leaf'; file?: OldFile };
+
+const whiteout = '.wh.';
+const opaque = '.wh..wh..opq';
+
+/**
+ * The parts of an entry's name, or undefined for one that leaves the tree. Sources are named by these parts joined by
+ * '/', on both sides.
+ */
+export function pathParts(name: string): string[] | undefined {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  return parts.length === 0 || parts.includes('..') || name.includes('\0') ? undefined : parts;
+}
+
+/** Whether the bytes in the archive are the bytes of the file, so that it can be read from an extracted tree. */
+export function isPlainFile(entry: TarEntry): boolean {
+  return (entry.header.type === 'file' || entry.header.type === 'contiguous-file') && !entry.sparse;
+}
+
+/**
+ * Every regular file of an image after all of its filesystem layers: later ones replace and whiteouts hide (OCI image
+ * spec, layer.md). Only these can be read on a device. Reads and checks every filesystem layer once; memory is a few
+ * hundred bytes for each file.
+ */
+export async function readOldTree(layers: SourceLayer[], onBytes: (bytes: number) => void): Promise<OldFile[]> {
+  const root: Node = { children: new Map() };
+  for (const layer of layers) await addLayer(root, layer, onBytes);
+  const files: OldFile[] = [];
+  const visit = (node: Node) => {
+    if (node.file) files.push(node.file);
+    for (const child of node.children?.values() ?? []) visit(child);
+  };
+  visit(root);
+  return files;
+}
+
+async function addLayer(root: Node, layer: SourceLayer, onBytes: (bytes: number) => void): Promise<void> {
+  const added: Change[] = [];
+  for await (const entry of readTar(counted(layer.tar(), onBytes))) {
+    const path = pathParts(entry.header.name);
+    if (path === undefined) continue;
+    const name = path.at(-1)!;
+    if (name === opaque) clear(root, path.slice(0, -1));
+    else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
+    else if (entry.header.type === 'directory') added.push({ path, kind: 'folder' });
+    else if (!isPlainFile(entry) || entry.header.size === 0) added.push({ path, kind: 'leaf' });
+    else {
+      const hash = createHash('sha256');
+      for await (const chunk of entry.contents()) hash.update(chunk);
+      const file = { path: path.join('/'), size: entry.header.size, hash: hash.digest('hex') };
+      added.push({ path, kind: 'leaf', file });
+    }
+  }
+  // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
+  for (const change of added) put(root, change);
+}
+
+async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
+  for await (const chunk of source) {
+    onBytes(chunk.length);
+    yield chunk;
+  }
+}
+
+function put(root: Node, change: Change): void {
+  let node = root;
+  for (const [at, part] of change.path.entries()) {
+    const isLast = at === change.path.length - 1;
+    // Whatever is no folder and has something below it now is hidden by the folder that holds it.
+    node.children ??= new Map();
+    delete node.file;
+    let child = node.children.get(part);
+    if (child === undefined || (isLast && change.kind === 'leaf')) {
+      child = {};
+      node.children.set(part, child);
+    }
+    node = child;
+  }
+  if (change.kind === 'folder') {
+    delete node.file;
+    node.children ??= new Map();
+  } else if (change.file) node.file = change.file;
+}
+
+function find(root: Node, path: string[]): Node | undefined {
+  let node: Node | undefined = root;
+  for (const part of path) node = node?.children?.get(part);
+  return node;
+}
+
+function clear(root: Node, path: string[]): void {
+  find(root, path)?.children?.clear();
+}
+
+function remove(root: Node, path: string[]): void {
+  find(root, path.slice(0, -1))?.children?.delete(path.at(-1)!);
+}
+
+/** What of an old file a new one may be made from. */
+export type Source =
+  /** Byte for byte the same; `moved` says that it has another path. */
+  | { kind: 'same'; old: OldFile; moved: boolean }
+  /** Named alike; the bytes differ. */
+  | { kind: 'similar'; old: OldFile }
+  | { kind: 'none' };
+
+export interface SourceIndex {
+  sourceOf(file: OldFile): Source;
+}
+
+/** Candidates of one name that are looked at, the nearest in size. */
+const candidates = 16;
+/** Files below this size are compared whatever their sizes; above, one may be ten times the other. */
+const smallSize = 64 * 1024;
+
+/** Chooses sources: the same bytes anywhere, the same path, the same name but for its version, in this order. */
+export function indexSources(files: readonly OldFile[]): SourceIndex {
+  const byHash = new Map<string, OldFile>();
+  const byPath = new Map<string, OldFile>();
+  const byKey = new Map<string, OldFile[]>();
+  for (const file of files) {
+    byPath.set(file.path, file);
+    const known = byHash.get(file.hash);
+    // The shortest path of several with the same bytes: a choice that does not depend on the order of the tree.
+    if (known === undefined || shorter(file.path, known.path)) byHash.set(file.hash, file);
+    for (const key of keysOf(file.path)) {
+      const list = byKey.get(key);
+      if (list) list.push(file);
+      else byKey.set(key, [file]);
+    }
+  }
+  for (const list of byKey.values()) list.sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
+
+  return {
+    sourceOf(file) {
+      const here = byPath.get(file.path);
+      if (here !== undefined && here.hash === file.hash) return { kind: 'same', old: here, moved: false };
+      const same = byHash.get(file.hash);
+      if (same !== undefined && same.size === file.size) return { kind: 'same', old: same, moved: true };
+      if (here !== undefined && similarSize(here.size, file.size)) return { kind: 'similar', old: here };
+      for (const key of keysOf(file.path)) {
+        const old = nearest(byKey.get(key) ?? [], file);
+        if (old !== undefined) return { kind: 'similar', old };
+      }
+      return { kind: 'none' };
+    },
+  };
+}
+
+/** Under what a file is found again: its path, its name, its path and its name without versions. */
+function keysOf(path: string): string[] {
+  const name = posix.basename(path);
+  return [`path ${stem(path)}`, `name ${name}`, `stem ${stem(name)}`];
+}
+
+/** `libfoo.so.1.2` and `libfoo.so.1.3.1` have one stem, as have `pkg-1.0.dist-info/RECORD` and `pkg-1.1.…`. */
+function stem(name: string): string {
+  return name
+    .replace(/(?<![0-9a-zA-Z])[0-9a-f]{8,}(?![0-9a-zA-Z])/g, '#')
+    .replace(/[0-9]+/g, '#')
+    .replace(/#(?:[.+~:-]#)+/g, '#');
+}
+
+function nearest(bySize: readonly OldFile[], file: OldFile): OldFile | undefined {
+  let low = 0;
+  let high = bySize.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (bySize[middle]!.size < file.size) low = middle + 1;
+    else high = middle;
+  }
+  let best: OldFile | undefined;
+  let bestScore = -1;
+  const from = Math.max(0, low - candidates / 2);
+  for (const old of bySize.slice(from, from + candidates)) {
+    if (!similarSize(old.size, file.size)) continue;
+    const score = sharedEnds(old.path, file.path);
+    const closer = best !== undefined && Math.abs(old.size - file.size) < Math.abs(best.size - file.size);
+    if (score > bestScore || (score === bestScore && closer)) {
+      best = old;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** How many parts two paths share at their ends. */
+function sharedEnds(a: string, b: string): number {
+  const left = a.split('/');
+  const right = b.split('/');
+  let front = 0;
+  while (front < left.length && left[front] === right[front]) front++;
+  let back = 0;
+  while (back < left.length && left.at(-1 - back) === right.at(-1 - back) && right.length > back) back++;
+  return front + 2 * back;
+}
+
+function similarSize(a: number, b: number): boolean {
+  if (a < smallSize && b < smallSize) return true;
+  return a < 10 * b && b < 10 * a;
+}
+
+function shorter(a: string, b: string): boolean {
+  return a.length < b.length || (a.length === b.length && a < b);
+}

@@ -1,0 +1,48 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Failure } from '../failure.ts';
+import type { Platform } from '../oci/platform.ts';
+import { openDockerArchive } from './docker-archive.ts';
+import type { DockerEngine } from './docker-engine.ts';
+import type { SourceImage } from './image.ts';
+import { openTarFile } from './member-store.ts';
+
+/** Opens an image of a Docker engine: saved into a temporary folder, which `close` removes. */
+export async function openFromDaemon(
+  engine: DockerEngine,
+  reference: string,
+  options: { name: string; platform: Platform; signal?: AbortSignal },
+): Promise<SourceImage> {
+  if ((await engine.inspect(reference)) === undefined) {
+    throw new Failure({
+      doing: `opening ${options.name}`,
+      because: `Docker at ${engine.address} has no image ${reference}`,
+      fix: 'see `docker images` for those it has',
+      kind: 'input',
+    });
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'imgbuild-image-'));
+  const discard = () => rm(folder, { recursive: true, force: true });
+  try {
+    const file = join(folder, 'image.tar');
+    const saved = await engine.save(reference, options.signal);
+    await pipeline(saved, createWriteStream(file), options.signal ? { signal: options.signal } : {});
+    const image = await openDockerArchive(await openTarFile(file), { name: options.name, platform: options.platform });
+    const byId = /^(sha256:)?[0-9a-f]{12,64}$/.test(reference);
+    const named = reference.includes(':') || reference.includes('@') ? reference : `${reference}:latest`;
+    return {
+      ...image,
+      ...(byId ? {} : { reference: named }),
+      async close() {
+        await image.close();
+        await discard();
+      },
+    };
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ImageConfig, StoredManifest } from '../oci/manifest.ts';
+import type { Platform } from '../oci/platform.ts';
+
+/** Bytes that come in pieces; iterating fails before the end when they are not the expected ones. */
+export type ByteStream = AsyncIterable<Buffer>;
+
+/** One filesystem layer of an opened image. */
+export interface SourceLayer {
+  /** sha256 of the uncompressed tar, as the image config names it. */
+  diffId: Digest;
+  /** As the manifest names it. */
+  descriptor: Descriptor;
+  /** The bytes as stored, checked by size and digest. */
+  blob(): ByteStream;
+  /** The uncompressed tar; what is stored is checked as in `blob`, and the tar against `diffId`. */
+  tar(): ByteStream;
+}
+
+/** An image of one platform, wherever it lies. */
+export interface SourceImage {
+  /** As the user named it, for messages. */
+  name: string;
+  /** The name and tag that Docker shows for it, where it has one: `service_runtime:1.2.0`. */
+  reference?: string;
+  platform: Platform;
+  /** Where the image has none (docker-archive), one is made whose layers are the uncompressed tars. */
+  manifest: StoredManifest;
+  config: { descriptor: Descriptor; bytes: Buffer; value: ImageConfig };
+  layers: SourceLayer[];
+  /** Frees temporary files and open ones. */
+  close(): Promise<void>;
+}
+
+/** Images that are updated together: those of a release, or one. */
+export interface ImageSet {
+  /** As the user named it, for messages. */
+  name: string;
+  /** The project's name, where the set is a release. */
+  project?: string;
+  version?: string;
+  images: SourceImage[];
+  close(): Promise<void>;
+}
