@@ -32,6 +32,13 @@ export interface ParentImage {
     | { kind: 'daemon'; id: string };
 }
 
+/** Filesystem layers that lie elsewhere already, from the bottom. */
+export interface KnownLayers {
+  diffIds: readonly Digest[];
+  /** What they are there; empty where only a daemon has them. */
+  descriptors: readonly Descriptor[];
+}
+
 export interface BuildRequest {
   layer: string;
   platform: Platform;
@@ -46,8 +53,8 @@ export interface BuildRequest {
   secrets: SecretSource[];
   ssh: string[];
   parents: ParentImage[];
-  /** What the result's diffIDs must begin with: those of the image that the target ends on; empty for scratch. */
-  baseDiffIds: Digest[];
+  /** What the result must begin with: the filesystem layers of the image that the target ends on; none for scratch. */
+  base: KnownLayers;
   /** Seconds; one constant. */
   sourceDateEpoch: number;
   noCache: boolean;
@@ -82,7 +89,7 @@ export interface BuiltImage {
 
 /**
  * Something that builds one image from one Dockerfile. Throws a Failure that names the Dockerfile's line and the
- * last output of the failing step, and one when the result does not begin with `baseDiffIds`.
+ * last output of the failing step, and one when the result does not begin with `base`.
  */
 export interface Engine {
   /** For people: `docker 28.5.2, buildx 0.29.1 (containerd store)`. */

@@ -8,15 +8,9 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { readTar, type ReadTarEntry } from '../tar/extract.ts';
-import type { BuiltImage } from './engine.ts';
+import type { BuiltImage, KnownLayers } from './engine.ts';
 import { chainIds, parseImageConfig } from './image-config.ts';
 import { parallelGzip } from './parallel-gzip.ts';
-
-/** Filesystem layers that lie elsewhere already: their diffIDs with the descriptors they have there, from the bottom. */
-export interface KnownLayers {
-  diffIds: readonly Digest[];
-  descriptors: readonly Descriptor[];
-}
 
 interface Compressed {
   descriptor: Descriptor;
@@ -28,7 +22,7 @@ const largestPart = 16 * 1024 * 1024;
 
 /**
  * Reads what `docker save` writes (image spec v1.2, and with blobs/ since Docker 25) into an OCI layout folder.
- * Filesystem layers of `known` keep their descriptors and are passed over; the others are compressed with gzip while
+ * Filesystem layers of `known` keep their descriptors, where it has any, and are passed over; the others are compressed with gzip while
  * they stream, their diffIDs checked against the config. Memory: a few MiB.
  * Throws a Failure when the archive is not the image `id`, is cut, or a filesystem layer differs from its diffID.
  */
@@ -44,7 +38,8 @@ export async function readSavedArchive(
   const layers = new Map<string, Compressed>();
   const links = new Map<string, string>();
   const passed = new Map<string, number>();
-  const knownChain = chainIds(known.diffIds);
+  const knownIds = known.diffIds.slice(0, known.descriptors.length);
+  const knownChain = chainIds(knownIds);
   for await (const entry of readTar(archive)) {
     const { name, type, linkName } = entry.header;
     if (type === 'symlink' || type === 'link') {
@@ -53,7 +48,7 @@ export async function readSavedArchive(
     } else if (type !== 'file') {
       continue;
     } else if (isLayer(entry)) {
-      const at = placeInKnown(name, parts, known.diffIds, knownChain);
+      const at = placeInKnown(name, parts, knownIds, knownChain);
       if (at !== undefined) passed.set(name, at);
       else layers.set(name, await compress(entry, blobs));
     } else if (entry.header.size <= largestPart) {
@@ -81,8 +76,8 @@ export async function readSavedArchive(
   const descriptors = rootfs.diff_ids.map((diffId, index): Descriptor => {
     const path = paths[index]!;
     const name = links.get(path) ?? path;
-    const place = passed.get(name) ?? (known.diffIds[index] === diffId ? index : undefined);
-    if (place !== undefined && known.diffIds[place] === diffId) return known.descriptors[place]!;
+    const place = passed.get(name) ?? (knownIds[index] === diffId ? index : undefined);
+    if (place !== undefined && knownIds[place] === diffId) return known.descriptors[place]!;
     const found = layers.get(name);
     if (!found) throw wrong(`filesystem layer ${index + 1} is not in the archive that docker wrote`);
     // docker save only warns when the files on its disk are no longer those of the diffID.
