@@ -1,11 +1,11 @@
 import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
 import { posix, sep } from 'node:path';
-import { editDistance } from '../config/did-you-mean.ts';
 import type { Config, Deb, DebContent } from '../config/config.ts';
 import { Failure } from '../failure.ts';
+import { expandGlob, hasWildcard, literalPrefix, ownState } from '../files/glob.ts';
+import { nearestFile } from '../files/nearest.ts';
+import { missingOrThrow, unreadable } from '../files/unreadable.ts';
 import { stampOf, withParents, type PackageEntry } from './entry.ts';
-import { unreadable } from './file-contents.ts';
-import { expandGlob, hasWildcard, literalPrefix, missingOrThrow } from './glob.ts';
 import { debTrouble } from './trouble.ts';
 
 /** What the contents of a package came to. */
@@ -14,12 +14,6 @@ export interface Collected {
   /** For people: setuid files, links that point at nothing. */
   warnings: string[];
 }
-
-/** Never packed: the store and the history of the repository. */
-const neverPacked = new Set(['.imgbuild', '.git']);
-
-/** More candidates than these are not looked at for a "did you mean". */
-const candidateLimit = 20_000;
 
 /**
  * Finds the files of a package. Throws a Failure with its place in the configuration when a pattern matches nothing,
@@ -83,7 +77,7 @@ async function matchesOf(
     const matches = await expandGlob(config.root, src);
     if (matches.length === 0) throw await nothingMatches(config.root, src, trouble);
     return matches
-      .filter(({ path }) => !neverPacked.has(path))
+      .filter(({ path }) => !ownState.has(path))
       .map(({ path, below }) => ({ source: path, target: joined(folder, below) }));
   }
   const stats = await lstat(posix.join(config.root, src)).catch(missingOrThrow(src));
@@ -137,7 +131,7 @@ async function* readTree(
     });
     for (const name of names.toSorted()) {
       const inner = source === '.' ? name : `${source}/${name}`;
-      if (neverPacked.has(inner)) continue;
+      if (ownState.has(inner)) continue;
       yield* readTree(root, inner, joined(target, name), mode, trouble);
     }
   } else {
@@ -157,31 +151,6 @@ async function nothingMatches(root: string, pattern: string, trouble: Trouble): 
   const near = await nearestFile(root, pattern);
   const because = hasWildcard(pattern) ? `no file matches ${pattern}` : `there is no file or folder ${pattern}`;
   return trouble('src', because, near === undefined ? 'make it, or mend the pattern' : `the nearest is ${near}`);
-}
-
-/** The path that takes the fewest edits to be the pattern, among those in the deepest folder of it that exists. */
-export async function nearestFile(root: string, pattern: string): Promise<string | undefined> {
-  let folder = literalPrefix(pattern);
-  while (folder !== '.' && (await readdir(posix.join(root, folder)).catch(() => undefined)) === undefined) {
-    folder = posix.dirname(folder);
-  }
-  const wanted = pattern.replaceAll(/\*+\/?/g, '');
-  let best: { path: string; distance: number } | undefined;
-  let seen = 0;
-  const pending = [folder];
-  for (let next = pending.shift(); next !== undefined && seen < candidateLimit; next = pending.shift()) {
-    const items = await readdir(posix.join(root, next), { withFileTypes: true }).catch(() => []);
-    for (const item of items.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const path = next === '.' ? item.name : `${next}/${item.name}`;
-      if (neverPacked.has(path) || item.name === 'node_modules') continue;
-      if (item.isDirectory()) pending.push(path);
-      else if (seen++ < candidateLimit) {
-        const distance = editDistance(path, wanted);
-        if (best === undefined || distance < best.distance) best = { path, distance };
-      }
-    }
-  }
-  return best?.path;
 }
 
 function trimmed(dst: string): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { Failure } from '../failure.ts';
+import { fileChanged, unreadable } from '../files/unreadable.ts';
 import type { TarContents } from '../tar/pack.ts';
 import { stampOf, type FileEntry, type FileSource, type FileStamp } from './entry.ts';
 
@@ -51,7 +51,7 @@ async function diskContents(source: Extract<FileSource, { from: 'disk' }>): Prom
   return {
     async read(into) {
       const { bytesRead } = await handle.read(into, 0, into.length, null);
-      if (bytesRead === 0) throw changed(source.name, 'it became shorter while it was packed');
+      if (bytesRead === 0) throw fileChanged(source.name, 'it became shorter while it was packed');
       return bytesRead;
     },
     finish: () => requireUnchanged(handle, source),
@@ -76,29 +76,10 @@ async function requireUnchanged(handle: FileHandle, source: { name: string; stam
   const before = source.stamp;
   const now = stampOf(await handle.stat({ bigint: true }));
   if (now.device !== before.device || now.inode !== before.inode)
-    throw changed(source.name, 'another file took its place');
-  if (now.size > before.size) throw changed(source.name, 'it became longer while it was packed');
-  if (now.size < before.size) throw changed(source.name, 'it became shorter while it was packed');
+    throw fileChanged(source.name, 'another file took its place');
+  if (now.size > before.size) throw fileChanged(source.name, 'it became longer while it was packed');
+  if (now.size < before.size) throw fileChanged(source.name, 'it became shorter while it was packed');
   if (now.modified !== before.modified || now.changed !== before.changed) {
-    throw changed(source.name, 'it was written to while it was packed');
+    throw fileChanged(source.name, 'it was written to while it was packed');
   }
-}
-
-/** For errors of the file system on a file that is to be packed. */
-export function unreadable(name: string, error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return changed(name, 'it vanished while it was packed');
-  if (code === 'ELOOP') return changed(name, 'a symbolic link took its place');
-  if (code === undefined) return error;
-  const denied = code === 'EACCES' || code === 'EPERM';
-  return new Failure({
-    doing: `reading ${name}`,
-    because: denied ? 'this user may not read it' : message,
-    fix: denied ? 'give this user the right to read it' : 'see the cause above',
-    cause: error,
-  });
-}
-
-function changed(name: string, because: string): Failure {
-  return new Failure({ doing: `reading ${name}`, because, fix: 'run it again when nothing writes to the file' });
 }

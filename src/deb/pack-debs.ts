@@ -106,7 +106,7 @@ function chosen(config: Config, only: readonly string[] | undefined): Deb[] {
   const near = didYouMean(unknown, known);
   throw new Failure({
     doing: `packing ${unknown}`,
-    because: `there is no such package under debs:`,
+    because: 'the configuration names no such package',
     fix: near === undefined ? `the packages are: ${known.join(', ') || 'none'}` : `did you mean ${near}?`,
     kind: 'input',
   });

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { unreadable } from '../files/unreadable.ts';
 import type { Compression } from './compression.ts';
 import type { FileEntry, PackageEntry } from './entry.ts';
-import { unreadable } from './file-contents.ts';
 
 const pieceSize = 64 * 1024;
 /** Pieces that are read at most, whatever the size of the package. */

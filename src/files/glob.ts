@@ -1,6 +1,9 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { unreadable } from './file-contents.ts';
+import { missingOrThrow } from './unreadable.ts';
+
+/** Never part of what a user packs: imgbuild's own state, and the history of the repository. */
+export const ownState: ReadonlySet<string> = new Set(['.imgbuild', '.git']);
 
 /** A match of a pattern: `path` relative to the root, `below` relative to the pattern's part without wildcards. */
 export interface GlobMatch {
@@ -79,15 +82,6 @@ function namePattern(part: string): RegExp {
     } else source += character.replace(/[\\^$.|+()[\]{}]/g, '\\$&');
   }
   return new RegExp(`^${source}$`, 'su');
-}
-
-/** Not there is no match; not readable is an error, or a package would lack files silently. */
-export function missingOrThrow(name: string): (error: unknown) => undefined {
-  return (error) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw unreadable(name, error);
-  };
 }
 
 function readFailed(folder: string): (error: unknown) => [] {
