@@ -1,4 +1,5 @@
 import { openWorkTree } from '../context/context.ts';
+import type { Lock } from '../lock/lock.ts';
 import { resolveMissing } from '../lock/resolve.ts';
 import { findBranches } from '../plan/branch.ts';
 import { readChain, type ChainLink } from '../plan/chain.ts';
@@ -32,8 +33,11 @@ async function lastOfBranch(project: Project, repository: string, link: ChainLin
   return undefined;
 }
 
+/** A plan with the bases that it was made for, also those that imgbuild.lock lacks. */
+export type ProjectPlan = PlannedChain & { lock: Lock };
+
 /** Plans a project: bases from imgbuild.lock, those it lacks resolved for this plan alone. Writes no tracked file. */
-export async function planProject(project: Project, options: ProjectPlanOptions): Promise<PlannedChain> {
+export async function planProject(project: Project, options: ProjectPlanOptions): Promise<ProjectPlan> {
   const { config, store } = project;
   const [chain, tree] = await Promise.all([readChain(config), openWorkTree(config.root, { signal: options.signal })]);
   const { lock } = await resolveMissing(project.lock, needsOf(config, chain), baseSources(config), {
@@ -41,7 +45,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
     now: new Date(),
   });
   try {
-    return await planLayers({
+    const planned = await planLayers({
       config,
       chain,
       lock,
@@ -52,6 +56,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       former: (repository, link) => lastOfBranch(project, repository, link),
       signal: options.signal,
     });
+    return { ...planned, lock };
   } finally {
     await tree.close();
   }
