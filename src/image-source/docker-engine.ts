@@ -88,15 +88,15 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
           }
         | undefined;
       if (value === undefined) return undefined;
-      const image_: InspectedImage = {
+      const inspected: InspectedImage = {
         id: value.Id,
         diffIds: value.RootFS?.Layers ?? [],
         tags: value.RepoTags ?? [],
         os: value.Os ?? 'linux',
         architecture: value.Architecture ?? '',
       };
-      if (value.Variant) image_.variant = value.Variant;
-      return image_;
+      if (value.Variant) inspected.variant = value.Variant;
+      return inspected;
     },
     async list() {
       const value = (await call('GET', '/images/json?all=1')) as { Id: string }[];

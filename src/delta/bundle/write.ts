@@ -108,9 +108,9 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
       layers.push(memberFromFile(blobName(digest), path, size));
       return { mediaType: tarDiffType, digest, size, annotations };
     }
-    const { mediaType, digest, size } = layer.descriptor;
+    const { digest, size } = layer.descriptor;
     layers.push({ name: blobName(digest), size, open: () => layer.blob() });
-    return { mediaType, digest, size, annotations };
+    return { mediaType: layer.descriptor.mediaType, digest, size, annotations };
   });
   const carriedDiffIds = new Set(carried.map(({ layer }) => layer.diffId));
   const reused = to.layers.filter(({ diffId }) => !carriedDiffIds.has(diffId));
@@ -164,5 +164,5 @@ function list(digests: Digest[]): string | undefined {
 
 function sorted(values: Record<string, string | undefined>): Record<string, string> {
   const given = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return Object.fromEntries(given.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(given.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
