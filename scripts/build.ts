@@ -21,19 +21,36 @@ export const actionNames = [
 const banner =
   "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
 
-/** Parts of dockerode that serve connections which imgbuild never makes: to hosts over SSH, to BuildKit over gRPC. */
-const unused = ['ssh2', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'];
+/**
+ * Parts of dependencies that serve what imgbuild never does, and what an action would load at its start all the same:
+ * dockerode's connections to hosts over SSH and to BuildKit over gRPC; the OpenID tokens of @actions/core, which bring an
+ * HTTP client along; and of undici what is beside its clients: fetch and web sockets, which Node has itself, caches, mocks.
+ */
+const unused: readonly { importer: RegExp; path: RegExp }[] = [
+  { importer: /\/node_modules\//, path: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs)(\/|$)/ },
+  { importer: /\/@actions\/core\/lib\/core\.js$/, path: /^\.\/oidc-utils\.js$/ },
+  { importer: /\/undici\/index\.js$/, path: /^\.\/lib\/(mock|web|interceptor|cache)\/|socks5|snapshot/ },
+];
+
+/** Stands for an unused part: any of its names can be read and made, and calling one says what is missing. */
+const inert = (path: string) => `
+const missing = () => { throw new Error(${JSON.stringify(`${path} is not part of this bundle`)}); };
+module.exports = new Proxy(function () {}, {
+  get: (_, key) => (key === '__esModule' ? false : module.exports),
+  construct: () => module.exports,
+  apply: missing,
+});
+`;
 
 const stubs: Plugin = {
-  name: 'unused-dependencies',
+  name: 'unused-parts',
   setup({ onResolve, onLoad }) {
-    const filter = new RegExp(`^(${unused.join('|')})(/.*)?$`);
-    onResolve({ filter }, ({ path }) => ({ path, namespace: 'unused' }));
-    onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
-      contents: `module.exports = new Proxy({}, { get(_, key) { throw new Error(${JSON.stringify(
-        `${path} is not part of this bundle: `,
-      )} + String(key)); } });`,
-    }));
+    onResolve({ filter: /.*/ }, ({ path, importer }) =>
+      unused.some((part) => part.path.test(path) && part.importer.test(importer))
+        ? { path, namespace: 'unused' }
+        : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({ contents: inert(path) }));
   },
 };
 
@@ -42,8 +59,14 @@ export interface Bundled {
   metafile: Metafile;
 }
 
+/** Where the command line and each action begin. */
+export const entryPoints: readonly { in: string; out: string }[] = [
+  { in: 'src/cli/main.ts', out: 'main' },
+  ...actionNames.map((name) => ({ in: `src/actions/${name}.ts`, out: name })),
+];
+
 /** Writes the bundles into `outdir`, which is made. The same sources give the same bytes, on any machine. */
-export async function bundle(root: string, outdir: string): Promise<Bundled> {
+export async function bundle(root: string, outdir: string, entries = entryPoints): Promise<Bundled> {
   const common = {
     absWorkingDir: root,
     bundle: true,
@@ -61,10 +84,7 @@ export async function bundle(root: string, outdir: string): Promise<Bundled> {
   const program = await build({
     ...common,
     target: 'node24',
-    entryPoints: [
-      { in: 'src/cli/main.ts', out: 'main' },
-      ...actionNames.map((name) => ({ in: `src/actions/${name}.ts`, out: name })),
-    ],
+    entryPoints: [...entries],
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
     banner: { js: banner },

@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import { appendFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { StoreAddress } from '../config/config.ts';
 import { findConfig } from '../config/load.ts';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -16,6 +17,8 @@ export interface ActionContext {
   directory: string;
   /** `config`, absolute; else imgbuild.yaml in `directory` or the nearest folder above it. */
   file: string | undefined;
+  /** GitHub's registry, below the repository's name: for an imgbuild.yaml that names no store. */
+  defaultStore: StoreAddress | undefined;
   progress: Progress;
   /** Aborted when the run is cancelled: GitHub sends SIGINT and, 7.5 seconds later, SIGTERM. */
   signal: AbortSignal;
@@ -54,6 +57,7 @@ export async function runAction(work: (context: ActionContext) => Promise<void>)
     await work({
       directory,
       file: config === undefined ? undefined : path.resolve(directory, config),
+      defaultStore: defaultStore(process.env.GITHUB_REPOSITORY),
       progress: { ...stream, warn: (text) => core.warning(text, { title: 'imgbuild' }) },
       signal: interrupt.signal,
       token,
@@ -98,11 +102,21 @@ async function logIn(token: string | undefined): Promise<void> {
   Object.assign(process.env, environment);
 }
 
+/** The host of GitHub's container registry; an Enterprise Server has one of its own. */
+function packageRegistry(): string {
+  const server = new URL(process.env.GITHUB_SERVER_URL || 'https://github.com').host;
+  return server === 'github.com' ? 'ghcr.io' : `containers.${server}`;
+}
+
+function defaultStore(repository: string | undefined): StoreAddress | undefined {
+  if (!repository) return undefined;
+  return { kind: 'registry', registry: packageRegistry(), path: repository.toLowerCase() };
+}
+
 /** GitHub's token is for GitHub's registry only. */
 function tokenLogin(password: string | undefined): Login[] {
   if (password === undefined) return [];
-  const server = new URL(process.env.GITHUB_SERVER_URL ?? 'https://github.com').host;
-  const registry = server === 'github.com' ? 'ghcr.io' : `containers.${server}`;
+  const registry = packageRegistry();
   return [{ registry, username: process.env.GITHUB_ACTOR || 'x-access-token', password }];
 }
 

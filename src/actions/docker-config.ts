@@ -49,7 +49,8 @@ export async function makeDockerConfig(
   const folder = await mkdtemp(join(parent, 'imgbuild-docker-'));
   await chmod(folder, 0o700);
   const names = await readdir(former).catch(() => []);
-  for (const name of names.filter((one) => one !== 'config.json')) await symlink(join(former, name), join(folder, name));
+  for (const name of names.filter((one) => one !== 'config.json'))
+    await symlink(join(former, name), join(folder, name));
 
   const known = new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {})]);
   for (const login of [...defaults.filter(({ registry }) => !known.has(registry)), ...logins]) {

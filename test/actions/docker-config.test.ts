@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, existsSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  existsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -16,7 +25,9 @@ const configIn = (folder: string) => JSON.parse(readFileSync(join(folder, 'confi
 
 describe('the private DOCKER_CONFIG', () => {
   test('holds the logins, readable by its owner alone, and is gone afterwards', async () => {
-    const { folder, environment } = await makeDockerConfig(home, { HOME: home }, parseLogins(['reg:5000 u p q']), [ghcr]);
+    const { folder, environment } = await makeDockerConfig(home, { HOME: home }, parseLogins(['reg:5000 u p q']), [
+      ghcr,
+    ]);
     expect(environment.DOCKER_CONFIG).toBe(folder);
     expect(configIn(folder)).toEqual({ auths: { 'ghcr.io': auth('octo:token'), 'reg:5000': auth('u:p q') } });
     expect(statSync(folder).mode & 0o777).toBe(0o700);
@@ -56,7 +67,10 @@ describe('the private DOCKER_CONFIG', () => {
     mkdirSync(own);
     writeFileSync(join(own, 'config.json'), '{"credsStore":"desktop","credHelpers":{"gcr.io":"gcloud"}}');
     const { folder } = await makeDockerConfig(home, { DOCKER_CONFIG: own }, [], [ghcr]);
-    expect(configIn(folder)).toMatchObject({ credsStore: 'desktop', credHelpers: { 'gcr.io': 'gcloud', 'ghcr.io': '' } });
+    expect(configIn(folder)).toMatchObject({
+      credsStore: 'desktop',
+      credHelpers: { 'gcr.io': 'gcloud', 'ghcr.io': '' },
+    });
   });
 
   test('a broken line is named by its number, never by its text', () => {
