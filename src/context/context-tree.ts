@@ -85,7 +85,6 @@ export class ContextTree {
     const grafted = this.#graftParents.get(folder.path);
     for (const node of nodes) {
       if (this.#forbidden(node.name)) continue;
-      if (node.name.includes('\uFFFD')) refuseName(join(folder.origin, node.name));
       this.#add(found, folder, node, join(folder.origin, node.name));
     }
     for (const name of grafted ?? []) {
@@ -99,14 +98,27 @@ export class ContextTree {
   #add(found: ContextNode[], folder: ContextNode, node: TreeNode, origin: string, name = node.name): void {
     const path = join(folder.path, name);
     if (node.kind !== 'folder') {
-      if (!this.matcher.matches(path, folder.state))
-        found.push({ path, origin, node, ignored: false, state: undefined });
+      if (this.matcher.matches(path, folder.state)) return;
+      this.#checkName(origin, name);
+      found.push({ path, origin, node, ignored: false, state: undefined });
       return;
     }
     const state = this.matcher.newState();
     const ignored = this.matcher.matches(path, folder.state, state);
     if (ignored && this.matcher.excludesAllBelow(path)) return;
+    this.#checkName(origin, name);
     found.push({ path, origin, node, ignored, state });
+  }
+
+  /** Bytes that are no UTF-8 are read as U+FFFD, and no file has that name. */
+  #checkName(origin: string, name: string): void {
+    if (!name.includes('\uFFFD') || this.tree.diskNode(origin, name)) return;
+    throw new Failure({
+      doing: 'listing the build context',
+      because: `the name ${JSON.stringify(origin)} is not valid UTF-8, which no engine takes`,
+      fix: 'rename it, or leave its folder out by .dockerignore',
+      kind: 'input',
+    });
   }
 
   /** The child of this name. */
@@ -136,15 +148,6 @@ export class ContextTree {
 export const nameOf = (node: ContextNode): string => node.path.slice(node.path.lastIndexOf('/') + 1);
 
 const madeFolder: TreeNode = { name: '', kind: 'folder', first: -1, end: -1 };
-
-function refuseName(path: string): never {
-  throw new Failure({
-    doing: 'listing the build context',
-    because: `the name ${JSON.stringify(path)} is not valid UTF-8, which no engine takes`,
-    fix: 'rename it, or leave its folder out by .dockerignore',
-    kind: 'input',
-  });
-}
 
 /** `make`'s result, with a malformed pattern told as a Failure. */
 export function withPatterns<T>(doing: string, fix: string, make: () => T): T {

@@ -124,7 +124,14 @@ export class WorkTree {
   }
 
   #onDisk(folder: string, names: readonly string[]): TreeNode[] {
-    return names.map((name) => this.diskNode(below(folder, name), name)).filter((node) => node !== undefined);
+    const nodes: TreeNode[] = [];
+    for (const name of names) {
+      const node = this.diskNode(below(folder, name), name);
+      if (node) nodes.push(node);
+      // Not gone, but not to be found by a name that is no UTF-8: whoever takes it must say so.
+      else if (name.includes('\uFFFD')) nodes.push({ name, kind: 'file', first: -1, end: -1 });
+    }
+    return nodes;
   }
 
   #trackedFile(folder: string, name: string, slot: number): TreeNode | undefined {
