@@ -13,9 +13,9 @@ export type Content = string | Buffer | { exec: string } | { link: string } | nu
 export const at = { file: 'Dockerfile', line: 1, column: 1, length: 1, text: '' };
 
 export function temporary(): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'context-test-')));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+  const made = realpathSync(mkdtempSync(join(tmpdir(), 'context-test-')));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
 }
 
 export function put(root: string, path: string, content: Content): void {

@@ -178,7 +178,7 @@ test('patterns read the same from git as from the disk', { timeout: 300_000 }, a
     })
     .map((each) => ({
       ...copy(...each.patterns),
-      excludes: each.excludes.filter((text) => text !== ''),
+      excludes: each.excludes.filter((one) => one !== ''),
       parents: each.parents,
     }));
   await fc.assert(
