@@ -1,0 +1,210 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryFolder } from '../context/temporary-folder.ts';
+import type { BuildEvent, BuildRequest, BuiltImage, Engine } from '../engine/engine.ts';
+import { parseImageConfig } from '../engine/image-config.ts';
+import { blobFile } from '../engine/oci-folder.ts';
+import { Failure } from '../failure.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { StoredManifest } from '../oci/manifest.ts';
+import { parseManifest } from '../oci/parse-manifest.ts';
+import { samePlatform } from '../oci/platform.ts';
+import type { PlannedBuild } from '../plan/plan-layers.ts';
+import { copyContent, type ImageSource } from '../store/copy-image.ts';
+import type { LayerStore } from '../store/layer-store.ts';
+import { LayoutStore } from '../store/layout.ts';
+import { RegistryStore } from '../store/registry.ts';
+import { saveLayer } from '../store/saved-layer.ts';
+import { imageLabels } from './labels.ts';
+import { lendSecrets } from './machine-settings.ts';
+import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
+import type { LayerOutcome } from './event.ts';
+
+/** 2020-01-01: every file and every config that an engine writes gets it, so that equal steps give equal bytes. */
+export const sourceDateEpoch = 1_577_836_800;
+
+export interface LayerBuild {
+  build: PlannedBuild;
+  lookup: ParentLookup;
+  engine: Engine;
+  env: NodeJS.ProcessEnv;
+  noCache: boolean;
+  branch?: string;
+  revision?: string;
+  run?: string;
+  source?: string;
+  signal: AbortSignal;
+  onStep(event: BuildEvent): void;
+  onSaving(): void;
+}
+
+export interface LayerBuilt {
+  outcome: LayerOutcome;
+  digest: Digest;
+  bytes: number;
+}
+
+/** Builds one layer on one platform and saves it. What it needs besides is made and removed here, also on Ctrl-C. */
+export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
+  const { build, lookup, signal } = request;
+  const { link } = build.inputs;
+  const parents: ResolvedParent[] = [];
+  for (const used of build.inputs.images) parents.push(await resolveParent(used, link.platform, lookup));
+  const work = await temporaryFolder(lookup.config.root);
+  try {
+    const context = await build.context.materialise();
+    try {
+      signal.throwIfAborted();
+      const layout = join(work.path, 'layout');
+      const engineFolder = join(work.path, 'engine');
+      const secretFolder = join(work.path, 'secrets');
+      for (const folder of [layout, engineFolder, secretFolder]) await mkdir(folder, { mode: 0o700 });
+      const base = parents.find(
+        ({ image }) => image.reference === build.inputs.analysis.base && fromStage(build, image.reference),
+      );
+      const lent = await lendSecrets(build.inputs.inputs, link.layer.secrets, request.env, secretFolder);
+      const wanted: BuildRequest = {
+        layer: link.layer.name,
+        platform: link.platform,
+        context: context.path,
+        dockerfile: context.dockerfile,
+        dockerfileName: link.layer.dockerfile,
+        ...(link.layer.target === undefined ? {} : { target: link.layer.target }),
+        args: declaredArgs(build),
+        labels: imageLabels(build, request.source),
+        secrets: [...link.layer.secrets, ...lent],
+        ssh: link.layer.ssh,
+        parents: parents.map(({ image }) => image),
+        base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
+        sourceDateEpoch,
+        noCache: request.noCache,
+        destination: destinationOf(request, layout),
+        workFolder: engineFolder,
+        signal,
+      };
+      const built = await request.engine.build(wanted, request.onStep);
+      request.onSaving();
+      return await save(request, built, wanted.destination.kind === 'layout' ? layout : undefined, parents);
+    } finally {
+      await context.dispose();
+    }
+  } finally {
+    await work.remove();
+  }
+}
+
+/** A COPY --from may name the same image for another platform. */
+function fromStage(build: PlannedBuild, reference: string): boolean {
+  const { platform } = build.inputs.link;
+  return build.inputs.images.some(
+    ({ use }) => use.via === 'from' && use.reference === reference && samePlatform(use.platform ?? platform, platform),
+  );
+}
+
+/** Only those that the Dockerfile declares: others reach no layer, and builders warn of them. */
+function declaredArgs({ inputs }: PlannedBuild): Record<string, string> {
+  const declared = new Set(inputs.analysis.declaredArgs);
+  return Object.fromEntries(
+    Object.entries(inputs.link.args).filter(([name]) => declared.has(name) || name.startsWith('BUILDKIT_')),
+  );
+}
+
+function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): BuildRequest['destination'] {
+  const { store } = lookup;
+  if (!engine.abilities.push || !(store instanceof RegistryStore)) return { kind: 'layout', path: layout };
+  const repository = build.planned.repository;
+  return {
+    kind: 'push',
+    repository: `${store.registry}/${store.repositoryPath(repository)}`,
+    async readBack(descriptor) {
+      const manifest = await pushed(store, repository, descriptor);
+      const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
+      if (parsed.kind === 'index') throw notAnImage(repository);
+      const chunks: Buffer[] = [];
+      for await (const chunk of await store.openBlob(repository, parsed.manifest.config)) chunks.push(chunk as Buffer);
+      return {
+        config: parsed.manifest.config.digest,
+        diffIds: parseImageConfig(Buffer.concat(chunks)).rootfs.diff_ids,
+      };
+    },
+  };
+}
+
+async function pushed(store: LayerStore, repository: string, descriptor: Descriptor): Promise<StoredManifest> {
+  const manifest = await store.getManifest(repository, descriptor.digest);
+  if (manifest) return manifest;
+  throw new Failure({
+    doing: `reading back ${repository}@${descriptor.digest} from ${store.name}`,
+    because: 'the builder says that it pushed it, and it is not there',
+    fix: 'check that the builder and this machine reach the same registry under that name',
+  });
+}
+
+function notAnImage(repository: string): Failure {
+  const because = 'the builder made an index instead of an image';
+  return new Failure({ doing: `building ${repository}`, because, fix: 'report it with what `imgbuild doctor` shows' });
+}
+
+async function save(
+  request: LayerBuild,
+  built: BuiltImage,
+  layout: string | undefined,
+  parents: readonly ResolvedParent[],
+): Promise<LayerBuilt> {
+  const { build, lookup, signal } = request;
+  const { store } = lookup;
+  const { repository, fingerprint } = build.planned;
+  const { link } = build.inputs;
+  let image: StoredManifest;
+  let bytes = 0;
+  if (layout === undefined) {
+    image = await pushed(store, repository, built.descriptor);
+  } else {
+    const source = builtImage(layout, parents);
+    image = (await source.getManifest(built.descriptor.digest))!;
+    const mountFrom = [...new Set(parents.flatMap((parent) => parent.repository ?? []))];
+    bytes = (await copyContent(source, image, store, repository, { mountFrom, signal })).uploaded;
+  }
+  image = { ...image, descriptor: { ...image.descriptor, platform: { ...link.platform } } };
+  const saved = await saveLayer(store, repository, {
+    layer: link.layer.name,
+    platform: link.platform,
+    fingerprint,
+    image,
+    parents: Object.fromEntries(link.parents.map((name) => [name, lookup.digestOf(name)])),
+    inputs: build.inputs.inputs,
+    ...(request.branch === undefined ? {} : { branch: request.branch }),
+    ...(request.revision === undefined ? {} : { revision: request.revision }),
+    ...(request.run === undefined ? {} : { run: request.run }),
+    signal,
+  });
+  return { outcome: saved.outcome === 'adopted' ? 'adopted' : 'built', digest: saved.digest, bytes };
+}
+
+/** What the engine wrote, and for filesystem layers that it left out, the parents. */
+function builtImage(layout: string, parents: readonly ResolvedParent[]): ImageSource {
+  const own = new LayoutStore(layout);
+  return {
+    getManifest: (reference) => own.getManifest('', reference),
+    async openBlob(blob, signal) {
+      if (await own.hasBlob('', blob.digest)) return own.openBlob('', blob, signal);
+      const parent = parents.find(({ manifest }) => manifest !== undefined && names(manifest, blob.digest));
+      if (parent?.bytes) return parent.bytes.openBlob(blob, signal);
+      return own.openBlob('', blob, signal);
+    },
+    blobFile(blob) {
+      const path = blobFile(layout, blob.digest);
+      if (existsSync(path)) return { path, disposable: true };
+      const parent = parents.find(({ manifest }) => manifest !== undefined && names(manifest, blob.digest));
+      // A file that is not there is not looked for twice: the blob is streamed then.
+      return parent?.bytes?.blobFile?.(blob) ?? { path, disposable: false };
+    },
+  };
+}
+
+function names({ bytes, descriptor }: StoredManifest, digest: Digest): boolean {
+  const parsed = parseManifest(bytes, descriptor.mediaType);
+  return parsed.kind === 'image' && parsed.manifest.layers.some((layer) => layer.digest === digest);
+}
