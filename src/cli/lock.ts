@@ -1,22 +1,11 @@
 import { findConfig, loadConfig } from '../config/load.ts';
-import type { Config } from '../config/config.ts';
 import { readLock, writeLock } from '../lock/lock-file.ts';
 import { movedBetween, type Moved } from '../lock/moved.ts';
-import { relock, type Needs } from '../lock/resolve.ts';
-import { baseSources } from '../lock/sources.ts';
-import { neededBases, readChain, type Chain } from '../plan/chain.ts';
+import { relock } from '../lock/resolve.ts';
+import { readChain } from '../plan/chain.ts';
+import { baseSources } from '../project/base-sources.ts';
+import { needsOf } from '../project/needs.ts';
 import type { AddCommand } from './command.ts';
-
-/** What the chain needs of the outside world: its bases, its frontends, and the epochs of layers with `refresh:`. */
-export function lockNeeds(config: Config, chain: Chain): Needs {
-  return {
-    bases: neededBases(chain.links),
-    syntaxes: chain.links.flatMap(({ dockerfile }) =>
-      dockerfile.directives.flatMap(({ name, value, at }) => (name === 'syntax' ? [{ reference: value, at }] : [])),
-    ),
-    epochs: config.layers.flatMap(({ name, refresh }) => (refresh === undefined ? [] : [{ layer: name, refresh }])),
-  };
-}
 
 export const addLock: AddCommand = (program, contextOf) => {
   program
@@ -28,8 +17,8 @@ export const addLock: AddCommand = (program, contextOf) => {
       const { directory, file, json, stdout, progress, signal } = contextOf(command);
       const config = await loadConfig(file ?? (await findConfig(directory)));
       const before = await readLock(config.root);
-      const needs = lockNeeds(config, await readChain(config));
-      const sources = baseSources(config.bases, { progress, signal });
+      const needs = needsOf(config, await readChain(config));
+      const sources = { ...baseSources(config), progress };
       const after = await relock(before, needs, sources, { due: options.due ?? false, now: new Date() });
       signal.throwIfAborted();
       await writeLock(config.root, after);
