@@ -23,6 +23,7 @@ export interface SeenArchive {
   literal: number;
 }
 
+const isWhiteout = (path: string) => path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.');
 const extensionLimit = 1024 * 1024;
 const withContents = new Set<string>(['file', 'contiguous-file', 'gnu-sparse', 'unknown']);
 
@@ -64,7 +65,7 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
     paddingLeft = padding(size);
     const path = pathParts(header.name)?.join('/');
     current =
-      path !== undefined && (header.type === 'file' || header.type === 'contiguous-file')
+      path !== undefined && !isWhiteout(path) && (header.type === 'file' || header.type === 'contiguous-file')
         ? { path, size, copied: 0, added: 0, literal: 0, sources: new Map() }
         : undefined;
     if (current) archive.entries.push(current);

@@ -1,0 +1,240 @@
+import { mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { Failure } from '../failure.ts';
+import type { Trust } from '../delta/verify.ts';
+import type { ImageSet } from '../image-source/image.ts';
+import { openImages, type OpenOptions } from '../image-source/open.ts';
+import { hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
+import { openProject } from '../project/open.ts';
+import { styleFor } from '../report/failure.ts';
+import type { AddCommand, CommandContext } from './command.ts';
+
+interface TrustOptions {
+  keyring?: string;
+  allowUnsigned?: boolean;
+}
+
+interface DiffOptions {
+  output: string;
+  signKey?: string;
+  platform: string[];
+  name?: string;
+}
+
+export const addOta: AddCommand = (program, contextOf) => {
+  const ota = program.command('ota').description('updates for devices: make, look at, check and apply deltas');
+  addDiff(ota, contextOf);
+  addInspect(ota, contextOf);
+  addVerify(ota, contextOf);
+  addApply(ota, contextOf);
+};
+
+type ContextOf = Parameters<AddCommand>[1];
+
+function addDiff(ota: Command, contextOf: ContextOf): void {
+  ota
+    .command('diff')
+    .description(
+      'make the delta that turns the images FROM into those of TO; it is applied once before it gets its name',
+    )
+    .argument(
+      '<images...>',
+      'FROM… TO: releases (1.2.0), docker-daemon:NAME, docker://NAME, oci:DIR[:REF], oci-archive:FILE, docker-archive:FILE; FROM may be none',
+    )
+    .requiredOption('-o, --output <path>', 'the file, or a folder for several: <name>_<from>_<to>_<os>-<arch>.ota.tar')
+    .option('--sign-key <file>', 'an OpenPGP private key (default: IMGBUILD_SIGNING_KEY)')
+    .option(
+      '--platform <platform>',
+      'for this platform; may be given several times (default: of this machine)',
+      collect,
+      [],
+    )
+    .option('--name <name>', "the project's name on the device (default: of the release, else of the image)")
+    .option('--json', 'print what was made as one JSON document')
+    .action(async (names: string[], options: DiffOptions, command) => diff(contextOf(command), names, options));
+}
+
+function addInspect(ota: Command, contextOf: ContextOf): void {
+  ota
+    .command('inspect')
+    .description('say what a delta holds: bytes by filesystem layer and by file')
+    .argument('<file>')
+    .option('--json', 'print all of it as one JSON document')
+    .action(async (file: string, _options: unknown, command) => {
+      const context = contextOf(command);
+      const { inspectBundle } = await import('../delta/inspect.ts');
+      const { renderInspected } = await import('../report/ota.ts');
+      const bundle = path.resolve(context.directory, file);
+      const size = await stat(bundle).then(
+        (info) => info.size,
+        () => 0,
+      );
+      const inspected = await inspectBundle(bundle, size);
+      print(context, inspected, () => renderInspected(inspected, styleFor(context.stdout, process.env)));
+    });
+}
+
+function addVerify(ota: Command, contextOf: ContextOf): void {
+  ota
+    .command('verify')
+    .description('apply a delta to its source image without an engine, and compare all that comes out')
+    .argument('<file>')
+    .requiredOption('--from <image>', 'the image or release that it starts from')
+    .option('--keyring <file>', 'the keys of which one must have signed it')
+    .option('--allow-unsigned', 'check the contents alone')
+    .option('--platform <platform>', 'of the source image (default: of this machine)')
+    .option('--json', 'print the outcome as one JSON document')
+    .action(async (file: string, options: TrustOptions & { from: string; platform?: string }, command) => {
+      const context = contextOf(command);
+      const { verifyBundle } = await import('../delta/verify.ts');
+      const { renderVerified } = await import('../report/ota.ts');
+      const { tmpdir } = await import('node:os');
+      const trust = trustOf(context, options, 'checking');
+      const from = await openSet(options.from, openOptions(context, platformOf(options.platform)));
+      try {
+        const verified = await verifyBundle({
+          path: path.resolve(context.directory, file),
+          from,
+          trust,
+          temporary: tmpdir(),
+          progress: context.progress,
+          signal: context.signal,
+        });
+        print(context, verified, () => renderVerified(verified, styleFor(context.stdout, process.env)));
+      } finally {
+        await from.close();
+      }
+    });
+}
+
+function addApply(ota: Command, contextOf: ContextOf): void {
+  ota
+    .command('apply')
+    .description('update the Docker of this host (or of DOCKER_HOST) by a delta')
+    .argument('<file>')
+    .option('--keyring <file>', 'the keys of which one must have signed it')
+    .option('--allow-unsigned', 'take it whoever made it')
+    .option('--state <dir>', 'where it is kept which release runs (default: /var/lib/imgbuild)')
+    .option('--json', 'print the outcome as one JSON document')
+    .action(async (file: string, options: TrustOptions & { state?: string }, command) => {
+      const context = contextOf(command);
+      const { applyBundle } = await import('../delta/apply/apply.ts');
+      const { defaultState } = await import('../delta/apply/current.ts');
+      const { connectEngine } = await import('../image-source/docker-engine.ts');
+      const { renderApplied } = await import('../report/ota.ts');
+      const applied = await applyBundle({
+        path: path.resolve(context.directory, file),
+        trust: trustOf(context, options, 'applying'),
+        engine: connectEngine(),
+        state: path.resolve(context.directory, options.state ?? defaultState),
+        progress: context.progress,
+        signal: context.signal,
+      });
+      print(context, applied, () => renderApplied(applied, styleFor(context.stdout, process.env)));
+    });
+}
+
+async function diff(context: CommandContext, names: string[], options: DiffOptions): Promise<void> {
+  const [to, ...from] = names.toReversed();
+  if (to === undefined || from.length === 0) {
+    throw new Failure({
+      doing: 'making a delta',
+      because: 'two images are needed, FROM and TO',
+      fix: 'for a bundle that needs no image on the device, write none for FROM',
+      kind: 'input',
+    });
+  }
+  const { makeDelta, bundleFileName } = await import('../delta/make.ts');
+  const { renderDelta } = await import('../report/ota.ts');
+  const { findSigningKey } = await import('../signing/openpgp.ts');
+  const signKey = await findSigningKey(options.signKey && path.resolve(context.directory, options.signKey));
+  const platforms = options.platform.length === 0 ? [hostPlatform()] : options.platform.map((text) => platformOf(text));
+  const output = path.resolve(context.directory, options.output);
+  const several = from.length * platforms.length > 1;
+  const intoFolder = several || options.output.endsWith('/') || (await isFolder(output));
+  if (intoFolder) await mkdir(output, { recursive: true });
+  const reports = [];
+  for (const platform of platforms) {
+    const opening = openOptions(context, platform);
+    const target = await openSet(to, opening);
+    try {
+      for (const name of from.toReversed()) {
+        const source = await openSet(name, opening);
+        try {
+          const project = options.name ?? target.project ?? source.project;
+          const report = await makeDelta({
+            from: source,
+            to: target,
+            output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
+            ...(project === undefined ? {} : { name: project }),
+            ...(signKey === undefined ? {} : { signKey }),
+            progress: context.progress,
+            signal: context.signal,
+          });
+          reports.push(report);
+          if (!context.json) context.stdout.write(renderDelta(report, styleFor(context.stdout, process.env)));
+        } finally {
+          await source.close();
+        }
+      }
+    } finally {
+      await target.close();
+    }
+  }
+  if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, deltas: reports })}\n`);
+}
+
+/** Opens images by name; `none` is a device that has nothing. */
+async function openSet(name: string, options: OpenOptions): Promise<ImageSet> {
+  if (name === 'none') return { name, version: name, images: [], async close() {} };
+  return openImages(name, options);
+}
+
+function openOptions(context: CommandContext, platform: Platform): OpenOptions {
+  return {
+    directory: context.directory,
+    platform,
+    store: async () => (await openProject(context)).store,
+    signal: context.signal,
+  };
+}
+
+/** Whom to believe must be said: a file from anywhere is not loaded because nobody thought of it. */
+function trustOf(context: CommandContext, options: TrustOptions, doing: string): Trust {
+  if (options.keyring !== undefined && options.allowUnsigned !== true) {
+    return { keyring: path.resolve(context.directory, options.keyring) };
+  }
+  if (options.keyring === undefined && options.allowUnsigned === true) return 'anyone';
+  throw new Failure({
+    doing: `${doing} a delta`,
+    because:
+      options.keyring === undefined ? 'no keyring is given' : '--keyring and --allow-unsigned exclude each other',
+    fix: 'give --keyring FILE with the keys that may have signed it, or --allow-unsigned',
+    kind: 'input',
+  });
+}
+
+function platformOf(text: string | undefined): Platform {
+  if (text === undefined) return hostPlatform();
+  try {
+    return parsePlatform(text);
+  } catch (error) {
+    throw new Failure({ doing: 'reading --platform', because: (error as Error).message, kind: 'input' });
+  }
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, ...value.split(',')];
+}
+
+async function isFolder(target: string): Promise<boolean> {
+  return stat(target).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}
+
+function print(context: CommandContext, value: unknown, render: () => string): void {
+  context.stdout.write(context.json ? `${JSON.stringify(value)}\n` : render());
+}
