@@ -17,6 +17,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
 import { RegistryStore } from '../store/registry.ts';
 import { saveLayer } from '../store/saved-layer.ts';
+import { keepDescriptors } from './keep-descriptors.ts';
 import { imageLabels } from './labels.ts';
 import { lendSecrets } from './machine-settings.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
@@ -86,7 +87,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
       };
       const built = await request.engine.build(wanted, request.onStep);
       request.onSaving();
-      return await save(request, built, wanted.destination.kind === 'layout' ? layout : undefined, parents);
+      return await save(request, built, wanted, parents);
     } finally {
       await context.dispose();
     }
@@ -150,29 +151,29 @@ function notAnImage(repository: string): Failure {
 async function save(
   request: LayerBuild,
   built: BuiltImage,
-  layout: string | undefined,
+  { base, destination }: BuildRequest,
   parents: readonly ResolvedParent[],
 ): Promise<LayerBuilt> {
   const { build, lookup, signal } = request;
   const { store } = lookup;
   const { repository, fingerprint } = build.planned;
   const { link } = build.inputs;
-  let image: StoredManifest;
-  let bytes = 0;
-  if (layout === undefined) {
-    image = await pushed(store, repository, built.descriptor);
-  } else {
-    const source = builtImage(layout, parents);
-    image = (await source.getManifest(built.descriptor.digest))!;
-    const mountFrom = [...new Set(parents.flatMap((parent) => parent.repository ?? []))];
-    bytes = (await copyContent(source, image, store, repository, { mountFrom, signal })).uploaded;
-  }
-  image = { ...image, descriptor: { ...image.descriptor, platform: { ...link.platform } } };
+  const source =
+    destination.kind === 'layout' ? builtImage(destination.path, parents) : pushedImage(store, repository, parents);
+  const made =
+    destination.kind === 'layout'
+      ? (await source.getManifest(built.descriptor.digest))!
+      : await pushed(store, repository, built.descriptor);
+  const kept = keepDescriptors(made, built.diffIds, base);
+  const mountFrom = [...new Set(parents.flatMap((parent) => parent.repository ?? []))];
+  // What was pushed as it is lies there already.
+  const stored = destination.kind === 'push' && kept === made;
+  const bytes = stored ? 0 : (await copyContent(source, kept, store, repository, { mountFrom, signal })).uploaded;
   const saved = await saveLayer(store, repository, {
     layer: link.layer.name,
     platform: link.platform,
     fingerprint,
-    image,
+    image: { ...kept, descriptor: { ...kept.descriptor, platform: { ...link.platform } } },
     parents: Object.fromEntries(link.parents.map((name) => [name, lookup.digestOf(name)])),
     inputs: build.inputs.inputs,
     ...(request.branch === undefined ? {} : { branch: request.branch }),
@@ -183,6 +184,21 @@ async function save(
   return { outcome: saved.outcome === 'adopted' ? 'adopted' : 'built', digest: saved.digest, bytes };
 }
 
+/** What the builder pushed, and for filesystem layers under other descriptors, the parents. */
+function pushedImage(store: LayerStore, repository: string, parents: readonly ResolvedParent[]): ImageSource {
+  return {
+    getManifest: (reference) => store.getManifest(repository, reference),
+    openBlob(blob, signal) {
+      const bytes = holderOf(parents, blob.digest)?.bytes;
+      return bytes ? bytes.openBlob(blob, signal) : store.openBlob(repository, blob, signal);
+    },
+  };
+}
+
+function holderOf(parents: readonly ResolvedParent[], digest: Digest): ResolvedParent | undefined {
+  return parents.find(({ manifest }) => manifest !== undefined && names(manifest, digest));
+}
+
 /** What the engine wrote, and for filesystem layers that it left out, the parents. */
 function builtImage(layout: string, parents: readonly ResolvedParent[]): ImageSource {
   const own = new LayoutStore(layout);
@@ -190,14 +206,14 @@ function builtImage(layout: string, parents: readonly ResolvedParent[]): ImageSo
     getManifest: (reference) => own.getManifest('', reference),
     async openBlob(blob, signal) {
       if (await own.hasBlob('', blob.digest)) return own.openBlob('', blob, signal);
-      const parent = parents.find(({ manifest }) => manifest !== undefined && names(manifest, blob.digest));
+      const parent = holderOf(parents, blob.digest);
       if (parent?.bytes) return parent.bytes.openBlob(blob, signal);
       return own.openBlob('', blob, signal);
     },
     blobFile(blob) {
       const path = blobFile(layout, blob.digest);
       if (existsSync(path)) return { path, disposable: true };
-      const parent = parents.find(({ manifest }) => manifest !== undefined && names(manifest, blob.digest));
+      const parent = holderOf(parents, blob.digest);
       // A file that is not there is not looked for twice: the blob is streamed then.
       return parent?.bytes?.blobFile?.(blob) ?? { path, disposable: false };
     },

@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { link, mkdir, readFile, symlink } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -22,7 +22,7 @@ import type {
 } from './engine.ts';
 import { beginsWith } from './image-config.ts';
 import { loadImage } from './load-archive.ts';
-import { readBuiltFolder } from './oci-folder.ts';
+import { blobFile, readBuiltFolder } from './oci-folder.ts';
 import { plainProgress } from './plain-progress.ts';
 import { rawProgress } from './raw-progress.ts';
 import { StepFailures } from './step-failure.ts';
@@ -61,6 +61,7 @@ export class BuildxEngine implements Engine {
 
   async build(request: BuildRequest, onEvent: (event: BuildEvent) => void): Promise<BuiltImage> {
     const contexts = await this.#contexts(request);
+    if (request.destination.kind === 'layout') await lendBlobs(request, request.destination.path);
     const built = await this.#run(request, contexts, this.abilities.rewriteTimestamp, onEvent);
     // Some versions of BuildKit rewrite the filesystem layers of the base too (moby/buildkit#4614).
     if (!this.abilities.rewriteTimestamp || beginsWith(built.diffIds, request.base.diffIds)) {
@@ -172,6 +173,22 @@ export class BuildxEngine implements Engine {
   }
 }
 
+/**
+ * Gives the new layout the filesystem layers that it begins with under second names, where they lie on the same disk:
+ * BuildKit then does not send them. A layout's blobs are never written again.
+ */
+async function lendBlobs({ base, parents }: BuildRequest, layout: string): Promise<void> {
+  const folder = join(layout, 'blobs', 'sha256');
+  await mkdir(folder, { recursive: true });
+  for (const { source } of parents) {
+    if (source.kind !== 'layout') continue;
+    for (const { digest } of base.descriptors) {
+      // Another disk, or another parent's: it is sent.
+      await link(blobFile(source.path, digest), blobFile(layout, digest)).catch(() => {});
+    }
+  }
+}
+
 function outputOf({ destination }: BuildRequest, rewrite: boolean): string {
   const fields =
     destination.kind === 'layout'
@@ -194,11 +211,11 @@ function outputOf({ destination }: BuildRequest, rewrite: boolean): string {
  * buildx wants a tag and a digest (0.33 refuses a digest alone), and splits at the first ':' and '@': a folder with such
  * a name is reached by a link in the folder in which buildx runs.
  */
-async function layoutContext(folder: string, descriptor: Descriptor, link: string): Promise<string> {
+async function layoutContext(folder: string, descriptor: Descriptor, linkPath: string): Promise<string> {
   let path = folder;
   if (/[:@]/.test(folder)) {
-    await symlink(folder, link);
-    path = basename(link);
+    await symlink(folder, linkPath);
+    path = basename(linkPath);
   }
   return `oci-layout://${path}:parent@${descriptor.digest}`;
 }

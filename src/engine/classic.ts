@@ -144,13 +144,19 @@ export class ClassicEngine implements Engine {
 
     const idFile = join(request.workFolder, 'image-id');
     const failures = new StepFailures(request.layer, dockerfile);
-    const onLine = plainProgress(
+    const progress = plainProgress(
       (event) => {
         failures.onEvent(event);
         onEvent(event);
       },
       (line) => failures.onOther(line),
     );
+    // What people read has the names that they wrote.
+    const onLine = (line: string) => {
+      let shown = line;
+      for (const [reference, tag] of parents) shown = shown.replaceAll(tag, reference);
+      progress(shown);
+    };
     const flags = [
       '--progress=plain',
       '--iidfile',

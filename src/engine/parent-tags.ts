@@ -4,7 +4,7 @@ import { askDocker, runDocker, type DockerClient } from './docker-client.ts';
 /** A name that no registry ever has (RFC 2606): a missing tag fails at once instead of being looked for. */
 export const parentRegistry = 'imgbuild.invalid';
 
-const unusedAfterMs = 24 * 60 * 60 * 1000;
+const hourMs = 60 * 60 * 1000;
 
 /** Which image it is stands in the tag: two builds at once can't swap parents, and an old tag is never wrong. */
 export function parentTag(label: string, config: Digest): string {
@@ -67,7 +67,7 @@ export class ParentTags {
     this.#made.clear();
   }
 
-  /** Takes away those that no build used for a day. */
+  /** Takes away those that no build used for a day; for an hour, where this run made a newer one of the same layer. */
   async expire(now = Date.now()): Promise<void> {
     const format = '{{.Repository}}:{{.Tag}}';
     const listed = await runDocker(this.#client, ['image', 'ls', '--format', format, `${parentRegistry}/*`]);
@@ -87,7 +87,8 @@ export class ParentTags {
       ]);
       if (answer.exitCode !== 0) continue;
       const time = Date.parse(JSON.parse(answer.stdout.toString('utf8')) as string);
-      if (now - time > unusedAfterMs) old.push(tag);
+      const superseded = [...this.#made].some((made) => labelOf(made) === labelOf(tag));
+      if (now - time > (superseded ? hourMs : 24 * hourMs)) old.push(tag);
     }
     await this.#remove(old);
   }
@@ -96,4 +97,8 @@ export class ParentTags {
     // What is in use elsewhere, or gone already, is no failure of this run.
     if (tags.length > 0) await runDocker(this.#client, ['image', 'rm', '--no-prune', ...tags]);
   }
+}
+
+function labelOf(tag: string): string {
+  return tag.slice(0, tag.lastIndexOf(':'));
 }

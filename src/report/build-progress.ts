@@ -28,7 +28,8 @@ const redrawEveryMs = 100;
 const flushEveryMs = 5000;
 
 /** What is not the user's own step. */
-const internal = /^\[(?:internal|auth)\]|^(?:exporting|importing|preparing|resolve |load |sending)/;
+const internal =
+  /^\[(?:internal|auth)\]|^\[context |^(?:\[[^\]]*\] )?FROM |^(?:exporting|importing|preparing|resolv(?:e|ing) |load |sending|docker-image:)/;
 
 /** `[builder 2/5] RUN pip install…` in one line. */
 function stepLine(name: string): string {
