@@ -7,7 +7,7 @@ import { Failure } from '../failure.ts';
  */
 export function debianVersion(release: string): string {
   const doing = `making a Debian version of ${JSON.stringify(release)}`;
-  const parsed = semver.parse(release.replace(/^v/, ''));
+  const parsed = /^v?[0-9]\S*$/.test(release) ? semver.parse(release.replace(/^v/, '')) : null;
   if (parsed === null) {
     throw new Failure({
       doing,

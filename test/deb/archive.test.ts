@@ -1,0 +1,389 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { arHeader, arMaxSize } from '../../src/deb/ar.ts';
+import { writePackage, type PackageLayout } from '../../src/deb/archive.ts';
+import { textFile, withParents, type PackageEntry } from '../../src/deb/entry.ts';
+import { planDebs, sourceDateOf } from '../../src/deb/pack-debs.ts';
+import { silent } from '../../src/progress.ts';
+import { pack, packOne } from './support/pack.ts';
+import { deb, makeProject, parseProject } from './support/project.ts';
+
+const read = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1e9 });
+
+const files = {
+  'data/plain.txt': 'hello\n',
+  'data/program': '#!/bin/sh\n',
+  'data/empty': '',
+  'data/with space': 'x',
+  'data/ünïcode/naïve.bin': randomBytes(100_000),
+  [`data/${'deep/'.repeat(55)}${'n'.repeat(20)}`]: '300 bytes of path',
+  'data/big.txt': 'all work and no play\n'.repeat(300_000),
+};
+
+function dataProject(more: object = {}) {
+  const config = makeProject(
+    { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/usr/share/ccai' }], ...more }) },
+    files,
+  );
+  chmodSync(join(config.root, 'data/program'), 0o775);
+  symlinkSync('plain.txt', join(config.root, 'data/link'));
+  return config;
+}
+
+/** The listing of GNU tar: mode, owner, size, time, name. */
+const listing = (file: string) =>
+  execFileSync('sh', ['-c', 'dpkg-deb --fsys-tarfile "$1" | tar -tv --full-time', 'sh', file], {
+    encoding: 'utf8',
+    maxBuffer: 1e9,
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+  });
+
+describe('a package', () => {
+  test.each(['auto', 'zstd', 'xz', 'gzip', 'none'])(
+    'compressed by %s is read by ar, dpkg-deb and GNU tar',
+    async (compression) => {
+      const { file, sha256, size } = await packOne(dataProject({ compression }));
+      const members = read('ar', 't', file).trim().split('\n');
+      expect(members.slice(0, 2)).toEqual(['debian-binary', 'control.tar.gz']);
+      const expected = { auto: '.zst', zstd: '.zst', xz: '.xz', gzip: '.gz', none: '' }[compression];
+      expect(members[2]).toBe(`data.tar${expected}`);
+      expect(size).toBe(statSync(file).size);
+      expect(sha256).toBe(createHash('sha256').update(readFileSync(file)).digest('hex'));
+
+      const root = mkdtempSync(join(tmpdir(), 'imgbuild-x-'));
+      read('dpkg-deb', '-R', file, root);
+      for (const [path, content] of Object.entries(files)) {
+        const unpacked = readFileSync(join(root, 'usr/share/ccai', path.slice('data/'.length)));
+        expect(unpacked.equals(Buffer.from(content)), path).toBe(true);
+      }
+      const checked = execFileSync('md5sum', ['-c', 'DEBIAN/md5sums'], { cwd: root, encoding: 'utf8' });
+      expect(
+        checked
+          .trim()
+          .split('\n')
+          .every((line) => line.endsWith(': OK')),
+      ).toBe(true);
+      const overrides = compression === 'xz' || compression === 'gzip' ? 0 : 1;
+      expect(checked.trim().split('\n')).toHaveLength(Object.keys(files).length + 2 + overrides);
+      rmSync(root, { recursive: true });
+    },
+  );
+
+  test('has parents in front, byte order, root as owner, one time, and modes of git', async () => {
+    const { file } = await packOne(dataProject(), { sourceDate: 1_600_000_000 });
+    const lines = listing(file).trim().split('\n');
+    expect(lines.every((line) => / root\/root .* 2020-09-13 12:26:40 /.test(line))).toBe(true);
+    const entries = lines.map((line) => [line.slice(0, 10), line.replace(/^.*12:26:40 /, '')]);
+    expect(entries.slice(0, 4)).toEqual([
+      ['drwxr-xr-x', './'],
+      ['drwxr-xr-x', './usr/'],
+      ['drwxr-xr-x', './usr/share/'],
+      ['drwxr-xr-x', './usr/share/ccai/'],
+    ]);
+    expect(entries).toContainEqual(['-rwxr-xr-x', './usr/share/ccai/program']);
+    expect(entries).toContainEqual(['-rw-r--r--', './usr/share/ccai/plain.txt']);
+    expect(entries).toContainEqual(['lrwxrwxrwx', './usr/share/ccai/link -> plain.txt']);
+  });
+
+  test('is the same in another folder, at another time, under another umask', async () => {
+    const first = dataProject();
+    const second = dataProject();
+    for (const [path, content] of Object.entries(files)) {
+      writeFileSync(join(first.root, path), content);
+      writeFileSync(join(second.root, path), content);
+      chmodSync(join(second.root, path), path === 'data/program' ? 0o700 : 0o600);
+      utimesSync(join(second.root, path), 1, 1);
+    }
+    chmodSync(join(second.root, 'data'), 0o2700);
+    for (const compression of ['auto', 'xz', 'gzip'] as const) {
+      for (const config of [first, second]) config.debs[0]!.compression = compression;
+      const [a, b] = [await packOne(first), await packOne(second)];
+      expect(a.sha256, compression).toBe(b.sha256);
+    }
+  });
+
+  test('of no files is a package', async () => {
+    const { file } = await packOne(makeProject({ 'ccai-empty': deb({}) }));
+    expect(read('dpkg-deb', '-c', file)).toContain('./usr/share/doc/ccai-empty/copyright');
+    const layout: PackageLayout = { control: '', conffiles: [], scripts: {}, entries: [], compression: 'gzip' };
+    const bare = join(mkdtempSync(join(tmpdir(), 'imgbuild-bare-')), 'bare.deb');
+    await writePackage(bare, layout, { mtime: 0 });
+    expect(listing(bare).trim().split('\n')).toHaveLength(1);
+  });
+
+  test('of 20,000 small files is complete', async () => {
+    const entries = withParents(
+      Array.from({ length: 20_000 }, (_, index) => textFile(`opt/x/${index % 100}/${index}`, `file ${index}\n`)),
+    );
+    const file = join(mkdtempSync(join(tmpdir(), 'imgbuild-many-')), 'many.deb');
+    await writePackage(
+      file,
+      { control: 'Package: x\n', conffiles: [], scripts: {}, entries, compression: 'zstd' },
+      { mtime: 1 },
+    );
+    expect(listing(file).trim().split('\n')).toHaveLength(20_000 + 100 + 3);
+  });
+
+  test('takes only the control fields, conffiles and scripts that it has', async () => {
+    const config = makeProject(
+      { 'ccai-conf': deb({ contents: [{ src: 'etc', dst: '/etc/ccai' }] }), 'ccai-plain': deb({}) },
+      { 'etc/a': '1' },
+    );
+    const [conf, plain] = await pack(config);
+    const control = (file: string) =>
+      execFileSync('sh', ['-c', 'dpkg-deb --ctrl-tarfile "$1" | tar -t', 'sh', file], { encoding: 'utf8' })
+        .trim()
+        .split('\n');
+    expect(control(conf!.file)).toEqual(['./', './conffiles', './control', './md5sums']);
+    expect(control(plain!.file)).toEqual(['./', './control', './md5sums']);
+    expect(read('dpkg-deb', '-I', conf!.file, 'conffiles')).toBe('/etc/ccai/a\n');
+    expect(read('dpkg-deb', '-I', conf!.file, 'md5sums')).not.toContain('etc/ccai/a');
+  });
+
+  test('whose data pass the ar format is refused before work starts', async () => {
+    const huge: PackageEntry = {
+      type: 'file',
+      path: 'opt/huge',
+      mode: 0o644,
+      size: arMaxSize,
+      source: { from: 'bytes', bytes: Buffer.alloc(0) },
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'imgbuild-huge-'));
+    const layout: PackageLayout = {
+      control: '',
+      conffiles: [],
+      scripts: {},
+      entries: withParents([huge]),
+      compression: 'none',
+    };
+    await expect(writePackage(join(folder, 'huge.deb'), layout, { mtime: 0 })).rejects.toThrow(
+      /the format ends at 9999999999/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+    expect(() => arHeader('data.tar', arMaxSize + 1, 0)).toThrow(/no room/);
+  });
+});
+
+/** Runs `spoil` after the first bytes of the big file have been read. */
+async function packSpoiled(spoil: (path: string, root: string) => void, contents: object = {}): Promise<unknown> {
+  const config = makeProject(
+    { 'ccai-data': deb({ compression: 'none', contents: [{ src: 'data', dst: '/opt/data', ...contents }] }) },
+    { 'data/a-big': randomBytes(8_000_000), 'data/b-last': 'last' },
+  );
+  const directory = join(config.root, 'out');
+  let spoiled = false;
+  const progress = {
+    ...silent,
+    transfer: () => ({
+      add() {
+        if (!spoiled) spoil(join(config.root, 'data'), config.root);
+        spoiled = true;
+      },
+      end() {},
+    }),
+  };
+  const error = await pack(config, { directory, progress }).then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  expect(readdirSync(directory), 'nothing is left behind').toEqual(
+    error === undefined ? ['ccai-data_1.2.0_all.deb'] : [],
+  );
+  return error;
+}
+
+describe('a file that changes while it is packed', () => {
+  test.each<[string, (folder: string) => void, RegExp]>([
+    ['grows', (folder) => appendFileSync(join(folder, 'a-big'), 'more'), /reading data\/a-big: it became longer/],
+    ['shrinks', (folder) => truncateSync(join(folder, 'a-big'), 5_000_000), /reading data\/a-big: it became shorter/],
+    ['vanishes', (folder) => rmSync(join(folder, 'b-last')), /reading data\/b-last: it vanished/],
+    [
+      'is written to in place',
+      (folder) => utimesSync(join(folder, 'a-big'), 1, 1),
+      /reading data\/a-big: it was written to while it was packed/,
+    ],
+    [
+      'is replaced by another',
+      (folder) => {
+        rmSync(join(folder, 'b-last'));
+        writeFileSync(join(folder, 'c'), '');
+        writeFileSync(join(folder, 'b-last'), 'tsal');
+      },
+      /reading data\/b-last: (another file took its place|it was written to)/,
+    ],
+    [
+      'is replaced by a link',
+      (folder) => {
+        rmSync(join(folder, 'b-last'));
+        symlinkSync('/etc/passwd', join(folder, 'b-last'));
+      },
+      /reading data\/b-last: a symbolic link took its place/,
+    ],
+  ])('because it %s is an error, and no package is left', async (_, spoil, message) => {
+    expect(String(await packSpoiled(spoil))).toMatch(message);
+  });
+
+  test('is told apart from one that does not', async () => {
+    expect(await packSpoiled(() => {})).toBeUndefined();
+  });
+});
+
+describe('no partial file under the final name', () => {
+  test('after a cancel', async () => {
+    const controller = new AbortController();
+    const config = makeProject(
+      { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },
+      { 'data/x': randomBytes(9e6) },
+    );
+    const directory = join(config.root, 'out');
+    const progress = { ...silent, transfer: () => ({ add: () => controller.abort(new Error('stopped')), end() {} }) };
+    await expect(pack(config, { directory, progress, signal: controller.signal })).rejects.toThrow('stopped');
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('when the disk is full', async () => {
+    if (process.getuid?.() !== 0) return;
+    const directory = mkdtempSync(join(tmpdir(), 'imgbuild-full-'));
+    read('mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', directory);
+    try {
+      const config = makeProject(
+        { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },
+        { 'data/x': randomBytes(5e6) },
+      );
+      await expect(pack(config, { directory })).rejects.toMatchObject({
+        because: 'the disk is full',
+        fix: 'free some space, or choose another folder with -o',
+      });
+      config.debs[0]!.compression = 'xz';
+      await expect(pack(config, { directory })).rejects.toMatchObject({ because: 'the disk is full' });
+      expect(readdirSync(directory)).toEqual([]);
+    } finally {
+      read('umount', directory);
+    }
+  });
+
+  test('when it is killed at random points', async () => {
+    const config = makeProject(
+      { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },
+      { 'data/x': randomBytes(3e7) },
+    );
+    const directory = join(config.root, 'out');
+    const whole = await packOne(config, { directory: join(config.root, 'whole') });
+    const script = join(config.root, 'pack.ts');
+    const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    writeFileSync(
+      script,
+      `import { pack } from ${source('./support/pack.ts')};
+import { parseProject } from ${source('./support/project.ts')};
+const debs = { 'ccai-data': { description: 'example files', maintainer: 'Example Team <team@example.com>', contents: [{ src: 'data', dst: '/opt/data' }] } };
+const config = parseProject(${JSON.stringify(config.root)}, debs);
+process.stdout.write('ready');
+await pack(config, { directory: ${JSON.stringify(directory)} });`,
+    );
+    let killed = 0;
+    for (let round = 0; round < 8; round++) {
+      const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const ended = once(child, 'exit');
+      await once(child.stdout, 'data');
+      await sleep(round * 20);
+      child.kill('SIGKILL');
+      const [, signal] = (await ended) as [number | null, string | null];
+      if (signal !== null) killed++;
+      mkdirSync(directory, { recursive: true });
+      const finals = readdirSync(directory).filter((name) => !name.startsWith('.'));
+      for (const name of finals) {
+        expect(
+          createHash('sha256')
+            .update(readFileSync(join(directory, name)))
+            .digest('hex'),
+        ).toBe(whole.sha256);
+      }
+      rmSync(directory, { recursive: true });
+    }
+    expect(killed).toBeGreaterThan(0);
+  }, 60_000);
+});
+
+test('a file that this user may not read is an error', async () => {
+  const config = makeProject(
+    { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },
+    { 'data/secret': 'x' },
+  );
+  chmodSync(config.root, 0o755);
+  chmodSync(join(config.root, 'data/secret'), 0);
+  if (process.getuid?.() === 0) process.seteuid!(65_534);
+  try {
+    const directory = mkdtempSync(join(tmpdir(), 'imgbuild-unreadable-'));
+    await expect(pack(config, { directory })).rejects.toMatchObject({
+      doing: 'reading data/secret',
+      because: 'this user may not read it',
+    });
+    expect(readdirSync(directory)).toEqual([]);
+  } finally {
+    if (process.getuid?.() === 0) process.seteuid!(0);
+  }
+});
+
+test('SOURCE_DATE_EPOCH is seconds, or refused', () => {
+  expect(sourceDateOf({})).toBeUndefined();
+  expect(sourceDateOf({ SOURCE_DATE_EPOCH: '1700000000' })).toBe(1_700_000_000);
+  expect(() => sourceDateOf({ SOURCE_DATE_EPOCH: 'now' })).toThrow(/not a number of seconds/);
+});
+
+test('xz that is not installed is named', async () => {
+  const config = makeProject({ 'ccai-data': deb({ compression: 'xz' }) });
+  const { PATH } = process.env;
+  process.env.PATH = '/nowhere';
+  try {
+    await expect(pack(config)).rejects.toMatchObject({ because: 'there is no such program on PATH' });
+  } finally {
+    process.env.PATH = PATH;
+  }
+});
+
+test('two packages that own one path are refused, with the path', async () => {
+  const config = makeProject(
+    {
+      'ccai-a': deb({ contents: [{ src: 'a', dst: '/opt/x' }] }),
+      'ccai-b': deb({ contents: [{ src: 'a/f', dst: '/opt/x/' }] }),
+      'ccai-c': deb({ architecture: 'arm64', contents: [{ src: 'a', dst: '/opt/y' }] }),
+      'ccai-d': deb({ architecture: 'amd64', contents: [{ src: 'a', dst: '/opt/y' }] }),
+    },
+    { 'a/f': '1' },
+  );
+  await expect(planDebs({ config, version: '1.0.0', images: [] })).rejects.toMatchObject({
+    because: 'package ccai-b: /opt/x/f is also in ccai-a, and dpkg gives a path to one package alone',
+  });
+  const twice = parseProject(config.root, {
+    'ccai-s': deb({ service: 'service' }),
+    'ccai-t': deb({ service: 'service' }),
+  });
+  const image = {
+    layer: 'service',
+    platform: { os: 'linux', architecture: 'amd64' },
+    config: `sha256:${'1'.repeat(64)}`,
+  } as const;
+  const images = [{ ...image, reference: 'service_runtime:1.0.0' }];
+  await expect(planDebs({ config: twice, version: '1.0.0', images })).rejects.toMatchObject({
+    fix: 'give one of the two a name of its own: run: { name: … }',
+  });
+});
