@@ -134,6 +134,16 @@ export class ContextTree {
   /** Listings of folders on the way to sources, by path. */
   readonly #children = new Map<string, Map<string, ContextNode>>();
 
+  /** Whether all below a folder is in the context, unchanged, and its content known from git. */
+  isPlain(folder: ContextNode): boolean {
+    return (
+      !this.#git &&
+      !this.#graftParents.has(folder.path) &&
+      !this.matcher.mayMatchBelow(folder.path, folder.state!) &&
+      this.tree.isPlain(folder.origin, folder.node)
+    );
+  }
+
   readLink(link: ContextNode): string {
     return this.tree.readLink(link.origin);
   }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /** What git knows of one tracked path. */
 export const slotState = {
   /** Its bytes are those of the index's blob, its mode is the index's. */
@@ -11,6 +13,10 @@ export const slotState = {
 // "H 100644 <40 hex> 0\t" stands before each path.
 const headBytes = 52;
 const slash = 0x2f;
+const tab = 0x09;
+// Of a mode's six digits the second tells files (100644, 100755), links (120000) and submodules (160000) apart.
+const linkDigit = 0x32;
+const submoduleDigit = 0x36;
 
 /**
  * The tracked paths below a folder in git's order (by bytes), as the bytes that `git ls-files -s -v -z` printed:
@@ -23,42 +29,62 @@ export class GitListing {
   /** Where each path begins in the bytes; one more at the end, for a path after the last. */
   readonly #starts: Uint32Array;
   /** Paths that are not tracked: files by their folder's path ('' for the root); whole folders. */
-  readonly untrackedFiles: ReadonlyMap<string, readonly string[]>;
-  readonly untrackedFolders: ReadonlyMap<string, readonly string[]>;
+  readonly untrackedFiles = new Map<string, string[]>();
+  readonly untrackedFolders = new Map<string, string[]>();
+  /** Folders with something untracked in them, at any depth. */
+  readonly #mixed = new Set<string>();
+  /** No path needs a look of its own: all are UTF-8, none lies in a folder .imgbuild. */
+  readonly #plainPaths: boolean;
 
-  constructor(bytes: Buffer, untracked: Buffer) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    const most = Math.ceil(bytes.length / (headBytes + 1));
+    const starts = new Uint32Array(most + 1);
+    const states = new Uint8Array(most);
     let count = 0;
-    for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1)) count++;
-    this.count = count;
-    this.#starts = new Uint32Array(count + 1);
-    this.states = new Uint8Array(count);
-    let record = 0;
-    for (let slot = 0; slot < count; slot++) {
-      const end = bytes.indexOf(0, record);
+    let at = 0;
+    while (at < bytes.length) {
       // Another hash than SHA-1 makes the head longer: nothing of it can be used but the path.
-      const plain = bytes[record + headBytes - 1] === 0x09;
-      this.#starts[slot] = plain ? record + headBytes : bytes.indexOf(0x09, record) + 1;
-      // 'H', stage 0; lower case is assume-unchanged, 'S' is skip-worktree, 'M' unmerged.
-      const certain = plain && bytes[record] === 0x48 && bytes[record + headBytes - 2] === 0x30;
-      this.states[slot] = certain ? slotState.trusted : slotState.unknown;
-      record = end + 1;
+      const plain = bytes[at + headBytes - 1] === tab;
+      // 'H', stage 0; lower case is assume-unchanged, 'S' is skip-worktree, 'M' unmerged; 16.... is a submodule.
+      const certain =
+        plain && bytes[at] === 0x48 && bytes[at + headBytes - 2] === 0x30 && bytes[at + 3] !== submoduleDigit;
+      states[count] = certain ? slotState.trusted : slotState.unknown;
+      at = plain ? at + headBytes : bytes.indexOf(tab, at) + 1;
+      starts[count++] = at;
+      while (bytes[at] !== 0) at++;
+      at++;
     }
-    this.#starts[count] = record + this.#starts[0]!;
-    const files = new Map<string, string[]>();
-    const folders = new Map<string, string[]>();
+    starts[count] = at + (count === 0 ? headBytes : starts[0]!);
+    this.count = count;
+    this.#starts = starts.subarray(0, count + 1);
+    this.states = states.subarray(0, count);
+    this.#plainPaths = isUtf8(bytes) && !bytes.includes('/.imgbuild/') && !bytes.includes('\t.imgbuild/');
+  }
+
+  /** Takes what `git ls-files -o --directory -z` printed. */
+  addUntracked(untracked: Buffer): void {
     for (const path of paths(untracked)) {
-      const folder = path.endsWith('/');
-      const whole = folder ? path.slice(0, -1) : path;
+      const isFolder = path.endsWith('/');
+      const whole = isFolder ? path.slice(0, -1) : path;
       const cut = whole.lastIndexOf('/');
-      const parent = cut < 0 ? '' : whole.slice(0, cut);
-      const map = folder ? folders : files;
+      let parent = cut < 0 ? '' : whole.slice(0, cut);
+      const map = isFolder ? this.untrackedFolders : this.untrackedFiles;
       const list = map.get(parent);
       if (list) list.push(whole.slice(cut + 1));
       else map.set(parent, [whole.slice(cut + 1)]);
+      while (!this.#mixed.has(parent)) {
+        this.#mixed.add(parent);
+        parent = parent.slice(0, Math.max(0, parent.lastIndexOf('/')));
+      }
     }
-    this.untrackedFiles = files;
-    this.untrackedFolders = folders;
+  }
+
+  /** Whether a folder on the disk is these slots and nothing else, each with certain content. */
+  isPlain(folder: string, first: number, end: number): boolean {
+    if (!this.#plainPaths || end <= first || this.#mixed.has(folder)) return false;
+    for (let slot = first; slot < end; slot++) if (this.states[slot] !== slotState.trusted) return false;
+    return true;
   }
 
   #end(slot: number): number {
@@ -196,16 +222,7 @@ export class GitListing {
   }
 
   isLink(slot: number): boolean {
-    // 120000; a submodule is 160000, files are 100644 and 100755.
-    return this.#bytes[this.#starts[slot]! - headBytes + 3] === 0x32;
-  }
-
-  isSubmodule(slot: number): boolean {
-    return this.#bytes[this.#starts[slot]! - headBytes + 3] === 0x36;
-  }
-
-  isExecutable(slot: number): boolean {
-    return this.#bytes[this.#starts[slot]! - headBytes + 5] === 0x37;
+    return this.#bytes[this.#starts[slot]! - headBytes + 3] === linkDigit;
   }
 
   /** Every .gitattributes file among the tracked and untracked. */

@@ -38,16 +38,17 @@ export async function loadGitListing(root: string, signal?: AbortSignal): Promis
     const [prefix = '', info = '', index = ''] = places.toString('utf8').split('\n');
     for (let attempt = 0; attempt < 5; attempt++) {
       const before = await indexIdentity(resolve(root, index));
-      const [tracked, modified, untracked, conversion] = await Promise.all([
-        git(root, ['ls-files', '-s', '-v', '-z'], { signal }),
+      const [listing, modified, untracked, conversion] = await Promise.all([
+        // Read while the other two, which look at the disk, are still at it.
+        git(root, ['ls-files', '-s', '-v', '-z'], { signal }).then((tracked) => tracked && new GitListing(tracked)),
         git(root, ['ls-files', '-m', '-d', '-z'], { signal }),
         git(root, ['ls-files', '-o', '--directory', '-z'], { signal }),
         conversionsAbove(root, prefix, info, signal),
       ]);
-      if (!tracked || !modified || !untracked) return undefined;
+      if (!listing || !modified || !untracked) return undefined;
       // git replaces the index by rename: the same file before and after means that all of them read that one.
       if ((await indexIdentity(resolve(root, index))) !== before) continue;
-      const listing = new GitListing(tracked, untracked);
+      listing.addUntracked(untracked);
       for (const path of pathsIn(modified)) listing.markUnknown(path);
       conversion.attributes ||= await conversionsIn(root, listing.attributesFiles());
       if (conversion.autocrlf || conversion.attributes) {

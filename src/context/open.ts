@@ -4,12 +4,12 @@ import { Failure } from '../failure.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
 import { noId } from './blob-id.ts';
 import type { BuildContext, HashedEntry } from './context.ts';
-import type { ContextNode } from './context-tree.ts';
 import { ContextTree, withPatterns } from './context-tree.ts';
 import { graftsOf, nodeAt } from './copy-entries.ts';
 import { parseIgnoreFile } from './ignore-file.ts';
 import { lostModes, materialise } from './materialise.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
+import type { Selected } from './selection.ts';
 import { selectPattern } from './selection.ts';
 import { WorkTree } from './work-tree.ts';
 
@@ -103,16 +103,15 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
   const collect = (
     selections: readonly FileSelection[],
     missing?: (selection: FileSelection, pattern: string) => void,
-  ): ContextNode[] => {
-    const found: ContextNode[] = [];
+  ): Selected => {
+    const selected: Selected = { nodes: [], folders: [] };
     for (const selection of selections) {
       for (const pattern of selection.patterns) {
         signal?.throwIfAborted();
-        const matched = selectPattern(context, selection, pattern, (each) => found.push(each));
-        if (!matched) missing?.(selection, pattern);
+        if (!selectPattern(context, selection, pattern, selected)) missing?.(selection, pattern);
       }
     }
-    return found;
+    return selected;
   };
 
   return {
@@ -145,20 +144,40 @@ const wholeContext: FileSelection = {
   at: { file: '', line: 1, column: 1, length: 1, text: '' },
 };
 
-async function hashed(context: ContextTree, nodes: ContextNode[]): Promise<HashedEntry[]> {
-  nodes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  const entries: HashedEntry[] = [];
-  const unread: HashedEntry[] = [];
-  for (const { path, origin, node } of nodes) {
-    if (path === entries.at(-1)?.path) continue;
-    const known = node.kind === 'folder' ? { mode: '040000' as const, hash: noId } : context.tree.known(node);
+async function hashed({ tree }: ContextTree, selected: Selected): Promise<HashedEntry[]> {
+  const found: HashedEntry[] = [];
+  const unread = new Set<HashedEntry>();
+  for (const { path, origin, node } of selected.nodes) {
+    const known = node.kind === 'folder' ? { mode: '040000' as const, hash: noId } : tree.known(node);
     const entry: HashedEntry = { path, origin, mode: known?.mode ?? '100644', hash: known?.hash ?? '' };
-    entries.push(entry);
-    if (!known) unread.push(entry);
+    found.push(entry);
+    if (!known) unread.add(entry);
   }
-  if (unread.length > 0) {
-    const contents = await context.tree.read(unread.map((entry) => entry.origin));
-    for (const entry of unread) Object.assign(entry, contents.get(entry.origin));
+  for (const { path, origin, node } of selected.folders) {
+    // Nearly all files come here: a path that ends its origin is cut from it, not put together anew.
+    const cut =
+      path === '' ? origin.length + Number(origin !== '') : origin.endsWith(path) ? origin.length - path.length : -1;
+    for (let slot = node.first; slot < node.end; slot++) {
+      const file = tree.slot(slot);
+      const below = cut < 0 ? path + file.origin.slice(origin.length) : file.origin.slice(cut);
+      found.push({ path: below, origin: file.origin, mode: file.mode, hash: file.hash });
+    }
+  }
+  const entries = sortedOnce(found);
+  if (unread.size > 0) {
+    const contents = await tree.read(Array.from(unread, (entry) => entry.origin));
+    for (const entry of entries) if (unread.has(entry)) Object.assign(entry, contents.get(entry.origin));
   }
   return entries;
+}
+
+/** In the order of their paths, each path once. */
+function sortedOnce(entries: HashedEntry[]): HashedEntry[] {
+  let sorted = true;
+  for (let index = 1; sorted && index < entries.length; index++) {
+    sorted = entries[index - 1]!.path < entries[index]!.path;
+  }
+  if (sorted) return entries;
+  entries.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return entries.filter((entry, index) => entry.path !== entries[index - 1]?.path);
 }

@@ -137,6 +137,19 @@ export class PatternMatcher {
     return new Uint8Array(this.patterns.length);
   }
 
+  /** Whether anything below a folder can be matched, given what the folder matched. May err on the side of true. */
+  mayMatchBelow(folder: string, state: MatchState): boolean {
+    const parts = folder === '' ? [] : folder.split('/');
+    return this.patterns.some((pattern, index) => {
+      if (pattern.exception) return false;
+      if (state[index] === 1 || pattern.text.includes('**') || pattern.text.includes('[')) return true;
+      const wanted = pattern.text.split('/');
+      return (
+        wanted.length > parts.length && parts.every((part, at) => /[*?\\^]/.test(wanted[at]!) || part === wanted[at])
+      );
+    });
+  }
+
   /** Whether nothing below an excluded folder can be taken back by an exception. */
   excludesAllBelow(folder: string): boolean {
     if (!this.exceptions) return true;

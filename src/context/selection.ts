@@ -5,8 +5,13 @@ import { BadPattern, cleanPath, compilePattern, hasWildcard } from './go-path.ts
 import type { MatchState } from './pattern-matcher.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 
-/** Takes a file, a link or an empty folder that a selection reads. */
-export type Emit = (node: ContextNode) => void;
+/** What a selection reads. */
+export interface Selected {
+  /** Files, links and empty folders. */
+  nodes: ContextNode[];
+  /** Plain folders, for all below them. */
+  folders: ContextNode[];
+}
 
 const mostLinks = 255;
 
@@ -86,8 +91,8 @@ interface FilterStates {
 }
 
 /**
- * Emits what is below a folder; a folder only when it's copied and nothing below it is. Returns whether anything was
- * emitted, and whether .dockerignore left anything at all below.
+ * Selects what is below a folder; a folder only when it's copied and nothing below it is. Returns whether anything was
+ * selected, and whether .dockerignore left anything at all below.
  */
 function walk(
   tree: ContextTree,
@@ -95,8 +100,12 @@ function walk(
   filters: Filters,
   states: FilterStates,
   prefix: number,
-  emit: Emit,
+  selected: Selected,
 ): { emitted: boolean; there: boolean } {
+  if (!filters.include && !filters.exclude && tree.isPlain(folder)) {
+    selected.folders.push(folder);
+    return { emitted: true, there: true };
+  }
   let emitted = false;
   let there = false;
   for (const child of tree.list(folder)) {
@@ -112,45 +121,50 @@ function walk(
     if (!isFolder) {
       there = true;
       if (copied && child.node.kind !== 'special') {
-        emit(child);
+        selected.nodes.push(child);
         emitted = true;
       }
       continue;
     }
-    const inside = walk(tree, child, filters, below, prefix, emit);
+    const inside = walk(tree, child, filters, below, prefix, selected);
     if (child.ignored && !inside.there) continue;
     there = true;
     if (inside.emitted) emitted = true;
     else if (copied) {
-      emit(child);
+      selected.nodes.push(child);
       emitted = true;
     }
   }
   return { emitted, there };
 }
 
-/** Emits a source and all below it. */
-function copySource(tree: ContextTree, source: ContextNode, filters: Filters, emit: Emit): boolean {
+/** Selects a source and all below it. */
+function copySource(tree: ContextTree, source: ContextNode, filters: Filters, selected: Selected): boolean {
   // A source itself is never excluded: patterns are relative to it.
   if (source.node.kind === 'special') return false;
   if (source.node.kind !== 'folder') {
-    emit(source);
+    selected.nodes.push(source);
     return true;
   }
   const states = { include: filters.include?.newState(), exclude: filters.exclude?.newState() };
   const prefix = source.path === '' ? 0 : source.path.length + 1;
-  const { emitted } = walk(tree, source, filters, states, prefix, emit);
+  const { emitted } = walk(tree, source, filters, states, prefix, selected);
   if (emitted || filters.include) return emitted;
-  if (source.path !== '') emit(source);
+  if (source.path !== '') selected.nodes.push(source);
   return true;
 }
 
 /**
- * Emits what one pattern of a COPY, ADD or bind mount reads (BuildKit's solver/llbsolver/file and fsutil/copy). A
- * source that is a link, or lies behind one, is followed; both the link and what it leads to are emitted. Links that
+ * Selects what one pattern of a COPY, ADD or bind mount reads (BuildKit's solver/llbsolver/file and fsutil/copy). A
+ * source that is a link, or lies behind one, is followed; both the link and what it leads to are selected. Links that
  * are found in a folder are copied as links. Returns whether the pattern matched anything.
  */
-export function selectPattern(tree: ContextTree, selection: FileSelection, pattern: string, emit: Emit): boolean {
+export function selectPattern(
+  tree: ContextTree,
+  selection: FileSelection,
+  pattern: string,
+  selected: Selected,
+): boolean {
   const filters: Filters = {
     include: undefined,
     exclude:
@@ -179,15 +193,15 @@ export function selectPattern(tree: ContextTree, selection: FileSelection, patte
   source = cleanPath(`/${source}`).slice(1);
   const [plain, wild] = selection.via === 'mount' ? [source, ''] : splitWildcards(source);
   const base = resolve(tree, plain);
-  for (const link of base.links) emit(link);
+  for (const link of base.links) selected.nodes.push(link);
   if (!base.node) return false;
-  if (wild === '') return copySource(tree, base.node, filters, emit);
+  if (wild === '') return copySource(tree, base.node, filters, selected);
   let matched = false;
   try {
     for (const match of glob(tree, base.node, wild)) {
       const resolved = match.node.kind === 'link' ? resolve(tree, match.path) : { node: match, links: [] };
-      for (const link of resolved.links) emit(link);
-      if (resolved.node && copySource(tree, resolved.node, filters, emit)) matched = true;
+      for (const link of resolved.links) selected.nodes.push(link);
+      if (resolved.node && copySource(tree, resolved.node, filters, selected)) matched = true;
     }
   } catch (error) {
     // BuildKit takes a malformed wildcard for one that matches nothing.

@@ -136,7 +136,7 @@ export class WorkTree {
 
   #trackedFile(folder: string, name: string, slot: number): TreeNode | undefined {
     const listing = this.#git!;
-    if (listing.states[slot] === slotState.unknown || listing.isSubmodule(slot)) {
+    if (listing.states[slot] === slotState.unknown) {
       return this.diskNode(below(folder, name), name);
     }
     return { name, kind: listing.isLink(slot) ? 'link' : 'file', first: slot, end: slot + 1 };
@@ -159,6 +159,17 @@ export class WorkTree {
     } catch (error) {
       throw unreadable(path, error);
     }
+  }
+
+  /** Whether all in a folder is known from git alone, and each of its slots is a file or link that is there. */
+  isPlain(path: string, folder: TreeNode): boolean {
+    return folder.first >= 0 && this.#git!.isPlain(path, folder.first, folder.end);
+  }
+
+  /** Path, mode and hash of a slot of a plain folder. */
+  slot(slot: number): { origin: string } & Content {
+    const listing = this.#git!;
+    return { origin: listing.path(slot), mode: listing.mode(slot) as FileMode, hash: listing.hash(slot) };
   }
 
   /** Mode and hash of a file or link where git's answer is certain. */
