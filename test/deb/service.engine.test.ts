@@ -89,8 +89,8 @@ describe.each(['classic', 'current'] as const)('the service program on the %s en
     await makeImage('1.0.0');
     await makeImage('1.1.0');
     const more = { name: product, layers: { service: { context: 'docker/service', image } } };
-    const run = { env: { GREETING: `it's "here"` }, options: ['--network=none', '--stop-signal=SIGKILL'] };
-    const config = parseProject(folder, { [product]: deb({ service: 'service', run }) }, more);
+    const runKeys = { env: { GREETING: `it's "here"` }, options: ['--network=none', '--stop-signal=SIGKILL'] };
+    const config = parseProject(folder, { [product]: deb({ service: 'service', run: runKeys }) }, more);
     const packed = await packOne(config, {
       version: '1.0.0',
       images: [
