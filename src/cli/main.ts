@@ -35,14 +35,16 @@ function contextOf(command: Command): CommandContext {
 
 const program = new Command('imgbuild')
   .description('Layered image releases for AI services: cheap, small and explainable.')
-  .version(version())
   .option('-C, --directory <dir>', 'run as if started in this folder')
   .option('-f, --file <file>', 'the configuration file (default: imgbuild.yaml here or in a folder above)')
   .option('--json', 'print one JSON document on standard output')
   .showHelpAfterError('(run with --help for the commands and options)')
   .showSuggestionAfterError(true)
   .exitOverride();
-await addCommands(program, contextOf, process.argv.slice(2));
+const args = process.argv.slice(2);
+// Commands have a --version of their own, which must reach them.
+if (args.every((arg) => arg.startsWith('-'))) program.version(version());
+await addCommands(program, contextOf, args);
 
 // The first Ctrl-C lets the command put things right; a second one does not wait.
 for (const [signal, number] of [

@@ -1,0 +1,197 @@
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { buildProject } from '../build/build-project.ts';
+import type { LayerEvent } from '../build/event.ts';
+import { makeStateFolder } from '../context/state-folder.ts';
+import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
+import type { Digest } from '../oci/digest.ts';
+import { hexOf } from '../oci/digest.ts';
+import { parsePlatform } from '../oci/platform.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Progress } from '../progress.ts';
+import { writeReleaseFiles } from '../release/checksums.ts';
+import { withDraft } from '../release/draft-store.ts';
+import { layerKey, makeRelease, type ReleaseResult } from '../release/release.ts';
+import type { Release, ReleasedDeb, ReleasedDelta, ReleasedImage } from '../release/release-json.ts';
+import { findRevision } from '../release/revision.ts';
+import { parseVersion } from '../release/version.ts';
+import type { SigningKey } from '../signing/openpgp.ts';
+import type { LayerStore } from '../store/layer-store.ts';
+import type { Project } from './open.ts';
+import { planProject } from './plan.ts';
+import { imageReference } from './saved-images.ts';
+
+export interface ReleaseProjectOptions {
+  /** With or without `v`. */
+  version: string;
+  previous?: string | undefined;
+  dryRun: boolean;
+  /** Absolute: where packages, deltas, release.json and SHA256SUMS go; else .imgbuild/release/VERSION. */
+  output?: string | undefined;
+  /** Refuse to resolve bases that imgbuild.lock lacks. */
+  frozen: boolean;
+  /** A buildx builder by name. */
+  builder?: string | undefined;
+  /** Without a key no deltas are made: devices would refuse them. */
+  signKey?: SigningKey | undefined;
+  env: NodeJS.ProcessEnv;
+  progress: Progress;
+  signal: AbortSignal;
+  onPlan?(plan: Plan): void;
+  onEvent(event: LayerEvent): void;
+}
+
+export interface ProjectRelease extends ReleaseResult {
+  /** Absolute; null in a dry run. */
+  directory: string | null;
+  /** Absolute path of release.json; null in a dry run. */
+  file: string | null;
+}
+
+/** Releases a project: plans, builds, tags, packs, and commits. Files get into the output folder only when all went well. */
+export async function releaseProject(project: Project, options: ReleaseProjectOptions): Promise<ProjectRelease> {
+  const { config, store } = project;
+  const { progress, signal, env } = options;
+  const version = parseVersion(options.version);
+  const parent = options.dryRun ? tmpdir() : await makeStateFolder(config.root, 'release');
+  const work = await mkdtemp(join(parent, '.making-'));
+  try {
+    const result = await makeRelease({
+      config,
+      store,
+      version,
+      previous: options.previous,
+      revision: await findRevision(config.root, env),
+      dryRun: options.dryRun,
+      progress,
+      signal,
+      steps: {
+        async plan() {
+          const { plan } = await planProject(project, { layers: [], force: [], frozen: options.frozen, signal });
+          options.onPlan?.(plan);
+          return plan;
+        },
+        async build() {
+          const { builder, frozen, onEvent } = options;
+          const common = { layers: [], force: false, load: false, frozen, builder, env, signal, onEvent };
+          const { report } = await buildProject(project, common);
+          return new Map<string, Digest>(
+            report.layers.map((each) => [layerKey(each.name, each.platform), each.digest]),
+          );
+        },
+        packDebs: (_version, images, others) => packReleaseDebs(project, options, version, work, images, others),
+        models: async () => {
+          if (config.models.length === 0) return [];
+          const { readModels } = await import('../model/read-models.ts');
+          const models = await readModels({ config, progress, signal });
+          return models.map(({ name, size, files }) => ({ name, size, files, repository: null, digest: null }));
+        },
+        deltas: (release, previous) => makeDeltas(store, release, previous, work, options),
+      },
+    });
+    if (result.release === null || result.outcome === 'dry-run') return { ...result, directory: null, file: null };
+    const directory = options.output ?? join(parent, version);
+    await mkdir(directory, { recursive: true });
+    const file = await writeReleaseFiles(work, result.release);
+    await moveAll(work, directory);
+    return { ...result, directory, file: join(directory, basename(file)) };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function packReleaseDebs(
+  project: Project,
+  options: ReleaseProjectOptions,
+  version: string,
+  directory: string,
+  images: readonly ReleasedImage[],
+  others: readonly string[],
+): Promise<ReleasedDeb[]> {
+  const { config } = project;
+  if (config.debs.length === 0) return [];
+  const sourceDate = sourceDateOf(options.env);
+  const packed = await packDebs({
+    config,
+    version,
+    images: images.map(({ layer, platform, config: digest, repository }) => ({
+      layer,
+      platform: parsePlatform(platform),
+      config: digest,
+      reference: imageReference(config.store, repository, version),
+    })),
+    others,
+    directory,
+    progress: options.progress,
+    signal: options.signal,
+    ...(sourceDate === undefined ? {} : { sourceDate }),
+  });
+  return packed.map(({ name, file, version: debVersion, architecture, size, sha256 }) => ({
+    name,
+    version: debVersion,
+    architecture,
+    file: basename(file),
+    size,
+    sha256,
+  }));
+}
+
+async function makeDeltas(
+  store: LayerStore,
+  release: Release,
+  previous: Release,
+  directory: string,
+  { signKey, progress, signal }: ReleaseProjectOptions,
+): Promise<ReleasedDelta[]> {
+  if (signKey === undefined) {
+    progress.note('no deltas: there is no key to sign them (--sign-key FILE, or IMGBUILD_SIGNING_KEY)');
+    return [];
+  }
+  const { bundleFileName, makeDelta } = await import('../delta/make.ts');
+  const { openRelease } = await import('../image-source/release.ts');
+  const draft = withDraft(store, release) as LayerStore;
+  const platforms = new Set(release.images.map(({ platform }) => platform));
+  const shared = previous.images.map(({ platform }) => platform).filter((platform) => platforms.has(platform));
+  const deltas: ReleasedDelta[] = [];
+  for (const platform of new Set(shared)) {
+    const to = await openRelease(draft, release.version, parsePlatform(platform));
+    try {
+      const from = await openRelease(store, previous.version, parsePlatform(platform));
+      try {
+        const output = join(directory, bundleFileName(from, to, release.name));
+        const made = await makeDelta({ from, to, output, name: release.name, signKey, progress, signal });
+        deltas.push({
+          from: previous.version,
+          to: release.version,
+          platform,
+          file: basename(made.path),
+          size: made.bytes,
+          sha256: hexOf(made.digest),
+        });
+      } finally {
+        await from.close();
+      }
+    } finally {
+      await to.close();
+    }
+  }
+  return deltas;
+}
+
+/** By rename, one file at a time, release.json last: whoever sees it sees the others. */
+async function moveAll(from: string, to: string): Promise<void> {
+  const names = (await readdir(from)).toSorted((a, b) => Number(a === 'release.json') - Number(b === 'release.json'));
+  for (const name of names) {
+    try {
+      await rename(join(from, name), join(to, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+      // Another file system: copied beside its place first, so that it gets its name whole.
+      const { copyFile } = await import('node:fs/promises');
+      const temporary = join(to, `.${name}.part`);
+      await copyFile(join(from, name), temporary);
+      await rename(temporary, join(to, name));
+    }
+  }
+}

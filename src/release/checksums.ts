@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { writeDurably } from '../store/durable-write.ts';
+import { formatRelease, type Release } from './release-json.ts';
+
+/** Writes release.json and SHA256SUMS (as sha256sum writes it) beside the files of a release. */
+export async function writeReleaseFiles(folder: string, release: Release): Promise<string> {
+  const document = formatRelease(release);
+  const file = join(folder, 'release.json');
+  await writeDurably(folder, file, (handle) => handle.writeFile(document));
+  const sums = [
+    ...release.debs,
+    ...release.deltas,
+    { file: 'release.json', sha256: createHash('sha256').update(document).digest('hex') },
+  ];
+  const lines = sums
+    .map(({ file: name, sha256 }) => `${sha256}  ${name}\n`)
+    .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
+  await writeDurably(folder, join(folder, 'SHA256SUMS'), (handle) => handle.writeFile(lines.join('')));
+  return file;
+}
