@@ -14,6 +14,10 @@ export const slotState = {
 const headBytes = 52;
 const slash = 0x2f;
 const tab = 0x09;
+const dot = 0x2e;
+const letterI = 0x69;
+const letterS = 0x73;
+const attributesName = '.gitattributes';
 // Of a mode's six digits the second tells files (100644, 100755), links (120000) and submodules (160000) apart.
 const linkDigit = 0x32;
 const submoduleDigit = 0x36;
@@ -31,6 +35,8 @@ export class GitListing {
   /** Paths that are not tracked: files by their folder's path ('' for the root); whole folders. */
   readonly untrackedFiles = new Map<string, string[]>();
   readonly untrackedFolders = new Map<string, string[]>();
+  /** Every .gitattributes file, tracked or not. */
+  readonly attributesFiles: string[] = [];
   /** Folders with something untracked in them, at any depth. */
   readonly #mixed = new Set<string>();
   /** No path needs a look of its own: all are UTF-8, none lies in a folder .imgbuild. */
@@ -43,6 +49,7 @@ export class GitListing {
     const states = new Uint8Array(most);
     let count = 0;
     let at = 0;
+    let ownFolder = false;
     while (at < bytes.length) {
       // Another hash than SHA-1 makes the head longer: nothing of it can be used but the path.
       const plain = bytes[at + headBytes - 1] === tab;
@@ -52,14 +59,22 @@ export class GitListing {
       states[count] = certain ? slotState.trusted : slotState.unknown;
       at = plain ? at + headBytes : bytes.indexOf(tab, at) + 1;
       starts[count++] = at;
-      while (bytes[at] !== 0) at++;
+      for (; bytes[at] !== 0; at++)
+        if (bytes[at] === dot && bytes[at + 1] === letterI) ownFolder ||= isOwnFolder(bytes, at);
+      if (bytes[at - 1] === letterS && bytes[at - attributesName.length] === dot)
+        this.#noteAttributes(starts[count - 1]!, at);
       at++;
     }
     starts[count] = at + (count === 0 ? headBytes : starts[0]!);
     this.count = count;
     this.#starts = starts.subarray(0, count + 1);
     this.states = states.subarray(0, count);
-    this.#plainPaths = isUtf8(bytes) && !bytes.includes('/.imgbuild/') && !bytes.includes('\t.imgbuild/');
+    this.#plainPaths = isUtf8(bytes) && !ownFolder;
+  }
+
+  #noteAttributes(start: number, end: number): void {
+    const path = this.#bytes.toString('utf8', start, end);
+    if (path === attributesName || path.endsWith(`/${attributesName}`)) this.attributesFiles.push(path);
   }
 
   /** Takes what `git ls-files -o --directory -z` printed. */
@@ -69,6 +84,7 @@ export class GitListing {
       const whole = isFolder ? path.slice(0, -1) : path;
       const cut = whole.lastIndexOf('/');
       let parent = cut < 0 ? '' : whole.slice(0, cut);
+      if (!isFolder && whole.slice(cut + 1) === attributesName) this.attributesFiles.push(whole);
       const map = isFolder ? this.untrackedFolders : this.untrackedFiles;
       const list = map.get(parent);
       if (list) list.push(whole.slice(cut + 1));
@@ -224,21 +240,14 @@ export class GitListing {
   isLink(slot: number): boolean {
     return this.#bytes[this.#starts[slot]! - headBytes + 3] === linkDigit;
   }
+}
 
-  /** Every .gitattributes file among the tracked and untracked. */
-  attributesFiles(): string[] {
-    const name = '.gitattributes';
-    const found: string[] = [];
-    for (let at = this.#bytes.indexOf(`${name}\0`); at >= 0; at = this.#bytes.indexOf(`${name}\0`, at + 1)) {
-      // Back to the tab that ends the head; a path itself may hold tabs, and then names no file that is there.
-      const path = this.#bytes.toString('utf8', this.#bytes.lastIndexOf(0, at) + 1, at + name.length);
-      found.push(path.slice(path.indexOf('\t') + 1));
-    }
-    for (const [folder, names] of this.untrackedFiles) {
-      if (names.includes(name)) found.push(folder === '' ? name : `${folder}/${name}`);
-    }
-    return found.filter((path) => path === name || path.endsWith(`/${name}`));
-  }
+const ownName = Buffer.from('.imgbuild/');
+
+/** Whether a folder .imgbuild stands at `at`. */
+function isOwnFolder(bytes: Buffer, at: number): boolean {
+  const before = bytes[at - 1];
+  return (before === slash || before === tab) && ownName.compare(bytes, at, at + ownName.length) === 0;
 }
 
 function* paths(bytes: Buffer): Generator<string> {

@@ -50,7 +50,7 @@ export async function loadGitListing(root: string, signal?: AbortSignal): Promis
       if ((await indexIdentity(resolve(root, index))) !== before) continue;
       listing.addUntracked(untracked);
       for (const path of pathsIn(modified)) listing.markUnknown(path);
-      conversion.attributes ||= await conversionsIn(root, listing.attributesFiles());
+      conversion.attributes ||= await conversionsIn(root, listing.attributesFiles);
       if (conversion.autocrlf || conversion.attributes) {
         listing.keepTrusted(await unconvertedPaths(root, conversion, signal));
       }
