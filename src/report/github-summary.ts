@@ -1,9 +1,9 @@
+import type { DeltaReport } from '../delta/make.ts';
 import type { Plan, PlannedLayer } from '../plan/plan.ts';
+import type { BuiltLayer } from '../build/event.ts';
+import { code, count, sections, table, text } from './github-markdown.ts';
 import { formatBytes, formatSeconds } from './progress.ts';
 import { describeReason } from './reason.ts';
-
-/** GitHub drops the whole summary of a step that is larger. In bytes. */
-export const largestSummary = 1024 * 1024;
 
 /** Beyond this a picture helps no one, and GitHub's Mermaid stops drawing (500 edges, 50,000 characters). */
 const mostPictured = 60;
@@ -11,14 +11,7 @@ const mostPictured = 60;
 /** How many reasons a table cell holds; all of them stand below it. */
 const reasonsInCell = 2;
 
-/** What became of a layer. `seconds`: of its build. */
-export interface LayerOutcome {
-  name: string;
-  platform: string;
-  outcome: 'built' | 'reused';
-  digest: string;
-  seconds?: number;
-}
+export type BuildRow = Pick<BuiltLayer, 'name' | 'platform' | 'outcome' | 'digest' | 'seconds'>;
 
 /** In bytes. `moved`: sent to or read from the store; `saved`: what a run without a store would have moved too. */
 export interface Traffic {
@@ -45,30 +38,58 @@ export function planSummary(plan: Plan): string {
     table(['Layer', 'Platform', '', 'Why, or the saved image'], rows),
     picture(plan.layers),
     reasonsBelow(building),
-    plan.warnings.length === 0 ? '' : ['**Warnings**', '', ...plan.warnings.map((line) => `- ${text(line)}`)].join('\n'),
+    plan.warnings.length === 0
+      ? ''
+      : ['**Warnings**', '', ...plan.warnings.map((line) => `- ${text(line)}`)].join('\n'),
   ]);
 }
 
 /** What a build did: a line for each layer, the time, and the bytes that the store saved. Markdown. */
-export function buildSummary(layers: readonly LayerOutcome[], traffic: Traffic | undefined): string {
-  const built = layers.filter((layer) => layer.outcome === 'built').length;
+export function buildSummary(layers: readonly BuildRow[], traffic: Traffic): string {
+  const built = layers.filter((layer) => layer.outcome !== 'reused').length;
   const rows = layers.map((layer) => [
     code(layer.name),
     text(layer.platform),
     layer.outcome,
-    layer.seconds === undefined ? '' : formatSeconds(layer.seconds),
+    layer.outcome === 'reused' ? '' : formatSeconds(layer.seconds),
     code(layer.digest.slice(7, 19)),
   ]);
   return sections([
     `### ${count(built, 'layer')} built, ${layers.length - built} reused`,
     table(['Layer', 'Platform', '', 'Time', 'Image'], rows),
-    traffic === undefined ? '' : trafficLine(traffic),
+    trafficLine(traffic),
   ]);
 }
 
 export function trafficLine({ moved, saved }: Traffic): string {
   return `Moved ${formatBytes(moved)}, saved ${formatBytes(saved)}.`;
 }
+
+/** What the deltas hold, filesystem layer by filesystem layer, against what a pull would move. Markdown. */
+export function deltaSummary(deltas: readonly (DeltaReport & { platform: string })[]): string {
+  return sections(
+    deltas.flatMap((delta) => {
+      const saved = delta.pullBytes - delta.bytes;
+      const rows = delta.images.flatMap((image) =>
+        image.layers.map((layer) => [
+          code(image.reference ?? image.config.slice(7, 19)),
+          code(layer.diffId.slice(7, 19)),
+          layerKinds[layer.kind],
+          layer.kind === 'reused' ? '' : formatBytes(layer.bytes),
+          layer.kind === 'reused' ? '' : formatBytes(layer.pullBytes),
+        ]),
+      );
+      return [
+        `### ${text(delta.from)} → ${text(delta.to)} (${text(delta.platform)}): ${formatBytes(delta.bytes)}`,
+        table(['Image', 'Filesystem layer', '', 'In the delta', 'In a pull'], rows),
+        saved > 0 ? `A pull would move ${formatBytes(delta.pullBytes)}: ${formatBytes(saved)} saved.` : '',
+        delta.signedBy === undefined ? '**Not signed.**' : `Signed by ${code(delta.signedBy)}, applied and compared.`,
+      ];
+    }),
+  );
+}
+
+const layerKinds = { reused: 'on the device already', delta: 'as a delta', whole: 'whole' } as const;
 
 export interface Row {
   cells: readonly string[];
@@ -78,23 +99,14 @@ export interface Row {
 export function tableSummary(title: string, header: readonly string[], rows: readonly Row[], below = ''): string {
   return sections([
     `### ${text(title)}`,
-    rows.length === 0 ? '' : table(header, rows.map((row) => row.cells.map(text))),
+    rows.length === 0
+      ? ''
+      : table(
+          header,
+          rows.map((row) => row.cells.map(text)),
+        ),
     below,
   ]);
-}
-
-/** Joins the parts that fit; says so where some do not. */
-export function sections(parts: readonly string[], limit: number = largestSummary): string {
-  const note = '_The rest is too large for this page; the log has it all._\n';
-  const room = limit - Buffer.byteLength(note) - 2;
-  let page = '';
-  for (const part of parts) {
-    if (part === '') continue;
-    const next = page === '' ? `${part}\n` : `${page}\n${part}\n`;
-    if (Buffer.byteLength(next) > room) return `${page}\n${note}`;
-    page = next;
-  }
-  return page;
 }
 
 function whyIn(layer: PlannedLayer): string {
@@ -136,27 +148,4 @@ function picture(layers: readonly PlannedLayer[]): string {
     '  classDef reuse fill:#e6f4ea,stroke:#5f9b6b,color:#16361e',
   ];
   return ['```mermaid', 'flowchart LR', ...nodes, ...edges, ...styles, '```'].join('\n');
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-/** Text of the user's as it is: nothing in it may become markup, a mention or a new cell. */
-function text(raw: string): string {
-  return raw
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll(/[\\`*_[\]|#~@]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-}
-
-function code(raw: string): string {
-  return raw === '' ? '' : `<code>${text(raw)}</code>`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

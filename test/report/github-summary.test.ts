@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Plan, PlannedLayer } from '../../src/plan/plan.ts';
-import { buildSummary, largestSummary, planSummary, sections, tableSummary } from '../../src/report/github-summary.ts';
+import { largestSummary, sections } from '../../src/report/github-markdown.ts';
+import { buildSummary, planSummary, tableSummary } from '../../src/report/github-summary.ts';
 
 function layer(changes: Partial<PlannedLayer>): PlannedLayer {
   return {
@@ -42,7 +43,9 @@ test('the summary names what is built, why, and what is reused', () => {
 
 test('the chain is drawn from parents to children', () => {
   const page = planSummary(plan([layer({}), built]));
-  expect(page).toMatch(/```mermaid\nflowchart LR\n {2}n0\["base"\]:::reuse\n {2}n1\["service"\]:::build\n {2}n0 --> n1/);
+  expect(page).toMatch(
+    /```mermaid\nflowchart LR\n {2}n0\["base"\]:::reuse\n {2}n1\["service"\]:::build\n {2}n0 --> n1/,
+  );
 });
 
 test('a file name cannot break out of its cell', () => {
@@ -74,7 +77,7 @@ test('a build tells time, bytes moved and bytes saved', () => {
   const page = buildSummary(
     [
       { name: 'a', platform: 'linux/amd64', outcome: 'built', digest: `sha256:${'b'.repeat(64)}`, seconds: 2.5 },
-      { name: 'b', platform: 'linux/amd64', outcome: 'reused', digest: `sha256:${'c'.repeat(64)}` },
+      { name: 'b', platform: 'linux/amd64', outcome: 'reused', digest: `sha256:${'c'.repeat(64)}`, seconds: 0 },
     ],
     { moved: 1500, saved: 3_000_000_000 },
   );

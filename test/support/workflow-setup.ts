@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { actionNames, bundle } from '../../scripts/build.ts';
+import { actionNames, bundle, entryPoints } from '../../scripts/build.ts';
 import { withVersionedReferences } from '../../scripts/generate/workflow-files.ts';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { currentEngine, type RunningEngine } from '../../scripts/support/engines.ts';
@@ -70,7 +70,11 @@ async function publish(folder: string): Promise<void> {
     // act reads `$/` as an organisation of that name.
     writeFileSync(file, withVersionedReferences(text, 'v1'));
   }
-  await bundle(root, path.join(folder, 'dist'));
+  await bundle(
+    root,
+    path.join(folder, 'dist'),
+    entryPoints.filter(({ out }) => out !== 'main'),
+  );
 }
 
 function standIns(folder: string): Record<string, string> {

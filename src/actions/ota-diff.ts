@@ -1,0 +1,69 @@
+import * as core from '@actions/core';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
+import { openImages, type OpenOptions } from '../image-source/open.ts';
+import type { ImageSet } from '../image-source/image.ts';
+import { hexOf } from '../oci/digest.ts';
+import { platformName } from '../oci/platform.ts';
+import { styleFor } from '../report/failure.ts';
+import { deltaSummary } from '../report/github-summary.ts';
+import { renderDelta } from '../report/ota.ts';
+import { readSigningKey } from '../signing/openpgp.ts';
+import { runAction } from './action.ts';
+import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
+import { openActionProject } from './project.ts';
+
+await runAction(async (context) => {
+  const from = namesInput('from');
+  const to = requiredInput('to');
+  if (from.length === 0) throw wrongInput('from', 'it names no release', 'write a version, such as 1.1.0');
+  const armoured = secretInput('sign-key');
+  if (armoured === undefined && !flagInput('allow-unsigned')) {
+    const fix = 'set sign-key to an OpenPGP private key, or allow-unsigned to true';
+    throw wrongInput('sign-key', 'devices take signed deltas only, and there is no key', fix);
+  }
+  const signKey =
+    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key');
+  const { config, store } = await openActionProject(context, {});
+  const directory = path.resolve(context.directory, requiredInput('output'));
+  await mkdir(directory, { recursive: true });
+
+  const deltas: (DeltaReport & { platform: string })[] = [];
+  const platforms = new Map(config.layers.flatMap((layer) => layer.platforms).map((one) => [platformName(one), one]));
+  for (const [name, platform] of platforms) {
+    const opening = { directory: context.directory, platform, store: async () => store, signal: context.signal };
+    await withImages(to, opening, async (target) => {
+      for (const version of from) {
+        await withImages(version, opening, async (source) => {
+          const report = await makeDelta({
+            from: source,
+            to: target,
+            output: path.join(directory, bundleFileName(source, target, target.project ?? config.name)),
+            name: target.project ?? config.name,
+            ...(signKey === undefined ? {} : { signKey }),
+            progress: context.progress,
+            signal: context.signal,
+          });
+          core.info(renderDelta(report, styleFor({}, process.env)));
+          deltas.push({ ...report, platform: name });
+        });
+      }
+    });
+  }
+  const made = deltas.map(({ from: old, to: arrived, platform, path: file, bytes, digest }) => {
+    return { from: old, to: arrived, platform, file: path.basename(file), size: bytes, sha256: hexOf(digest) };
+  });
+  core.setOutput('deltas', JSON.stringify(made));
+  core.setOutput('directory', directory);
+  await context.summary(deltaSummary(deltas));
+});
+
+async function withImages(name: string, options: OpenOptions, use: (set: ImageSet) => Promise<void>): Promise<void> {
+  const images = await openImages(name, options);
+  try {
+    await use(images);
+  } finally {
+    await images.close();
+  }
+}

@@ -1,0 +1,63 @@
+import * as core from '@actions/core';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { releaseProject } from '../project/release.ts';
+import { buildProgress } from '../report/build-progress.ts';
+import { styleFor } from '../report/failure.ts';
+import { releasePage, releaseSubjects } from '../report/github-release.ts';
+import { planSummary } from '../report/github-summary.ts';
+import { readSigningKey } from '../signing/openpgp.ts';
+import { readRelease } from '../release/release-store.ts';
+import { runAction } from './action.ts';
+import { flagInput, requiredInput, secretInput, secretsInput, textInput } from './inputs.ts';
+import { openActionProject } from './project.ts';
+import { publishReleasePage } from './release-page.ts';
+import { versionInput } from './version-input.ts';
+
+await runAction(async (context) => {
+  const version = versionInput('version');
+  const armoured = secretInput('sign-key');
+  const signKey =
+    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key');
+  const withPage = flagInput('release-page');
+  const request = {
+    version,
+    previous: textInput('previous'),
+    dryRun: flagInput('dry-run'),
+    output: path.resolve(context.directory, requiredInput('output')),
+    frozen: true,
+    builder: textInput('builder'),
+    signKey,
+    env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
+  };
+  const project = await openActionProject(context, {});
+  const { progress, signal } = context;
+  const show = buildProgress({ write: (text) => process.stdout.write(text) }, styleFor({}, process.env));
+  const made = await releaseProject(project, {
+    ...request,
+    progress,
+    signal,
+    onEvent: (event) => show.onEvent(event),
+    onPlan: (plan) => {
+      for (const warning of plan.warnings) progress.warn(warning);
+    },
+  });
+  core.setOutput('version', made.version);
+  core.setOutput('previous', made.previous ?? '');
+  core.setOutput('outcome', made.outcome);
+  await context.summary(planSummary(made.plan));
+  if (made.release === null || made.directory === null) {
+    core.info(`would release ${made.version}: ${made.tags.map(({ reference }) => reference).join(', ')}`);
+    return;
+  }
+  const before = made.previous === null ? undefined : await readRelease(project.store, made.previous);
+  const page = releasePage(made.release, before?.release, project.store.name);
+  const sums = await readFile(path.join(made.directory, 'SHA256SUMS'), 'utf8');
+  await writeFile(path.join(made.directory, 'subjects.txt'), releaseSubjects(made.release, project.store.name, sums));
+  core.setOutput('release-file', made.file);
+  core.setOutput('directory', made.directory);
+  await context.summary(page);
+  if (!withPage) return;
+  const address = await publishReleasePage({ version: made.version, body: page, directory: made.directory, context });
+  core.setOutput('page', address);
+});
