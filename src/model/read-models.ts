@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, open, readdir } from 'node:fs/promises';
 import { basename, posix } from 'node:path';
 import type { Config, Model } from '../config/config.ts';
 import { didYouMean } from '../config/did-you-mean.ts';
@@ -126,12 +125,17 @@ async function hashFile(root: string, path: string, options: ReadModelsOptions):
   });
   const transfer = options.progress.transfer(`reading ${path}`, Number(before.size));
   const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
   let size = 0;
   try {
-    for await (const chunk of createReadStream(absolute, { highWaterMark: 1024 * 1024, signal: options.signal })) {
-      hash.update(chunk as Buffer);
-      size += (chunk as Buffer).length;
-      transfer.add((chunk as Buffer).length);
+    await using handle = await open(absolute, 'r');
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) break;
+      hash.update(buffer.subarray(0, bytesRead));
+      size += bytesRead;
+      transfer.add(bytesRead);
     }
   } catch (error) {
     options.signal?.throwIfAborted();
