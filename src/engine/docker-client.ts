@@ -9,16 +9,21 @@ export interface DockerClient {
   env: NodeJS.ProcessEnv;
 }
 
+/** docker starts its plugins, which only a signal to the whole group ends. */
 export function runDocker(
   client: DockerClient,
   args: readonly string[],
   options: Omit<RunOptions, 'env'> = {},
 ): Promise<RunResult> {
-  return run(client.program, args, { ...options, env: client.env });
+  return run(client.program, args, { ...options, env: client.env, ownGroup: true });
 }
 
 export function startDocker(client: DockerClient, args: readonly string[], signal?: AbortSignal): StartedProgram {
-  return startProgram(client.program, args, { env: client.env, ...(signal === undefined ? {} : { signal }) });
+  return startProgram(client.program, args, {
+    env: client.env,
+    ownGroup: true,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** Standard output, trimmed. Throws a Failure of `doing` with the client's last lines unless it exits with 0. */

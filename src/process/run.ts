@@ -11,6 +11,8 @@ export interface RunOptions {
   input?: string | Uint8Array;
   /** Ends the program; the call then rejects with the signal's reason, once the program has ended. */
   signal?: AbortSignal;
+  /** As in StartOptions. */
+  ownGroup?: boolean;
   /** Called for every whole line of standard error as it comes. */
   onStderrLine?: (line: string) => void;
   /** Called for every whole line of standard output as it comes; standard output is then not collected. */

@@ -9,6 +9,8 @@ export interface StartOptions {
   env?: NodeJS.ProcessEnv;
   /** Ends the program: SIGTERM, and SIGKILL after ten seconds. */
   signal?: AbortSignal;
+  /** Makes the program the head of a process group that `signal` ends as a whole: for programs that start others. */
+  ownGroup?: boolean;
   onStderrLine?: (line: string) => void;
 }
 
@@ -52,6 +54,7 @@ export function startProgram(program: string, args: readonly string[], options: 
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: options.ownGroup ?? false,
   });
   let stderr = '';
   const lines = options.onStderrLine && lineSplitter(options.onStderrLine);
@@ -63,11 +66,19 @@ export function startProgram(program: string, args: readonly string[], options: 
   child.stdin.on('error', () => {});
 
   let killer: NodeJS.Timeout | undefined;
+  const kill = (name: NodeJS.Signals) => {
+    if (!options.ownGroup || child.pid === undefined) return child.kill(name);
+    try {
+      return process.kill(-child.pid, name);
+    } catch {
+      return false; // All of it has ended.
+    }
+  };
   const abort = () => {
-    child.kill('SIGTERM');
+    kill('SIGTERM');
     // Whoever reads its output may have stopped doing so; the pipe must not keep it from ending.
     child.stdout.resume();
-    killer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+    killer = setTimeout(() => kill('SIGKILL'), graceMs);
   };
   options.signal?.addEventListener('abort', abort, { once: true });
   const exited = new Promise<number>((resolve, reject) => {
