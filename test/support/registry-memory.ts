@@ -78,6 +78,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     seen.set(key, (seen.get(key) ?? 0) + 1);
     const fault = registry.fault({ method, path: url.pathname, nth: seen.get(key)! });
     if (fault !== undefined && 'delay' in fault) await sleep(fault.delay);
+    const arrived = Date.now();
     let body: Buffer;
     try {
       body = await buffer(request);
@@ -90,7 +91,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     const answer =
       fault !== undefined && 'status' in fault
         ? { headers: {}, body: '', ...fault }
-        : (authorize(request, url) ?? handle(method, url, request, body));
+        : (authorize(request, url, arrived) ?? handle(method, url, request, body));
     const bytes = Buffer.from(answer.body ?? '');
     if (fault !== undefined && 'flip' in fault && bytes.length > 0) bytes[bytes.length >> 1]! ^= 1;
     response.writeHead(answer.status, { 'content-length': bytes.length, ...answer.headers });
@@ -102,7 +103,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     response.end(bytes);
   }
 
-  function authorize(request: IncomingMessage, url: URL): Result | undefined {
+  function authorize(request: IncomingMessage, url: URL, arrived: number): Result | undefined {
     const { auth } = registry;
     if (auth === undefined) return undefined;
     const given = request.headers.authorization;
@@ -133,7 +134,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
         (scope) => scope.startsWith(`repository:${name}:`) && scope.split(':').at(-1)!.split(',').includes(act!),
       ),
     );
-    if (token !== undefined && token.until > Date.now() && allowed) return undefined;
+    if (token !== undefined && token.until > arrived && allowed) return undefined;
     const scope =
       repository === undefined ? '' : `,scope="repository:${repository}:pull${action === 'push' ? ',push' : ''}"`;
     return fail(401, 'UNAUTHORIZED', {

@@ -1,0 +1,317 @@
+import { randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Failure } from '../../src/failure.ts';
+import { BrokenContent } from '../../src/oci/broken-content.ts';
+import { RegistryClient, type ClientOptions } from '../../src/registry/client.ts';
+import { startMemoryRegistry, type MemoryRegistry } from '../support/registry-memory.ts';
+import { RegistryStore } from '../../src/store/registry.ts';
+import { blobOf, putImage } from '../store/content.ts';
+
+const retry = { attempts: 4, first: 5, longest: 20, patience: 3000 };
+let registry: MemoryRegistry;
+let pauses: number[];
+
+beforeEach(async () => {
+  registry = await startMemoryRegistry();
+  pauses = [];
+});
+afterEach(() => registry.close());
+
+function client(options: ClientOptions = {}): RegistryClient {
+  return new RegistryClient(registry.host, {
+    retry,
+    credentials: async () => undefined,
+    onRetry: (_error, pause) => pauses.push(pause),
+    ...options,
+  });
+}
+
+async function image(reference = 'v1') {
+  return putImage(new RegistryStore(registry.host, '', {}, client()), 'app', reference, ['one']);
+}
+
+describe('a registry that has trouble', () => {
+  for (const status of [429, 500, 502, 503, 504, 408]) {
+    it(`${status} is tried again`, async () => {
+      const { descriptor } = await image();
+      registry.fault = ({ path, nth }) => (path.endsWith('/manifests/v1') && nth < 3 ? { status } : undefined);
+      expect((await client().getManifest('app', 'v1'))?.descriptor).toEqual(descriptor);
+      expect(pauses).toHaveLength(2);
+    });
+  }
+
+  it('Retry-After is kept', async () => {
+    await image();
+    registry.fault = ({ method, nth }) =>
+      method === 'GET' && nth === 1 ? { status: 429, headers: { 'retry-after': '1' } } : undefined;
+    const started = Date.now();
+    await client().getManifest('app', 'v1');
+    expect(Date.now() - started).toBeGreaterThan(950);
+    expect(pauses).toEqual([1000]);
+  });
+
+  it('a Retry-After beyond patience is told at once', async () => {
+    registry.fault = ({ path }) =>
+      path === '/v2/app/manifests/v1' ? { status: 429, headers: { 'retry-after': '3600' } } : undefined;
+    await expect(client().getManifest('app', 'v1')).rejects.toMatchObject({ fix: expect.stringContaining('limits') });
+    expect(pauses).toEqual([]);
+  });
+
+  it('that stays is a Failure, not a missing layer', async () => {
+    registry.fault = () => ({ status: 503, body: '<html>Service Unavailable</html>' });
+    const error = await client()
+      .getManifest('app', 'v1')
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(Failure);
+    expect(error).not.toBeInstanceOf(BrokenContent);
+    expect((error as Failure).message).toMatch(/503$/);
+    expect((error as Failure).fix).toContain('run it again later');
+  });
+
+  it('cut before an answer is tried again', async () => {
+    await image();
+    registry.fault = ({ method, nth }) => (method === 'GET' && nth < 3 ? { cut: 0 } : undefined);
+    expect(await client().getManifest('app', 'v1')).toBeDefined();
+  });
+
+  it('that does not answer in time is told', async () => {
+    registry.fault = ({ path }) => (path === '/v2/' ? undefined : { delay: 3000 });
+    const impatient = client({ headersTimeout: 100, retry: { ...retry, attempts: 2 } });
+    await expect(impatient.getManifest('app', 'v1')).rejects.toThrow(/does not answer in time/);
+  });
+
+  it('nobody listens', async () => {
+    const gone = new RegistryClient('127.0.0.1:1', { retry, credentials: async () => undefined });
+    await expect(gone.getManifest('app', 'v1')).rejects.toThrow(/nobody listens there/);
+  });
+
+  it('Ctrl-C ends the waiting', async () => {
+    registry.fault = () => ({ status: 503, headers: { 'retry-after': '2' } });
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    const started = Date.now();
+    await expect(client().getManifest('app', 'v1', controller.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(Date.now() - started).toBeLessThan(1500);
+  });
+});
+
+describe('a manifest', () => {
+  it('flipped byte: broken by its digest', async () => {
+    const { descriptor } = await image();
+    registry.fault = ({ method }) => (method === 'GET' ? { flip: true } : undefined);
+    await expect(client().getManifest('app', 'v1')).rejects.toThrow(BrokenContent);
+    await expect(client().getManifest('app', descriptor.digest)).rejects.toThrow(BrokenContent);
+  });
+
+  it('tag pointing at garbage: broken, not missing', async () => {
+    for (const text of ['garbage', '{"schemaVersion":1}', '[]', '{"schemaVersion":2,"config":{}}']) {
+      const entry = { bytes: Buffer.from(text), type: 'application/vnd.oci.image.manifest.v1+json' };
+      registry.manifests.set('app:v1', entry);
+      await expect(client().getManifest('app', 'v1')).rejects.toThrow(/not an image manifest or index/);
+    }
+  });
+
+  it('without a length and a digest in its headers is read instead', async () => {
+    const { descriptor } = await image();
+    registry.fault = ({ method }) => (method === 'HEAD' ? { status: 200 } : undefined);
+    expect(await client().headManifest('app', 'v1')).toEqual(descriptor);
+  });
+});
+
+describe('a download', () => {
+  const bytes = randomBytes(2_000_000);
+  const blob = blobOf(bytes);
+  const put = async () => client().putBlob('app', blob);
+
+  it('that is cut goes on by Range, several times', async () => {
+    await put();
+    registry.fault = ({ method, nth }) => (method === 'GET' && nth < 4 ? { cut: 300_000 } : undefined);
+    registry.log.length = 0;
+    expect(Buffer.compare(await buffer(await client().openBlob('app', blob)), bytes)).toBe(0);
+    const ranges = registry.log.map(({ range }) => range);
+    expect(ranges[0]).toBeUndefined();
+    expect(ranges.length).toBe(4);
+    expect(ranges.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range!))).toBe(true);
+  });
+
+  it('that is cut without end fails and does not end', async () => {
+    await put();
+    registry.fault = ({ method, nth }) => (method === 'GET' ? { cut: nth === 1 ? 1000 : 0 } : undefined);
+    await expect(buffer(await client().openBlob('app', blob))).rejects.toThrow(/connection was cut/);
+  });
+
+  it('flipped byte: the digest of the whole tells, before the end', async () => {
+    await put();
+    registry.fault = ({ method }) => (method === 'GET' ? { flip: true } : undefined);
+    await expect(buffer(await client().openBlob('app', blob))).rejects.toThrow(BrokenContent);
+  });
+
+  it('a truncated blob is broken, never shorter', async () => {
+    await put();
+    registry.blobs.set(blob.digest, bytes.subarray(0, 1000));
+    await expect(buffer(await client().openBlob('app', blob))).rejects.toThrow(/ends after 1000 of the 2000000 bytes/);
+  });
+
+  it('that is redirected takes no Authorization along', async () => {
+    const other = await startMemoryRegistry();
+    try {
+      registry.auth = { kind: 'basic', user: 'u', password: 'p' };
+      const logged = client({ credentials: async () => ({ kind: 'password', user: 'u', password: 'p' }) });
+      await logged.putBlob('app', blob);
+      other.blobs.set(blob.digest, bytes);
+      registry.blobsAt = other.host;
+      expect(Buffer.compare(await buffer(await logged.openBlob('app', blob)), bytes)).toBe(0);
+      expect(other.log.map(({ authorization }) => authorization)).toEqual([undefined]);
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('an upload', () => {
+  it('is one PUT', async () => {
+    await client().putBlob('app', blobOf(randomBytes(6_000_000)));
+    expect(registry.log.filter(({ sent }) => sent > 0).map(({ method }) => method)).toEqual(['PUT']);
+  });
+
+  it('goes in pieces of 4 MiB where a proxy refuses more at once', async () => {
+    registry.mostPut = 5_000_000;
+    registry.mostPatch = 4 * 1024 * 1024;
+    const blob = blobOf(randomBytes(10_000_000));
+    expect(await client().putBlob('app', blob)).toEqual({ outcome: 'uploaded', bytes: blob.size });
+    expect(registry.blobs.get(blob.digest)).toHaveLength(10_000_000);
+    expect(registry.log.filter(({ method }) => method === 'PATCH').map(({ sent }) => sent)).toEqual([
+      4194304, 4194304, 1611392,
+    ]);
+  });
+
+  it('in pieces goes on after a cut, with the answer lost or the piece lost', async () => {
+    registry.mostPut = 1_000_000;
+    const blob = blobOf(randomBytes(10_000_000));
+    let cuts = 0;
+    registry.fault = ({ method }) => (method === 'PATCH' && ++cuts % 2 === 1 && cuts < 6 ? { cut: 0 } : undefined);
+    await client().putBlob('app', blob);
+    expect(registry.blobs.get(blob.digest)).toHaveLength(10_000_000);
+  });
+
+  it('of a large blob that is cut goes on in pieces', async () => {
+    const blob = blobOf(randomBytes(17 * 1024 * 1024));
+    let puts = 0;
+    registry.fault = ({ method, path }) =>
+      method === 'PUT' && path.includes('uploads') && ++puts === 1 ? { cut: 0 } : undefined;
+    await client().putBlob('app', blob);
+    expect(registry.log.filter(({ method }) => method === 'PATCH')).toHaveLength(5);
+  });
+
+  it('whose session is lost starts over', async () => {
+    let puts = 0;
+    registry.fault = ({ method, path }) =>
+      method === 'PUT' && path.includes('uploads') && ++puts === 1
+        ? { status: 404, body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}' }
+        : undefined;
+    expect(await client().putBlob('app', blobOf('x'))).toMatchObject({ outcome: 'uploaded' });
+  });
+
+  it('that arrived although its answer was lost is not sent again', async () => {
+    const blob = blobOf('arrived');
+    registry.fault = ({ method, path, nth }) => {
+      if (method !== 'PUT' || !path.includes('uploads') || nth > 1) return undefined;
+      registry.blobs.set(blob.digest, Buffer.from('arrived'));
+      registry.linked.add(`app ${blob.digest}`);
+      return { cut: 0 };
+    };
+    await client().putBlob('app', blob);
+    expect(registry.log.filter(({ method }) => method === 'PUT')).toHaveLength(1);
+  });
+
+  it('falls back to sending when a mount is refused', async () => {
+    const blob = blobOf('mount');
+    await client().putBlob('one', blob);
+    registry.fault = ({ method, nth }) => (method === 'POST' && nth === 1 ? { status: 403 } : undefined);
+    expect(await client().putBlob('two', blob, { mountFrom: ['one'] })).toMatchObject({ outcome: 'uploaded' });
+  });
+});
+
+describe('tokens', () => {
+  const login = async () => ({ kind: 'password' as const, user: 'u', password: 'p' });
+
+  it('are fetched for the scopes of the request, mounts joined, and used again', async () => {
+    registry.auth = { kind: 'bearer', user: 'u', password: 'p', lifetime: 60 };
+    const mine = client({ credentials: login });
+    const blob = blobOf('token');
+    await mine.putBlob('one', blob);
+    await mine.putBlob('one', blobOf('another'));
+    expect(await mine.putBlob('two', blob, { mountFrom: ['one'] })).toEqual({ outcome: 'mounted', from: 'one' });
+    const asked = registry.log
+      .filter(({ path }) => path.startsWith('/token'))
+      .map(({ path }) => new URLSearchParams(path.split('?')[1]).getAll('scope'));
+    expect(asked).toEqual([
+      ['repository:one:pull'],
+      ['repository:one:pull,push'],
+      ['repository:two:pull'],
+      ['repository:two:pull,push', 'repository:one:pull'],
+    ]);
+  });
+
+  it('that end in the middle of an upload are renewed', async () => {
+    registry.auth = { kind: 'bearer', lifetime: 0.15 };
+    registry.mostPut = 1_000_000;
+    registry.fault = ({ method }) => (method === 'PATCH' ? { delay: 120 } : undefined);
+    await client().putBlob('one', blobOf(randomBytes(13_000_000)));
+    expect(registry.log.filter(({ path }) => path.startsWith('/token')).length).toBeGreaterThan(2);
+  });
+
+  it('a token service in the clear is refused by a registry with TLS', async () => {
+    const { Authorization } = await import('../../src/registry/authorization.ts');
+    const authorization = new Authorization('ghcr.io', login, () => expect.unreachable());
+    await authorization.learn('Bearer realm="http://tokens.example/token"', [], undefined, false);
+    await expect(authorization.header(['repository:a:pull'])).rejects.toThrow(/not reached by https/);
+  });
+});
+
+describe('refusals', () => {
+  it('401 without a login names what to do and no secret', async () => {
+    registry.auth = { kind: 'basic', user: 'u', password: 'secret' };
+    const error = (await client()
+      .getManifest('app', 'v1')
+      .catch((caught: unknown) => caught)) as Failure;
+    expect(error.message).toContain('401 UNAUTHORIZED');
+    expect(error.fix).toContain(`docker login ${registry.host}`);
+    const wrong = client({ credentials: async () => ({ kind: 'password', user: 'u', password: 'my-wrong-password' }) });
+    const second = (await wrong.putBlob('app', blobOf('x')).catch((caught: unknown) => caught)) as Failure;
+    expect(second).toBeInstanceOf(Failure);
+    expect(JSON.stringify([second.message, second.fix, second.cause])).not.toMatch(/my-wrong-password|bXktd3Jv/);
+  });
+
+  it('403 for what is absent means missing to a login that may push, and is an error to others', async () => {
+    registry.auth = { kind: 'bearer', user: 'u', password: 'p', lifetime: 60 };
+    registry.fault = ({ method, path }) =>
+      method === 'GET' && path.includes('/manifests/')
+        ? { status: 403, body: '{"errors":[{"code":"DENIED"}]}' }
+        : undefined;
+    const login = async () => ({ kind: 'password' as const, user: 'u', password: 'p' });
+    const pinged = client({ credentials: login });
+    await pinged.hasBlob('app', blobOf('x').digest);
+    expect(await pinged.getManifest('app', 'v1')).toBeUndefined();
+    registry.auth = {
+      kind: 'bearer',
+      user: 'u',
+      password: 'p',
+      lifetime: 60,
+      refuse: (scope) => scope.endsWith('push'),
+    };
+    const reader = client({ credentials: login });
+    await reader.hasBlob('app', blobOf('x').digest);
+    await expect(reader.getManifest('app', 'v1')).rejects.toThrow(/403 DENIED/);
+  });
+
+  it('the state of an upload is in no message', async () => {
+    registry.fault = ({ method, path }) => (method === 'PUT' && path.includes('uploads') ? { status: 400 } : undefined);
+    const error = (await client()
+      .putBlob('app', blobOf('x'))
+      .catch((caught: unknown) => caught)) as Failure;
+    expect(error.message).toContain('_state=REDACTED');
+    expect(error.message).not.toContain('secret');
+  });
+});
