@@ -42,7 +42,8 @@ export interface DockerEngine {
   /** Sends an archive to `docker load`. Resolves to its messages; does not mean that the image is complete. */
   load(archive: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<string[]>;
   tag(image: string, repository: string, tag: string): Promise<void>;
-  removeTag(reference: string): Promise<void>;
+  /** By tag or ID; a missing one is no error. */
+  removeImage(image: string): Promise<void>;
   /** Creates a container and removes it again: proof that the engine can run the image. Nothing is started. */
   tryContainer(image: string): Promise<void>;
 }
@@ -116,8 +117,8 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
       const query = new URLSearchParams({ repo: repository, tag });
       await call('POST', `/images/${encodeURIComponent(image)}/tag?${query}`);
     },
-    async removeTag(reference) {
-      await call('DELETE', `/images/${encodeURIComponent(reference)}?noprune=1`).catch(notFound);
+    async removeImage(image) {
+      await call('DELETE', `/images/${encodeURIComponent(image)}?noprune=1`).catch(notFound);
     },
     async tryContainer(image) {
       // An image without a command still has to prove itself: some command must be named, it is never run.

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../failure.ts';
 import type { DockerEngine, EngineInfo, InspectedImage } from '../../image-source/docker-engine.ts';
@@ -86,9 +86,19 @@ async function applyImages(
   const applied: AppliedImage[] = [];
   // An unreadable `current` is told before anything is done.
   await readCurrent(place.folder);
-  for (const image of images) applied.push(await applyImage(request, info, bundle, image, place.temporary));
-  signal.throwIfAborted();
-  await syncEngine(info, progress);
+  try {
+    for (const image of images) {
+      const temporary = await mkdtemp(join(place.temporary, 'image-'));
+      applied.push(await applyImage(request, info, bundle, image, temporary));
+      await rm(temporary, { recursive: true });
+    }
+    signal.throwIfAborted();
+    await syncEngine(info, progress);
+  } catch (error) {
+    // What was loaded has no tag yet: without the others it only takes space.
+    for (const { id, outcome } of applied) if (outcome === 'loaded') await engine.removeImage(id).catch(() => {});
+    throw error;
+  }
   for (const { reference, id } of applied) {
     if (reference === undefined) continue;
     const { repository, tag } = splitReference(reference);
@@ -158,7 +168,7 @@ async function applyImage(
     await proveLoaded(engine, id, diffIds, messages);
   } catch (error) {
     // What is not proven has no tag; without one it only takes space.
-    if (before === undefined) await engine.removeTag(id).catch(() => {});
+    if (before === undefined) await engine.removeImage(id).catch(() => {});
     throw error;
   } finally {
     loading.end();

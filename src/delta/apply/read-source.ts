@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DockerEngine, InspectedImage } from '../../image-source/docker-engine.ts';
@@ -38,7 +38,8 @@ export async function readSource(
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<ReadSource> {
-  const files = new SourceSpool(wanted.files, join(folder, 'sources'));
+  const prefix = join(folder, `source-${randomBytes(4).toString('hex')}`);
+  const files = new SourceSpool(wanted.files, prefix);
   const documents = new Map<string, Buffer>();
   const seen = new Set<Digest>();
   const tars: ReadSource['tars'] = new Map();
@@ -60,7 +61,7 @@ export async function readSource(
           documents.set(entry.header.name, Buffer.concat(parts));
           continue;
         }
-        const path = wanted.tars.size === 0 ? undefined : join(folder, `source-${number++}.tar`);
+        const path = wanted.tars.size === 0 ? undefined : `${prefix}-${number++}.tar`;
         const layer = await readLayer(all, files, path, `${entry.header.name} of ${image.id}`);
         const diffId = layer?.diffId;
         const place = diffId === undefined ? -1 : image.diffIds.lastIndexOf(diffId);
