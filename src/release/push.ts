@@ -5,11 +5,11 @@ import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import type { PlatformName } from '../oci/platform.ts';
 import { isTag } from '../oci/reference.ts';
-import type { ClientOptions } from '../registry/client.ts';
 import { silent, type Progress } from '../progress.ts';
 import { copyContent, repositoryOf } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
+import type { OpenStoreOptions } from '../store/open.ts';
 import { RegistryStore } from '../store/registry.ts';
 import { imageIndex } from './image-index.ts';
 
@@ -38,7 +38,7 @@ export interface PushTarget {
   path: string;
 }
 
-export function openTarget(address: StoreAddress, registry: ClientOptions = {}): PushTarget {
+export function openTarget(address: StoreAddress, registry: OpenStoreOptions['registry'] = {}): PushTarget {
   return address.kind === 'folder'
     ? { store: new LayoutStore(address.path, `oci:${address.text}`), path: '' }
     : { store: new RegistryStore(address.registry, '', registry), path: address.path };
