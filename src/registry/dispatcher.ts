@@ -1,4 +1,4 @@
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback } from './endpoint.ts';
 
@@ -6,6 +6,7 @@ const connectTimeout = 15_000;
 
 let proxied: Dispatcher | undefined;
 let direct: Dispatcher | undefined;
+let authorities: SecureContext | undefined;
 
 /**
  * The connections of this process to registries: by HTTP_PROXY, HTTPS_PROXY and NO_PROXY, but straight to this machine
@@ -22,12 +23,14 @@ export async function closeDispatchers(): Promise<void> {
   const open = [direct, proxied];
   direct = undefined;
   proxied = undefined;
+  authorities = undefined;
   for (const each of open) await each?.close();
 }
 
-function tlsOptions(): { ca: string[]; timeout: number } {
-  return {
+/** One context for all connections: to read some hundred certificates takes longer than to connect. */
+function tlsOptions(): { secureContext: SecureContext; timeout: number } {
+  authorities ??= createSecureContext({
     ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system')])],
-    timeout: connectTimeout,
-  };
+  });
+  return { secureContext: authorities, timeout: connectTimeout };
 }
