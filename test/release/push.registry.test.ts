@@ -129,6 +129,7 @@ describe('bases', () => {
         'copy',
         '--quiet',
         '--all',
+        '--preserve-digests',
         '--src-tls-verify=false',
         `docker://${reference}`,
         `oci:${folder}/b:v1`,
