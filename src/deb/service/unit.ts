@@ -4,7 +4,7 @@ import { programOf, type Service } from './service.ts';
 export function serviceUnit(service: Service, synopsis: string): string {
   const program = programOf(service);
   return `[Unit]
-Description=${synopsis.replaceAll('%', '%%')}
+Description=${synopsis.replaceAll('%', '%%').replace(/\\+$/, '')}
 Documentation=man:${program.slice('/usr/bin/'.length)}(1)
 Requires=docker.service
 After=docker.service network-online.target
@@ -16,7 +16,6 @@ ExecStop=${program} stop
 Restart=always
 RestartSec=5
 RestartPreventExitStatus=78
-TimeoutStartSec=infinity
 TimeoutStopSec=60
 
 [Install]
