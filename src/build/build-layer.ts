@@ -19,6 +19,7 @@ import { RegistryStore } from '../store/registry.ts';
 import { saveLayer } from '../store/saved-layer.ts';
 import { keepDescriptors } from './keep-descriptors.ts';
 import { imageLabels } from './labels.ts';
+import { layerAgents, layerSecrets } from './layer-secrets.ts';
 import { lendSecrets } from './machine-settings.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
 import type { LayerOutcome } from './event.ts';
@@ -65,7 +66,8 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
       const base = parents.find(
         ({ image }) => image.reference === build.inputs.analysis.base && fromStage(build, image.reference),
       );
-      const lent = await lendSecrets(build.inputs.inputs, link.layer.secrets, request.env, secretFolder);
+      const given = layerSecrets(lookup.config, link.layer, request.env);
+      const lent = await lendSecrets(build.inputs.inputs, given, request.env, secretFolder);
       const wanted: BuildRequest = {
         layer: link.layer.name,
         platform: link.platform,
@@ -75,8 +77,8 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         ...(link.layer.target === undefined ? {} : { target: link.layer.target }),
         args: declaredArgs(build),
         labels: imageLabels(build, request.source),
-        secrets: [...link.layer.secrets, ...lent],
-        ssh: link.layer.ssh,
+        secrets: [...given, ...lent],
+        ssh: layerAgents(lookup.config, link.layer),
         parents: parents.map(({ image }) => image),
         base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
         sourceDateEpoch,

@@ -1,0 +1,152 @@
+import { accessSync, constants } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../config/config.ts';
+import { detectEngine, daemonFacts, findClients } from '../engine/detect.ts';
+import { Failure, Failures } from '../failure.ts';
+import { run } from '../process/run.ts';
+import { openStore } from '../store/open.ts';
+
+/** One thing that was looked at. `error` stands in the way of a build; `warning` of something else. */
+export interface Finding {
+  level: 'ok' | 'warning' | 'error';
+  subject: 'engine' | 'disk' | 'store' | 'program' | 'configuration';
+  text: string;
+  fix?: string;
+}
+
+export interface ExamineRequest {
+  /** Undefined where there is none: only the machine is looked at. A Failure where it cannot be read. */
+  config: Config | Failure | Failures | undefined;
+  directory: string;
+  env: NodeJS.ProcessEnv;
+  builder?: string | undefined;
+  signal: AbortSignal;
+}
+
+/** Layers of AI services have gigabytes; an engine needs room for them twice while it builds. */
+const lowDisk = 10e9;
+const tooLittleDisk = 1e9;
+
+/** What each program is for, the Debian package that has it. */
+const programs = [
+  { name: 'git', what: 'reads which files of a repository changed' },
+  { name: 'xz', package: 'xz-utils', what: 'packs debs for releases before Debian 12' },
+  { name: 'zstd', what: 'applies deltas on this machine' },
+];
+
+export async function examine(request: ExamineRequest): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { config } = request;
+  if (config)
+    findings.push({ level: 'ok', subject: 'configuration', text: `${config.file}, ${config.layers.length} layers` });
+  else {
+    const fix = 'run `imgbuild init` in a repository with Dockerfiles';
+    findings.push({ level: 'warning', subject: 'configuration', text: 'there is no imgbuild.yaml here', fix });
+  }
+  findings.push(...(await engine(request)));
+  findings.push(await disk('this folder', config?.root ?? request.directory));
+  if (config) findings.push(await store(config));
+  for (const program of programs) findings.push(await look(program, request.env));
+  return findings;
+}
+
+function failed(subject: Finding['subject'], error: unknown): Finding {
+  if (error instanceof Failures) return failed(subject, error.failures[0]);
+  if (!(error instanceof Failure)) throw error;
+  const text = `${error.doing}: ${error.because}`;
+  return { level: 'error', subject, text, ...(error.fix === undefined ? {} : { fix: error.fix }) };
+}
+
+async function engine({ env, builder, signal }: ExamineRequest): Promise<Finding[]> {
+  try {
+    const found = await detectEngine({ env, signal, ...(builder === undefined ? {} : { builder }) });
+    const { namedContexts, push, rewriteTimestamp } = found.abilities;
+    const findings: Finding[] = [{ level: 'ok', subject: 'engine', text: found.name }];
+    if (!namedContexts || !push || !rewriteTimestamp) {
+      findings.push({
+        level: 'warning',
+        subject: 'engine',
+        text: 'it does not rewrite timestamps: equal steps give other filesystem layers when they are built again',
+        fix: "use Docker 26 or newer with buildx and containerd's image store",
+      });
+    }
+    const [program] = await findClients(env);
+    const local =
+      program === undefined ? undefined : await daemonFacts({ program, env }, signal).catch(() => undefined);
+    if (local !== undefined && (env['DOCKER_HOST'] ?? 'unix:').startsWith('unix:')) {
+      findings.push(await disk('the engine', local.dataRoot));
+    }
+    return findings;
+  } catch (error) {
+    return [failed('engine', error)];
+  }
+}
+
+async function disk(whose: string, folder: string): Promise<Finding> {
+  let room: number;
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    room = bavail * bsize;
+  } catch (error) {
+    return {
+      level: 'warning',
+      subject: 'disk',
+      text: `${whose} (${folder}) cannot be looked at: ${(error as Error).message}`,
+    };
+  }
+  const text = `${(room / 1e9).toFixed(1)} GB free for ${whose} (${folder})`;
+  if (room > lowDisk) return { level: 'ok', subject: 'disk', text };
+  const fix = 'make room: `docker system prune`, `imgbuild store gc`';
+  return { level: room < tooLittleDisk ? 'error' : 'warning', subject: 'disk', text, fix };
+}
+
+async function store(config: Config): Promise<Finding> {
+  if (config.store.kind === 'folder') {
+    const { path: folder } = config.store;
+    try {
+      accessSync(nearest(folder), constants.W_OK);
+      return { level: 'ok', subject: 'store', text: `the folder ${folder}` };
+    } catch {
+      const fix = 'give this user the right to write there, or name another folder as `store:`';
+      return { level: 'error', subject: 'store', text: `the folder ${folder} can't be written by this user`, fix };
+    }
+  }
+  const { registry, path: below } = config.store;
+  try {
+    const layer = config.layers[0];
+    const tags = layer === undefined ? [] : await (await openStore(config.store)).listTags(layer.image.path);
+    const text = `${registry}/${below} answers${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
+    return { level: 'ok', subject: 'store', text };
+  } catch (error) {
+    return failed('store', error);
+  }
+}
+
+/** The folder, or the nearest one above it that is there. */
+function nearest(folder: string): string {
+  for (let each = folder; ; each = path.dirname(each)) {
+    try {
+      accessSync(each);
+      return each;
+    } catch {
+      if (each === path.dirname(each)) return each;
+    }
+  }
+}
+
+async function look(
+  { name, what, package: packaged = name }: { name: string; what: string; package?: string },
+  env: NodeJS.ProcessEnv,
+): Promise<Finding> {
+  const answer = await run(name, ['--version'], { env }).catch(() => undefined);
+  if (answer?.exitCode === 0) {
+    return {
+      level: 'ok',
+      subject: 'program',
+      text: answer.stdout.toString('utf8').split('\n')[0]!.replaceAll('*', '').trim(),
+    };
+  }
+  const text = `${name} is missing: it ${what}`;
+  return { level: 'warning', subject: 'program', text, fix: `apt-get install ${packaged}` };
+}
