@@ -27,7 +27,7 @@ export interface FileId {
 const same = (a: BigIntStats, b: BigIntStats): boolean =>
   a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 
-const piece = Buffer.allocUnsafe(smallFile + 1);
+const piece = Buffer.allocUnsafe(smallFile);
 
 /** Reads a file of at most 256 KiB in one go; undefined when it is larger, or changes its size meanwhile. */
 export function smallFileId(path: string): FileId | undefined {
@@ -36,11 +36,13 @@ export function smallFileId(path: string): FileId | undefined {
     const stats = fstatSync(file, { bigint: true });
     if (!stats.isFile()) throw new Error('it is no file any more');
     if (stats.size > smallFile) return undefined;
+    const size = Number(stats.size);
     let length = 0;
-    for (let read = -1; read !== 0 && length < piece.length; length += read) {
-      read = readSync(file, piece, length, piece.length - length, null);
+    for (let read = -1; read !== 0 && length < size; length += read) {
+      read = readSync(file, piece, length, size - length, null);
     }
-    if (BigInt(length) !== stats.size) return undefined;
+    if (length !== size) return undefined;
+    // Bytes that were added meanwhile show in the size.
     const steady = same(stats, fstatSync(file, { bigint: true }));
     return { hash: blobId(piece.subarray(0, length)), stats, steady };
   } finally {

@@ -42,21 +42,24 @@ export async function conversionsAbove(
   infoFile: string,
   signal?: AbortSignal,
 ): Promise<Conversion> {
-  const config = await git(root, ['config', '-z', '--get-regexp', '^core\\.(autocrlf|attributesfile)$'], {
+  const config = await git(root, ['config', '-z', '--get-regexp', '^(core\\.(autocrlf|attributesfile)|attr\\.tree)$'], {
     signal,
     userSettings: true,
   });
   let autocrlf = false;
+  let attributes = false;
   let configured: string | undefined;
   for (const entry of (config?.toString('utf8') ?? '').split('\0')) {
     const [name, value] = entry.split('\n');
     // A name without a value is true.
     if (name === 'core.autocrlf') autocrlf = !['false', 'no', 'off', '0', ''].includes((value ?? 'true').toLowerCase());
     if (name === 'core.attributesfile') configured = value;
+    // Attributes may come from a commit, where they are not looked for here.
+    if (name === 'attr.tree') attributes = true;
   }
   const files = attributesFiles(root, prefix, infoFile, configured);
   const found = await Promise.all(files.map((file) => setsConversion(file)));
-  return { autocrlf, attributes: found.includes(true) };
+  return { autocrlf, attributes: attributes || found.includes(true) };
 }
 
 /** Whether any of these .gitattributes files, relative to `root`, sets a conversion: git takes an absent one from the index. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { FileMode } from '../plan/input.ts';
 
 /** What git knows of one tracked path. */
 export const slotState = {
@@ -21,6 +22,7 @@ const attributesName = '.gitattributes';
 // Of a mode's six digits the second tells files (100644, 100755), links (120000) and submodules (160000) apart.
 const linkDigit = 0x32;
 const submoduleDigit = 0x36;
+const executableDigit = 0x37;
 
 /**
  * The tracked paths below a folder in git's order (by bytes), as the bytes that `git ls-files -s -v -z` printed:
@@ -116,10 +118,11 @@ export class GitListing {
     return this.#bytes.toString('utf8', this.#starts[slot]!, this.#end(slot));
   }
 
-  /** Six octal digits, as the index says. */
-  mode(slot: number): string {
-    const start = this.#starts[slot]! - headBytes + 2;
-    return this.#bytes.toString('latin1', start, start + 6);
+  /** As the index says; not for submodules. */
+  mode(slot: number): FileMode {
+    if (this.isLink(slot)) return '120000';
+    // 100644 or 100755.
+    return this.#bytes[this.#starts[slot]! - headBytes + 5] === executableDigit ? '100755' : '100644';
   }
 
   hash(slot: number): string {

@@ -169,13 +169,13 @@ export class WorkTree {
   /** Path, mode and hash of a slot of a plain folder. */
   slot(slot: number): { origin: string } & Content {
     const listing = this.#git!;
-    return { origin: listing.path(slot), mode: listing.mode(slot) as FileMode, hash: listing.hash(slot) };
+    return { origin: listing.path(slot), mode: listing.mode(slot), hash: listing.hash(slot) };
   }
 
   /** Mode and hash of a file or link where git's answer is certain. */
   known(node: TreeNode): Content | undefined {
     if (node.first < 0 || this.#git!.states[node.first] !== slotState.trusted) return undefined;
-    return { mode: this.#git!.mode(node.first) as FileMode, hash: this.#git!.hash(node.first) };
+    return { mode: this.#git!.mode(node.first), hash: this.#git!.hash(node.first) };
   }
 
   /** Mode and hash, from the disk or the hash cache, of files and links at these paths. Throws a Failure. */

@@ -194,6 +194,15 @@ test('a repository inside, untracked', async () => {
   expect(Object.keys(await expectTrue(root))).toEqual(['a', 'inner/f']);
 });
 
+test('a repository inside, whose files the outer one tracks too', async () => {
+  const root = repository({ 'inner/f': 'f', 'inner/d/g': 'g' });
+  git(join(root, 'inner'), 'init', '-q');
+  put(root, 'inner/new', 'n');
+  put(root, 'inner/d/new', 'n');
+  put(root, 'inner/e/new', 'n');
+  await expectTrue(root);
+});
+
 test.each([
   ['text=auto', '* text=auto\n', 'a\r\nb\r\n'],
   ['eol=crlf', '*.txt text eol=crlf\n', 'a\r\nb\r\n'],
