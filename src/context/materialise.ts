@@ -1,6 +1,16 @@
-import { constants, lstatSync } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readFile, readlink, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import type { MaterialisedContext } from './context.ts';
 import type { ContextNode, ContextTree } from './context-tree.ts';
@@ -9,13 +19,16 @@ import { temporaryFolder } from './temporary-folder.ts';
 /** What a context as it is on the disk has in it. */
 interface Survey {
   /** In the order of a walk from the top: a folder before what is in it. */
-  entries: { path: string; origin: string; kind: 'file' | 'link' | 'folder'; mode: number }[];
+  entries: { path: string; origin: string; kind: 'file' | 'link' | 'folder'; mode: number; large: boolean }[];
   /** Sockets, FIFOs and devices: no layer can hold their content, so they are not sent. Paths in the context. */
   specials: string[];
   normal: boolean;
 }
 
 const permissions = 0o7777;
+// Smaller files are copied in turns of this length (ms) without leaving the event loop for each.
+const largeFile = 1024 * 1024;
+const turn = 30;
 
 /** `disk` must list from the disk alone: git does not list what it can't track. */
 function survey(disk: ContextTree, signal?: AbortSignal): Survey {
@@ -30,8 +43,10 @@ function survey(disk: ContextTree, signal?: AbortSignal): Survey {
         continue;
       }
       const at = found.entries.length;
-      const mode = origin === '' ? 0o755 : lstatSync(join(disk.tree.root, origin)).mode & permissions;
-      found.entries.push({ path, origin, kind: node.kind, mode });
+      // A folder that only a copy entry makes is nowhere on the disk.
+      const stats = origin === '' ? undefined : lstatSync(join(disk.tree.root, origin));
+      const mode = stats === undefined ? 0o755 : stats.mode & permissions;
+      found.entries.push({ path, origin, kind: node.kind, mode, large: (stats?.size ?? 0) > largeFile });
       // An excluded folder is sent only for what is left in it.
       const inside = node.kind === 'folder' && visit(child);
       if (child.ignored && !inside) {
@@ -118,22 +133,28 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
  * moves the file's ctime, by which git and the hash cache know that it has not changed.
  */
 async function copyEntries(root: string, entries: Survey['entries'], to: string, signal?: AbortSignal): Promise<void> {
-  await mkdir(to);
-  await chmod(to, 0o755);
-  for (const { path, origin, kind, mode } of entries) {
-    signal?.throwIfAborted();
+  mkdirSync(to);
+  chmodSync(to, 0o755);
+  let since = performance.now();
+  for (const { path, origin, kind, mode, large } of entries) {
+    if (performance.now() - since > turn) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      since = performance.now();
+    }
     const source = join(root, origin);
     const copy = join(to, path);
-    if (kind === 'link') await symlink(await readlink(source, { encoding: 'buffer' }), copy);
+    if (kind === 'link') symlinkSync(readlinkSync(source, { encoding: 'buffer' }), copy);
     else if (kind === 'file') {
-      await copyFile(source, copy, constants.COPYFILE_FICLONE);
-      await chmod(copy, (mode & 0o100) === 0 ? 0o644 : 0o755);
+      if (large) await copyFile(source, copy, constants.COPYFILE_FICLONE);
+      else copyFileSync(source, copy, constants.COPYFILE_FICLONE);
+      chmodSync(copy, (mode & 0o100) === 0 ? 0o644 : 0o755);
       // Engines that keep a context send only what has another time or size.
-      const { atime, mtime } = await lstat(source);
-      await utimes(copy, atime, mtime);
+      const { atime, mtime } = lstatSync(source);
+      utimesSync(copy, atime, mtime);
     } else {
-      await mkdir(copy, { recursive: true });
-      await chmod(copy, 0o755);
+      mkdirSync(copy);
+      chmodSync(copy, 0o755);
     }
   }
 }

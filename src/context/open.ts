@@ -11,7 +11,7 @@ import { lostModes, materialise } from './materialise.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 import type { Selected } from './selection.ts';
 import { selectPattern } from './selection.ts';
-import { WorkTree } from './work-tree.ts';
+import { WorkTree, openWorkTree } from './work-tree.ts';
 
 export interface ContextOptions {
   /** Absolute path of the folder that holds imgbuild.yaml. */
@@ -114,9 +114,23 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     return selected;
   };
 
+  // What each answer was, for `changed`.
+  const answers: { selections: readonly FileSelection[]; entries: HashedEntry[] }[] = [];
+  const select = async (selections: readonly FileSelection[]): Promise<HashedEntry[]> => {
+    const entries = await hashed(context, collect(selections));
+    answers.push({ selections, entries });
+    return entries;
+  };
+
   return {
-    select: (selections) => hashed(context, collect(selections)),
-    all: () => hashed(context, collect([wholeContext])),
+    select,
+    all: () => select([wholeContext]),
+    async changed() {
+      const now = await openContext({ ...options, tree: await openWorkTree(options.tree.root, { signal }) });
+      const changed = new Set<string>();
+      for (const { selections, entries } of answers) differences(entries, await now.select(selections), changed);
+      return [...changed].toSorted();
+    },
     missing(selections) {
       const patterns: { pattern: string; at: FileSelection['at'] }[] = [];
       collect(selections, (selection, pattern) => patterns.push({ pattern, at: selection.at }));
@@ -180,4 +194,17 @@ function sortedOnce(entries: HashedEntry[]): HashedEntry[] {
   if (sorted) return entries;
   entries.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   return entries.filter((entry, index) => entry.path !== entries[index - 1]?.path);
+}
+
+/** Adds the origins of entries that are in one list only; both are sorted by path. */
+function differences(before: readonly HashedEntry[], now: readonly HashedEntry[], changed: Set<string>): void {
+  let at = 0;
+  for (const entry of before) {
+    for (; at < now.length && now[at]!.path < entry.path; at++) changed.add(now[at]!.origin);
+    const other = now[at];
+    if (other?.path === entry.path) at++;
+    const same = other?.path === entry.path && other.hash === entry.hash && other.mode === entry.mode;
+    if (!same) changed.add(entry.origin);
+  }
+  for (; at < now.length; at++) changed.add(now[at]!.origin);
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -269,6 +270,19 @@ describe.each([
     expect(await read(root, ['.'])).toEqual(names.toSorted());
     expect(await read(root, ['x', 'ä/*'])).toEqual(['x/a', 'ä/ö']);
   });
+});
+
+test('what changed since it was selected is named', async () => {
+  const root = repository({ 'a/same': '1', 'a/edited': '1', 'a/removed': '1', 'a/mode': '1', 'b/not-selected': '1' });
+  const context = await open(root);
+  await context.select([copy('a')]);
+  expect(await context.changed()).toEqual([]);
+  put(root, 'a/edited', '2');
+  put(root, 'a/added', '2');
+  put(root, 'b/not-selected', '2');
+  rmSync(join(root, 'a/removed'));
+  chmodSync(join(root, 'a/mode'), 0o755);
+  expect(await context.changed()).toEqual(['a/added', 'a/edited', 'a/mode', 'a/removed']);
 });
 
 test('.git is read with git: true only, a worktree’s file and a submodule’s too', async () => {
