@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { actionEntries } from './generate/action-entries.ts';
+import { configReference } from './generate/config-reference.ts';
 import { schemaFiles } from './generate/schemas.ts';
 import { workflowFiles } from './generate/workflow-files.ts';
 
@@ -15,7 +16,7 @@ export interface GeneratedFile {
 }
 
 export async function generate(root: string): Promise<GeneratedFile[]> {
-  return (await Promise.all([actionEntries(root), workflowFiles(root), schemaFiles()])).flat();
+  return (await Promise.all([actionEntries(root), workflowFiles(root), schemaFiles(), configReference(root)])).flat();
 }
 
 /** Paths of the files that are missing or have other content. */

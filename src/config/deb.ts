@@ -3,7 +3,10 @@ import type { Deb } from './config.ts';
 import { parsePath } from './path.ts';
 import { text, Wrong } from './wrong.ts';
 
-const relation = z.array(z.string()).default([]);
+const relation = z
+  .array(z.string())
+  .meta({ description: "As in Debian's control file.", examples: ['["docker.io | docker-ce"]'] })
+  .default([]);
 
 const content = z
   .strictObject({
@@ -105,7 +108,10 @@ export const debSchema = z
       .meta({ description: 'SPDX identifier, for the copyright file.', examples: ['Apache-2.0'] })
       .optional(),
     run: run.optional(),
-    contents: z.array(content).default([]),
+    contents: z
+      .array(content)
+      .meta({ description: 'Files to pack, and where they go.', examples: ['[{ src: config, dst: /etc/ccai }]'] })
+      .default([]),
     compression: z
       .enum(['auto', 'zstd', 'xz', 'gzip', 'none'])
       .meta({ description: 'How data.tar is compressed; auto samples the files.' })
