@@ -29,7 +29,10 @@ const banner =
 const unused: readonly { importer: RegExp; path: RegExp }[] = [
   { importer: /\/node_modules\//, path: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs)(\/|$)/ },
   { importer: /\/@actions\/core\/lib\/core\.js$/, path: /^\.\/oidc-utils\.js$/ },
-  { importer: /\/undici\/index\.js$/, path: /^\.\/lib\/(mock|web|interceptor|cache)\/|socks5|snapshot/ },
+  {
+    importer: /(?<!@actions\/[a-z-]+)\/node_modules\/undici\/index\.js$/,
+    path: /^\.\/lib\/(mock|web|interceptor|cache)\/|socks5|snapshot/,
+  },
 ];
 
 /** Stands for an unused part: any of its names can be read and made, and calling one says what is missing. */

@@ -49,17 +49,21 @@ export async function publishReleasePage({ version, body, directory, context }: 
           prerelease: version.includes('-'),
         })
       ).data;
-    await upload(repos, { owner, repo, release_id: release.id }, directory);
+    // Uploads go to a host of their own, another one on an Enterprise Server.
+    const uploads = release.upload_url.slice(0, release.upload_url.indexOf('/repos/'));
+    await upload(repos, { owner, repo, release_id: release.id }, uploads, directory);
     const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, body, draft: false });
     return data.html_url;
   } catch (error) {
-    const status = (error as { status?: number }).status;
+    const { status, response } = error as { status?: number; response?: unknown };
     if (status === undefined || error instanceof Failure) throw error;
+    const { message } = error as Error;
+    const again = 'run the job again: it goes on where this one ended';
+    // The client calls it a 500 when no answer came.
+    if (response === undefined) throw refused(message, again);
     const rights = status === 403 || status === 404;
-    throw refused(
-      `GitHub answered ${status}: ${(error as Error).message}`,
-      rights ? 'give the job the permission `contents: write`' : 'run the job again: it goes on where this one ended',
-    );
+    const fix = rights ? 'give the job the permission `contents: write`' : again;
+    throw refused(`GitHub answered ${status}: ${message}`, fix);
   }
 }
 
@@ -77,6 +81,7 @@ async function findRelease(repos: Repos, owner: string, repo: string, tag: strin
 async function upload(
   repos: Repos,
   release: { owner: string; repo: string; release_id: number },
+  uploads: string,
   directory: string,
 ): Promise<void> {
   const { data: assets } = await repos.listReleaseAssets({ ...release, per_page: 100 });
@@ -93,10 +98,10 @@ async function upload(
     if (there !== undefined) {
       await repos.deleteReleaseAsset({ owner: release.owner, repo: release.repo, asset_id: there.id });
     }
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': size };
+    const headers = { 'content-type': 'application/octet-stream' };
     // A Blob of a file is read as it is sent; the types know texts only.
     const data = (await openAsBlob(file)) as unknown as string;
-    await repos.uploadReleaseAsset({ ...release, name, data, headers });
+    await repos.uploadReleaseAsset({ ...release, baseUrl: uploads, name, data, headers });
     core.info(`${name} is on the release page`);
   }
 }
