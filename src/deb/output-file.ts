@@ -76,15 +76,20 @@ async function sha256Of(path: string): Promise<string> {
   }
 }
 
-function outputFailure(path: string, error: unknown): unknown {
+/** The Failure for an error of the file system on what is written; anything else is returned as it came. */
+export function outputFailure(path: string, error: unknown): unknown {
   const { code, message, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof Failure || code === undefined || syscall === undefined) return error;
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  const because = full
-    ? 'the disk is full'
-    : code === 'EACCES' || code === 'EROFS'
-      ? 'no right to write there'
-      : message;
-  const fix = full ? 'free some space, or choose another folder with -o' : 'choose another folder with -o';
+  const room = 'free some space, or choose another folder with -o';
+  const other = 'choose another folder with -o';
+  const known: Record<string, [string, string]> = {
+    ENOSPC: ['the disk is full', room],
+    EDQUOT: ['the disk quota is used up', room],
+    EACCES: ['no right to write there', other],
+    EROFS: ['the file system is read-only', other],
+    EEXIST: ['a file is in the way', other],
+    ENOTDIR: ['a file is in the way', other],
+  };
+  const [because, fix] = known[code] ?? [message, other];
   return new Failure({ doing: `writing ${path}`, because, fix, cause: error });
 }

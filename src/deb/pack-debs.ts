@@ -6,6 +6,7 @@ import { Failure, Failures } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
 import { layOut, type LayoutOptions, type PlannedDeb, type ServiceImage } from './layout.ts';
+import { outputFailure } from './output-file.ts';
 import { doubleOwners } from './owners.ts';
 import { requireSameOrder } from './version.ts';
 
@@ -55,7 +56,9 @@ export interface PackDebsOptions extends PlanDebsOptions {
 export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { directory, progress, signal } = options;
   const planned = await planDebs(options);
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    throw outputFailure(directory, error);
+  });
   const packed: PackedDeb[] = [];
   for (const deb of planned) {
     signal?.throwIfAborted();
