@@ -63,17 +63,39 @@ function survey(disk: ContextTree, signal?: AbortSignal): Survey {
   return found;
 }
 
-/** Entries whose modes mean something that a normalised context does not say. */
-export function lostModes(disk: ContextTree, signal?: AbortSignal): { origin: string; mode: number }[] {
+/**
+ * Which of these paths, and of the folders on the way to them from the context's own, have modes that mean something
+ * a normalised context does not say. Links may be among them.
+ */
+export function lostModes(
+  root: string,
+  context: string,
+  origins: Iterable<string>,
+): { origin: string; mode: number }[] {
   // The root's own mode tells the umask of the checkout: what follows from it alone nobody chose.
-  const rootMode = lstatSync(disk.tree.root).mode & permissions;
+  const rootMode = lstatSync(root).mode & permissions;
   const explained = new Set([0o644, 0o755, 0o666 & rootMode, 0o777 & rootMode]);
-  return survey(disk, signal)
-    .entries.filter(
-      ({ kind, mode }) => kind !== 'link' && !explained.has(mode) && !(kind === 'folder' && mode === rootMode),
-    )
-    .map(({ origin, mode }) => ({ origin, mode }))
-    .toSorted((a, b) => (a.origin < b.origin ? -1 : 1));
+  const lost = new Map<string, number>();
+  const folders = new Set([context, '', '.']);
+  const look = (origin: string): void => {
+    const stats = lstatSync(join(root, origin), { throwIfNoEntry: false });
+    if (!stats || stats.isSymbolicLink()) return;
+    const mode = stats.mode & permissions;
+    if (!explained.has(mode) && !(stats.isDirectory() && mode === rootMode)) lost.set(origin, mode);
+  };
+  let last = '';
+  for (const origin of origins) {
+    look(origin);
+    const cut = origin.lastIndexOf('/');
+    // Most files lie beside the one before.
+    if (cut === last.length && origin.startsWith(last)) continue;
+    last = origin.slice(0, Math.max(0, cut));
+    for (let folder = last; !folders.has(folder); folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/')))) {
+      folders.add(folder);
+      look(folder);
+    }
+  }
+  return Array.from(lost, ([origin, mode]) => ({ origin, mode })).toSorted((a, b) => (a.origin < b.origin ? -1 : 1));
 }
 
 /** A line of a .dockerignore that means exactly this path; undefined when none can. */

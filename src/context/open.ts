@@ -136,7 +136,7 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
       collect(selections, (selection, pattern) => patterns.push({ pattern, at: selection.at }));
       return patterns;
     },
-    lostModes: async () => lostModes(onDisk(), signal),
+    lostModes: async () => lostModes(options.tree.root, base, origins(context, collect([wholeContext]))),
     materialise: () =>
       materialise({
         disk: onDisk(),
@@ -183,6 +183,11 @@ async function hashed({ tree }: ContextTree, selected: Selected): Promise<Hashed
     for (const entry of entries) if (unread.has(entry)) Object.assign(entry, contents.get(entry.origin));
   }
   return entries;
+}
+
+function* origins({ tree }: ContextTree, selected: Selected): Generator<string> {
+  for (const { origin } of selected.nodes) yield origin;
+  for (const { node } of selected.folders) for (let slot = node.first; slot < node.end; slot++) yield tree.origin(slot);
 }
 
 /** In the order of their paths, each path once. */

@@ -166,6 +166,11 @@ export class WorkTree {
     return folder.first >= 0 && this.#git!.isPlain(path, folder.first, folder.end);
   }
 
+  /** Path of a slot. */
+  origin(slot: number): string {
+    return this.#git!.path(slot);
+  }
+
   /** Path, mode and hash of a slot of a plain folder. */
   slot(slot: number): { origin: string } & Content {
     const listing = this.#git!;
