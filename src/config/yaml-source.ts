@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
+import { isMap, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
 import { Failure, type SourceLocation } from '../failure.ts';
 
 export type DataPath = readonly (string | number)[];
@@ -24,17 +24,21 @@ const explanations: Record<string, { because: string; fix: string }> = {
 
 /** `file` is how messages name it. */
 export function parseYaml(text: string, file: string): YamlSource {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, stringKeys: true, prettyErrors: false });
+  const document = parseDocument(text, { stringKeys: true, prettyErrors: false });
   const rows = text.split('\n');
 
+  const starts = [0];
+  for (const row of rows) starts.push(starts.at(-1)! + row.length + 1);
+
   const at = (start: number, end: number): SourceLocation => {
-    const { line, col } = lines.linePos(start);
-    const row = (rows[line - 1] ?? '').replace(/\r$/, '');
+    const offset = Math.min(start, text.length);
+    const line = starts.findIndex((begin) => begin > offset);
+    const row = rows[line - 1]!.replace(/\r$/, '');
+    const column = Math.min(offset - starts[line - 1]! + 1, row.length + 1);
     // Some of the parser's errors are points: the word there is meant.
-    const wanted = end - start > 1 ? end - start : (/^[^\s:,{}[\]]+/.exec(row.slice(col - 1))?.[0].length ?? 1);
-    const length = Math.max(1, Math.min(wanted, row.length - col + 1));
-    return { file, line: Math.max(line, 1), column: Math.max(col, 1), length, text: row };
+    const wanted = end - start > 1 ? end - start : (/^[^\s:,{}[\]]+/.exec(row.slice(column - 1))?.[0].length ?? 1);
+    const length = Math.max(1, Math.min(wanted, row.length - column + 1));
+    return { file, line, column, length, text: row };
   };
 
   const locate = (path: DataPath, part: 'key' | 'value' = 'value'): SourceLocation => {
