@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { chmod, utimes } from 'node:fs/promises';
 import path from 'node:path';
+import { runChecked } from '../../src/process/run.ts';
 import type { Random } from './random.ts';
 import type { Entry, LayerName, Line, World } from './world.ts';
 
@@ -37,6 +39,14 @@ function move(world: World, from: string, to: string): boolean {
 
 const lines = (world: World, tag: string, layers: readonly LayerName[] = ['app', 'base']): Line[] =>
   layers.flatMap((layer) => world.dockerfiles[layer]).filter((line) => line.tags.includes(tag));
+
+async function commit(root: string): Promise<void> {
+  const git = (...args: string[]) =>
+    runChecked('git', ['-C', root, '-c', 'user.name=test', '-c', 'user.email=test@example.org', ...args]);
+  if (!existsSync(path.join(root, '.git'))) await git('init', '--quiet');
+  await git('-c', 'core.safecrlf=false', 'add', '--all');
+  await git('commit', '--quiet', '--allow-empty', '--message', 'State');
+}
 
 /** Rewrites one of the lines that have a tag; false when the text stays as it is. */
 function rewrite(
@@ -79,6 +89,26 @@ const relativePath = (name: string) => name.slice('app/'.length);
 export const edits: Record<string, Edit> = {
   'nothing at all': () => true,
   'content of a file': (world, random) => newContent(world, random.pick(copied(world)), random),
+  'line ends of a file': (world, random) => {
+    const name = random.pick(copied(world));
+    const entry = world.files.get(name);
+    if (entry?.kind !== 'file') return false;
+    const content = entry.content.includes('\r\n')
+      ? entry.content.replaceAll('\r\n', '\n')
+      : entry.content.replaceAll('\n', '\r\n');
+    world.files.set(name, { ...entry, content });
+    return true;
+  },
+  "git's attributes": (world, random) => {
+    const attributes = ['*.txt text eol=crlf', '* text=auto', 'src/** -text', '*.conf filter=none'];
+    world.files.set(random.pick(['.gitattributes', 'app/.gitattributes']), {
+      kind: 'file',
+      content: `${random.pick(attributes)}\n`,
+      mode: 0o644,
+    });
+    return true;
+  },
+  'everything committed': () => (root) => commit(root),
   "content of the base's file": (world, random) => newContent(world, 'base/files/one.txt', random),
   'content of a file that nobody copies': (world, random) =>
     newContent(world, random.pick(['app/docs/readme.md', 'base/unused.txt', 'app/debug/d']), random),

@@ -102,7 +102,7 @@ export const doubled: Partial<Record<Input['kind'], Scenario>> = {
   },
   remote: {
     app: (world, address) => [onBase(world), fetching(`${address}/one`)],
-    edit: (world) => setApp(world, ([from, add]) => [from!, fetching(/http:.*\//.exec(add!)![0] + 'two')]),
+    edit: (world) => setApp(world, ([from, add]) => [from!, fetching(/http:\S+\//.exec(add!)![0] + 'two')]),
   },
 };
 
