@@ -60,7 +60,7 @@ async function* archiveOf(
     json([
       {
         Config: pathOf(manifest.config.digest),
-        RepoTags: [name],
+        RepoTags: [formatReference(parseReference(name))],
         Layers: manifest.layers.map((layer) => pathOf(layer.digest)),
       },
     ]),
