@@ -97,18 +97,16 @@ export async function commitRelease(store: LayerStore, release: Release): Promis
   const doing = `releasing ${release.version} to ${store.name}`;
   const { manifest, blobs } = releaseArtifact(release);
   const tag = versionTag(release.version);
-  const taken = () =>
-    new Failure({
-      doing,
-      because: 'somebody else released other content under this version meanwhile',
-      fix: 'release under a new version',
-    });
   for (const blob of blobs) await store.putBlob(releasesRepository, blob);
   const before = await store.headManifest(releasesRepository, tag);
-  if (before && before.digest !== manifest.descriptor.digest) throw taken();
   if (!before) await store.putManifest(releasesRepository, tag, manifest);
   const after = await store.headManifest(releasesRepository, tag);
-  if (after?.digest !== manifest.descriptor.digest) throw taken();
+  if (after?.digest === manifest.descriptor.digest) return;
+  throw new Failure({
+    doing,
+    because: 'somebody else released other content under this version meanwhile',
+    fix: 'release under a new version',
+  });
 }
 
 /** Marks a release as one that nobody should move to. False when it was marked before. */

@@ -72,7 +72,7 @@ test('whatever is written, every error is one for the user, at a place that is i
         expect(at!.column - 1).toBeLessThanOrEqual(at!.text.length);
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
 });
 

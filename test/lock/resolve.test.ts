@@ -171,6 +171,9 @@ describe('a base', () => {
     // Named elsewhere afterwards: what is locked counts no more.
     layouts.clear();
     await expect(resolveMissing(lock, needs(base('debian:12')), sources, frozen)).rejects.toBeInstanceOf(Failures);
+    publish('docker.io/library/debian:12');
+    const again = await resolveMissing(lock, needs(base('debian:12')), sources, thawed);
+    expect(again.lock.bases.get('docker.io/library/debian:12')!.from).toBe('registry');
   });
 
   test('in an OCI layout with an index, by its name, for two platforms', async () => {
