@@ -198,7 +198,7 @@ export class WorkTree {
         since = performance.now();
       }
       try {
-        const absolute = join(this.root, path);
+        const absolute = `${this.root}/${path}`;
         const stats = lstatSync(absolute, { bigint: true });
         const mode = stats.isSymbolicLink() ? '120000' : (stats.mode & 0o100n) === 0n ? '100644' : '100755';
         if (stats.isSymbolicLink()) {
