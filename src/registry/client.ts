@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
@@ -183,6 +184,25 @@ export class RegistryClient {
     const told = answer.headers['docker-content-digest'];
     if (typeof told === 'string' && isDigest(told) && told !== digest) {
       throw broken(`the registry took it as ${told} instead of ${digest}`);
+    }
+  }
+
+  /** Deletes a manifest with all its tags. A registry may not allow it; what is not there is no error. */
+  async deleteManifest(repository: string, digest: Digest, signal?: AbortSignal): Promise<void> {
+    const doing = `deleting ${this.#named(repository, digest)}`;
+    const scopes = [`repository:${repository}:pull,push,delete`];
+    const to = `/v2/${repository}/manifests/${digest}`;
+    try {
+      await this.#transport.ask({ method: 'DELETE', to, scopes, accept: [200, 202, 204, 404], signal });
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.status !== 405) throw registryFailure(doing, error, 'push');
+      const fix = `allow deletion in the configuration of ${this.registry}, or remove it by its own tools`;
+      throw new Failure({
+        doing,
+        because: `the registry does not delete manifests (${error.message})`,
+        fix,
+        cause: error,
+      });
     }
   }
 

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../failure.ts';
+
+export interface PackageVersion {
+  id: number;
+  /** `sha256:…` of the manifest. */
+  digest: string;
+  tags: string[];
+  updatedAt: string;
+}
+
+export interface GhcrPackages {
+  /** Paths of the owner's container packages: `acme/ccai/service`. */
+  list(): Promise<string[]>;
+  /** Empty when there is no such package. */
+  versions(path: string): Promise<PackageVersion[]>;
+  /** Why GitHub keeps it; undefined when it is deleted (or was gone). */
+  remove(path: string, id: number): Promise<string | undefined>;
+}
+
+export interface GhcrOptions {
+  /** The first part of the store's path. */
+  owner: string;
+  token: string;
+  fetch?: typeof fetch;
+  /** `https://api.github.com`, or GITHUB_API_URL on another server. */
+  api?: string;
+}
+
+const pageSize = 100;
+const attempts = 4;
+
+/**
+ * GitHub's REST API for packages, the only way to delete images from ghcr.io. A version is a manifest with all its tags.
+ * https://docs.github.com/rest/packages/packages
+ */
+export function ghcrPackages(options: GhcrOptions): GhcrPackages {
+  const { owner, token, api = 'https://api.github.com' } = options;
+  const send = options.fetch ?? fetch;
+  let base: Promise<string> | undefined;
+
+  const call = async (method: 'GET' | 'DELETE', path: string): Promise<Response> => {
+    const headers = {
+      accept: 'application/vnd.github+json',
+      authorization: `Bearer ${token}`,
+      'x-github-api-version': '2022-11-28',
+    };
+    for (let attempt = 1; ; attempt++) {
+      const answer = await send(`${api}${path}`, { method, headers }).catch((cause: unknown) => {
+        throw failure(method, path, 'it cannot be reached', 'see that GitHub can be reached from here', cause);
+      });
+      const again = answer.status === 429 || answer.status >= 500 || answer.headers.has('retry-after');
+      if (!again || attempt === attempts) return answer;
+      await answer.arrayBuffer();
+      const pause = Number(answer.headers.get('retry-after') ?? attempt);
+      if (pause > 120) return answer;
+      await sleep(pause * 1000);
+    }
+  };
+  const expectOk = async (method: 'GET' | 'DELETE', path: string, answer: Response): Promise<void> => {
+    if (answer.ok) return;
+    const { message } = (await answer.json().catch(() => ({}))) as { message?: string };
+    const right = method === 'DELETE' ? 'delete:packages' : 'read:packages';
+    const fix =
+      answer.status === 401 || answer.status === 403
+        ? `give GITHUB_TOKEN the right ${right}; in a job, \`permissions: packages: write\` and the Admin role for this repository in the package's settings`
+        : 'run it again later';
+    throw failure(method, path, `${answer.status}${message === undefined ? '' : ` ${message}`}`, fix);
+  };
+  const ownerPath = () =>
+    (base ??= (async () => {
+      const path = `/users/${encodeURIComponent(owner)}`;
+      const answer = await call('GET', path);
+      await expectOk('GET', path, answer);
+      const { type } = (await answer.json()) as { type?: string };
+      return type === 'Organization' ? `/orgs/${encodeURIComponent(owner)}` : path;
+    })());
+  const all = async <T>(path: string): Promise<T[] | undefined> => {
+    const found: T[] = [];
+    for (let page = 1; ; page++) {
+      const query = `${path.includes('?') ? '&' : '?'}per_page=${pageSize}&page=${page}`;
+      const answer = await call('GET', path + query);
+      if (answer.status === 404) return undefined;
+      await expectOk('GET', path, answer);
+      const some = (await answer.json()) as T[];
+      found.push(...some);
+      if (some.length < pageSize) return found;
+    }
+  };
+  const packagePath = async (path: string) => {
+    const name = path.startsWith(`${owner}/`) ? path.slice(owner.length + 1) : path;
+    return `${await ownerPath()}/packages/container/${encodeURIComponent(name)}`;
+  };
+
+  return {
+    async list() {
+      const found = await all<{ name: string }>(`${await ownerPath()}/packages?package_type=container`);
+      return (found ?? []).map(({ name }) => `${owner}/${name}`).toSorted();
+    },
+    async versions(path) {
+      interface Version {
+        id: number;
+        name: string;
+        updated_at: string;
+        metadata?: { container?: { tags?: string[] } };
+      }
+      const found = await all<Version>(`${await packagePath(path)}/versions`);
+      return (found ?? []).map(({ id, name, updated_at: updatedAt, metadata }) => ({
+        id,
+        digest: name,
+        tags: metadata?.container?.tags ?? [],
+        updatedAt,
+      }));
+    },
+    async remove(path, id) {
+      const target = `${await packagePath(path)}/versions/${id}`;
+      const answer = await call('DELETE', target);
+      if (answer.status === 404) return undefined;
+      if (answer.status === 400 || answer.status === 422) {
+        // The last tagged version, or one that many have downloaded.
+        const { message } = (await answer.json().catch(() => ({}))) as { message?: string };
+        return message ?? `GitHub answers ${answer.status}`;
+      }
+      await expectOk('DELETE', target, answer);
+      return undefined;
+    },
+  };
+}
+
+function failure(method: string, path: string, because: string, fix: string, cause?: unknown): Failure {
+  return new Failure({ doing: `${method} ${path} of GitHub's packages API`, because, fix, cause });
+}
