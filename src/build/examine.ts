@@ -37,10 +37,13 @@ const programs = [
 
 export async function examine(request: ExamineRequest): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { config } = request;
-  if (config)
+  const fault = request.config instanceof Failure || request.config instanceof Failures ? request.config : undefined;
+  const config = fault ? undefined : (request.config as Config | undefined);
+  if (fault) {
+    findings.push(failed('configuration', fault));
+  } else if (config) {
     findings.push({ level: 'ok', subject: 'configuration', text: `${config.file}, ${config.layers.length} layers` });
-  else {
+  } else {
     const fix = 'run `imgbuild init` in a repository with Dockerfiles';
     findings.push({ level: 'warning', subject: 'configuration', text: 'there is no imgbuild.yaml here', fix });
   }
@@ -61,9 +64,9 @@ function failed(subject: Finding['subject'], error: unknown): Finding {
 async function engine({ env, builder, signal }: ExamineRequest): Promise<Finding[]> {
   try {
     const found = await detectEngine({ env, signal, ...(builder === undefined ? {} : { builder }) });
-    const { namedContexts, push, rewriteTimestamp } = found.abilities;
+    const { rewriteTimestamp } = found.abilities;
     const findings: Finding[] = [{ level: 'ok', subject: 'engine', text: found.name }];
-    if (!namedContexts || !push || !rewriteTimestamp) {
+    if (!rewriteTimestamp) {
       findings.push({
         level: 'warning',
         subject: 'engine',

@@ -32,6 +32,8 @@ export interface BuildxOptions {
   name: string;
   /** `--builder`; the client's own choice where absent. */
   builder?: string;
+  /** By digest, without a tag. */
+  push: boolean;
   rewriteTimestamp: boolean;
   /** buildx 0.13 and newer. */
   rawProgress: boolean;
@@ -52,7 +54,12 @@ export class BuildxEngine implements Engine {
 
   constructor(client: DockerClient, options: BuildxOptions) {
     this.name = options.name;
-    this.abilities = { namedContexts: true, ociOutput: true, push: true, rewriteTimestamp: options.rewriteTimestamp };
+    this.abilities = {
+      namedContexts: true,
+      ociOutput: true,
+      push: options.push,
+      rewriteTimestamp: options.rewriteTimestamp,
+    };
     this.#client = client;
     this.#options = options;
     const { daemon } = options;

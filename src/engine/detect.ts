@@ -208,6 +208,8 @@ function withBuildx(
   return new BuildxEngine(client, {
     name: `${engine}, buildx ${buildx} (${where})`,
     ...(builder === undefined ? {} : { builder }),
+    // The docker driver pushes under a tag only.
+    push: driver !== 'docker',
     rewriteTimestamp: known ?? true,
     rawProgress: atLeast(buildx, 0, 13) ?? true,
     daemon: daemon?.store,

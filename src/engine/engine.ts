@@ -9,7 +9,7 @@ export interface EngineAbilities {
   namedContexts: boolean;
   /** `--output type=oci`. */
   ociOutput: boolean;
-  /** Can push straight into a registry. */
+  /** Can push straight into a registry, by digest. */
   push: boolean;
   /** SOURCE_DATE_EPOCH with rewrite-timestamp. */
   rewriteTimestamp: boolean;
