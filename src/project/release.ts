@@ -93,7 +93,11 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
     if (result.release === null || result.outcome === 'dry-run') return { ...result, directory: null, file: null };
     const directory = options.output ?? join(parent, version);
     await mkdir(directory, { recursive: true });
-    const file = await writeReleaseFiles(work, result.release);
+    const here = new Set([...(await readdir(work)), ...(await readdir(directory))]);
+    const gone = result.release.deltas.filter((delta) => !here.has(delta.file));
+    for (const { from, to } of gone)
+      progress.note(`the delta is not here: \`imgbuild ota diff ${from} ${to}\` makes it again`);
+    const file = await writeReleaseFiles(work, result.release, (name) => here.has(name));
     await moveAll(work, directory);
     return { ...result, directory, file: join(directory, basename(file)) };
   } finally {

@@ -3,14 +3,21 @@ import { join } from 'node:path';
 import { writeDurably } from '../store/durable-write.ts';
 import { formatRelease, type Release } from './release-json.ts';
 
-/** Writes release.json and SHA256SUMS (as sha256sum writes it) beside the files of a release. */
-export async function writeReleaseFiles(folder: string, release: Release): Promise<string> {
+/**
+ * Writes release.json and SHA256SUMS (as sha256sum writes it) into a folder. Deltas that are not at hand, since they
+ * were made on another machine, are left out of the sums: `isHere` tells by the file's name.
+ */
+export async function writeReleaseFiles(
+  folder: string,
+  release: Release,
+  isHere: (file: string) => boolean,
+): Promise<string> {
   const document = formatRelease(release);
   const file = join(folder, 'release.json');
   await writeDurably(folder, file, (handle) => handle.writeFile(document));
   const sums = [
     ...release.debs,
-    ...release.deltas,
+    ...release.deltas.filter((delta) => isHere(delta.file)),
     { file: 'release.json', sha256: createHash('sha256').update(document).digest('hex') },
   ];
   const lines = sums
