@@ -73,7 +73,8 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
   let offset = diagonal;
   let at = 0;
   let hash = 0;
-  let hashed = -1;
+  /** Where `hash` is of; none yet, and nowhere beside the start. */
+  let hashed = -2;
 
   const close = (limit: number): number =>
     extendForward(old, text, sure + offset, sure, Math.min(limit, old.length - offset)) + sure - start;

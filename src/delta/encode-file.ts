@@ -1,51 +1,98 @@
 import { align, indexSeeds, type SeedIndex } from './align.ts';
-import { landmarksOf, windowFor, type Landmarks } from './landmarks.ts';
+import { landmarksOf, slotsFor } from './landmarks.ts';
 import type { RandomAccess } from './source-spool.ts';
 import type { OperationWriter } from './tar-diff/write.ts';
 
-/** An old file up to this size is searched as a whole, of a larger one the likeliest part of this size. */
-const oldWindow = 64 * 1024 * 1024;
-/** The new is searched in parts of this size. Memory of an encoder: twice the old window, and this. */
-const newWindow = 32 * 1024 * 1024;
+/** How much is looked at together, in bytes: memory of an encoder is about twice `old` and `new`, whatever the files. */
+export interface EncodeWindows {
+  /** An old file up to this size is searched as a whole; of a larger one, as many slots of a sixteenth as it takes. */
+  old: number;
+  /** The new is searched in parts of this size. */
+  new: number;
+}
+
+const windows: EncodeWindows = { old: 64 * 1024 * 1024, new: 32 * 1024 * 1024 };
+const slots = 16;
 /** Equal bytes of this length are copied; shorter ones go with the differences, as zeros. */
 const copyRun = 256;
 
-/**
- * Writes what makes `text` (a part of the new image) out of the old file `path`. Memory is bounded by the two windows,
- * whatever the sizes.
- */
+/** Parts of an old file, one after the other in one buffer. */
+interface OldWindow {
+  seeds: SeedIndex;
+  /** Where each part begins in the buffer and in the old file; in order. */
+  parts: { start: number; position: number; size: number }[];
+}
+
+/** Writes what makes `text` (a part of the new image) out of the old file `path`. */
 export async function encodeFile(
   writer: OperationWriter,
   path: string,
   old: RandomAccess,
   text: RandomAccess,
   onBytes: (bytes: number) => void,
+  { old: oldSize, new: newSize }: EncodeWindows = windows,
 ): Promise<void> {
-  let seeds: SeedIndex | undefined;
-  const whole = old.size <= oldWindow;
-  const landmarks: Landmarks | undefined = whole ? undefined : await landmarksOf(old);
-  let windowStart = 0;
+  const landmarks = old.size <= oldSize ? undefined : await landmarksOf(old);
+  const slot = oldSize / slots;
+  let window: OldWindow | undefined;
   /** Old minus new position where the last alignment ended. */
   let drift = 0;
-  for (let start = 0; start < text.size; start += newWindow) {
-    const part = readPart(text, start, newWindow);
-    if (seeds === undefined || !whole) {
-      windowStart = landmarks === undefined ? 0 : windowFor(landmarks, part, start + drift, old.size, oldWindow);
-      seeds = indexSeeds(readPart(old, windowStart, oldWindow));
+  for (let start = 0; start < text.size; start += newSize) {
+    const part = readPart(text, start, newSize);
+    if (landmarks !== undefined) {
+      const chosen = slotsFor(landmarks, part, start + drift, old.size, slot, slots);
+      window = openWindow(
+        old,
+        chosen.map((at) => ({ position: at * slot, size: slot })),
+      );
     }
+    window ??= openWindow(old, [{ position: 0, size: old.size }]);
     let done = 0;
-    for (const { newStart, oldStart, size } of align(seeds, part, start + drift - windowStart)) {
+    for (const { newStart, oldStart, size } of align(window.seeds, part, diagonalOf(window, start + drift))) {
       writer.data(part.subarray(done, newStart));
-      const source = seeds.old.subarray(oldStart, oldStart + size);
-      emitAligned(writer, path, windowStart + oldStart, part.subarray(newStart, newStart + size), source);
+      // Neighbours in the buffer need not be neighbours in the file.
+      for (const piece of piecesOf(window, oldStart, size)) {
+        const from = newStart + piece.offset;
+        const source = window.seeds.old.subarray(oldStart + piece.offset, oldStart + piece.offset + piece.size);
+        emitAligned(writer, path, piece.position, part.subarray(from, from + piece.size), source);
+        drift = piece.position - (start + from);
+      }
       done = newStart + size;
-      drift = windowStart + oldStart - (start + newStart);
       await writer.drain();
     }
     writer.data(part.subarray(done));
     await writer.drain();
     onBytes(part.length);
   }
+}
+
+function openWindow(old: RandomAccess, wanted: { position: number; size: number }[]): OldWindow {
+  let start = 0;
+  const parts = wanted.map(({ position, size }) => {
+    const part = { start, position, size: Math.min(size, old.size - position) };
+    start += part.size;
+    return part;
+  });
+  const buffer = Buffer.allocUnsafe(start);
+  for (const part of parts) old.read(part.position, part.size, buffer.subarray(part.start));
+  return { seeds: indexSeeds(buffer), parts };
+}
+
+/** Place in the buffer, of a place in the old file; the start where it is not in the window. */
+function diagonalOf(window: OldWindow, position: number): number {
+  const part = window.parts.find((each) => position >= each.position && position < each.position + each.size);
+  return part === undefined ? 0 : part.start + position - part.position;
+}
+
+function piecesOf(window: OldWindow, start: number, size: number) {
+  const pieces: { offset: number; position: number; size: number }[] = [];
+  for (const part of window.parts) {
+    const from = Math.max(start, part.start);
+    const to = Math.min(start + size, part.start + part.size);
+    if (from >= to) continue;
+    pieces.push({ offset: from - start, position: part.position + from - part.start, size: to - from });
+  }
+  return pieces;
 }
 
 function readPart(from: RandomAccess, start: number, most: number): Buffer {

@@ -38,39 +38,41 @@ export async function landmarksOf(file: RandomAccess): Promise<Landmarks> {
 }
 
 /**
- * Where a window of `size` bytes in the old file should start so that it holds most of what `part` came from;
- * around `expected` where nothing tells.
+ * Which `count` slots (of `slot` bytes each) of the old file `part` most likely came from, in order: those whose samples
+ * are found in it, then their neighbours, then those around `expected`.
  */
-export function windowFor(
+export function slotsFor(
   landmarks: Landmarks,
   part: Uint8Array,
   expected: number,
   oldSize: number,
-  size: number,
-): number {
-  const slots = 16;
-  const slot = size / slots;
+  slot: number,
+  count: number,
+): number[] {
+  const all = Math.ceil(oldSize / slot);
   const votes = new Map<number, number>();
+  const vote = (at: number, weight: number) => {
+    if (at >= 0 && at < all) votes.set(at, (votes.get(at) ?? 0) + weight);
+  };
   sample(part, landmarks.mask, (hash) => {
     const place = landmarks.places.get(hash);
     if (place === undefined) return;
     const at = Math.floor(place / slot);
-    votes.set(at, (votes.get(at) ?? 0) + 1);
+    vote(at, 1000);
+    // What came from the border of a slot may begin or end in the next one.
+    vote(at - 1, 1);
+    vote(at + 1, 1);
   });
-  const last = Math.max(0, oldSize - size);
-  const around = Math.min(last, Math.max(0, expected - size / 4));
-  let best = around;
-  let bestVotes = 0;
-  const first = [...votes.keys()];
-  for (const begin of first) {
-    let sum = 0;
-    for (let at = begin; at < begin + slots; at++) sum += votes.get(at) ?? 0;
-    if (sum > bestVotes || (sum === bestVotes && begin * slot < best)) {
-      bestVotes = sum;
-      best = begin * slot;
-    }
+  const middle = Math.floor(Math.max(0, expected + part.length / 2) / slot);
+  for (let distance = 0; distance < count; distance++) {
+    vote(middle - distance, 1 / (2 + distance));
+    vote(middle + distance, 1 / (2 + distance));
   }
-  return Math.min(last, Math.floor(best));
+  return [...votes]
+    .toSorted(([a, x], [b, y]) => y - x || a - b)
+    .slice(0, count)
+    .map(([at]) => at)
+    .toSorted((a, b) => a - b);
 }
 
 function sample(bytes: Uint8Array, mask: number, found: (hash: number, at: number) => void): void {

@@ -205,8 +205,8 @@ for (const which of ['classic', 'current'] as const) {
         const build = async (text: string) => {
           const context = mkdtempSync(join(folder, 'context-'));
           const commands = `mkdir -p /app /srv && echo ${text} > /app/answer && seq 1 200000 > /srv/model.bin`;
-        writeFileSync(join(context, 'Dockerfile'), `FROM ${unique}/base:1\nRUN ${commands}\n`);
-        await docker('build', '-q', '-t', `${app}:latest`, context);
+          writeFileSync(join(context, 'Dockerfile'), `FROM ${unique}/base:1\nRUN ${commands}\n`);
+          await docker('build', '-q', '-t', `${app}:latest`, context);
           const file = join(folder, `${text}.tar`);
           await docker('save', '-o', file, `${app}:latest`);
           return file;
