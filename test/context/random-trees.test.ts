@@ -96,7 +96,7 @@ const plainIgnoreFile = fc.oneof(
     .map((lines) => ['*', ...lines.map((each) => `!${each}`)].join('\n')),
 );
 
-const rounds = Number(process.env['CONTEXT_ROUNDS'] ?? 60);
+const rounds = Number(process.env['CONTEXT_ROUNDS'] ?? 40);
 
 test('a context equals a plain reading of the disk, whatever git’s state is', { timeout: 300_000 }, async () => {
   await fc.assert(
