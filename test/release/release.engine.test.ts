@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { writeBaseLayout } from '../../scripts/support/base-image.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { run } from '../../src/process/run.ts';
+import { generateSigningKey } from '../../src/signing/generate-key.ts';
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -36,6 +37,7 @@ describe.each(['classic', 'current'] as const)('a release on the %s engine', (ki
     images: { layer: string; digest: string; config: string; diffIds: string[] }[];
     tags: { reference: string; digest: string }[];
     debs: { file: string; sha256: string }[];
+    deltas: { from: string; to: string; file: string }[];
     directory: string;
   }
   const release = (version: string) => json<Released>('release', '--version', version);
@@ -89,10 +91,20 @@ debs:
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain('has 1.0.0 with other content: service');
 
-    const second = await release('1.1.0');
+    const keys = await generateSigningKey('Demo <demo@example.com>');
+    write('.imgbuild/key.asc', keys.privateKey);
+    write('.imgbuild/key.pub.asc', keys.publicKey);
+    const key = join(folder, '.imgbuild/key.asc');
+    const second = await json<Released>('release', '--version', '1.1.0', '--sign-key', key);
     expect(second).toMatchObject({ outcome: 'released', previous: '1.0.0', builds: [{ name: 'service' }] });
     expect(second.images[0]!.diffIds.slice(0, 2)).toEqual(first.images[0]!.diffIds.slice(0, 2));
     expect(second.images[0]!.diffIds[2]).not.toBe(first.images[0]!.diffIds[2]);
+
+    expect(second.deltas).toMatchObject([{ from: '1.0.0', to: '1.1.0' }]);
+    const delta = join(second.directory, second.deltas[0]!.file);
+    const keyring = join(folder, '.imgbuild/key.pub.asc');
+    const verified = await imgbuild('ota', 'verify', delta, '--from', '1.0.0', '--keyring', keyring);
+    expect({ ...verified, stdout: '' }).toMatchObject({ exitCode: 0 });
 
     const third = await release('1.1.1');
     expect(third).toMatchObject({ outcome: 'released', previous: '1.1.0', builds: [] });
