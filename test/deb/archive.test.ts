@@ -330,9 +330,13 @@ test('a file that this user may not read is an error', async () => {
   );
   chmodSync(config.root, 0o755);
   chmodSync(join(config.root, 'data/secret'), 0);
+  const directory = mkdtempSync(join(tmpdir(), 'imgbuild-unreadable-'));
+  chmodSync(directory, 0o777);
+  // Root may read everything: the test goes on as nobody, who must get through the folder of temporary files.
+  const { mode } = statSync(tmpdir());
+  if ((mode & 0o001) === 0) chmodSync(tmpdir(), mode | 0o011);
   if (process.getuid?.() === 0) process.seteuid!(65_534);
   try {
-    const directory = mkdtempSync(join(tmpdir(), 'imgbuild-unreadable-'));
     await expect(pack(config, { directory })).rejects.toMatchObject({
       doing: 'reading data/secret',
       because: 'this user may not read it',
