@@ -17,6 +17,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
 import { RegistryStore } from '../store/registry.ts';
 import { saveLayer } from '../store/saved-layer.ts';
+import { watchContext } from './unchanged.ts';
 import { keepDescriptors } from './keep-descriptors.ts';
 import { imageLabels } from './labels.ts';
 import { layerAgents, layerSecrets } from './layer-secrets.ts';
@@ -59,6 +60,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
     const context = await build.context.materialise();
     try {
       signal.throwIfAborted();
+      const watch = watchContext(lookup.config, build, signal);
       const layout = join(work.path, 'layout');
       const engineFolder = join(work.path, 'engine');
       const secretFolder = join(work.path, 'secrets');
@@ -85,9 +87,13 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         noCache: request.noCache,
         destination: destinationOf(request, layout),
         workFolder: engineFolder,
-        signal,
+        signal: watch.signal,
       };
-      const built = await request.engine.build(wanted, request.onStep);
+      const built = await request.engine.build(wanted, (event) => {
+        watch.onStep(event);
+        request.onStep(event);
+      });
+      await watch.settled();
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {

@@ -1,6 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { LayerEvent } from '../../src/build/event.ts';
 import { Failure } from '../../src/failure.ts';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -15,6 +16,7 @@ import {
 
 const projects: EngineProject[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const project of projects.splice(0)) await project.remove();
 });
 
@@ -216,6 +218,31 @@ RUN --mount=type=secret,id=token --mount=type=secret,id=file --mount=type=secret
     expect(await tagsOf(project)).toEqual(before);
     await project.write({ 'service/Dockerfile': 'FROM tiny_engine\nRUN true\n' });
     expect(outcomes(await project.build())).toEqual({ base: 'reused', engine: 'reused', service: 'built' });
+  });
+
+  it.skipIf(!engine.available)(
+    'a file that changes between plan and build is not saved under its former content',
+    async () => {
+      const project = await open(chainFiles);
+      const onPlan = () => writeFileSync(join(project.root, 'engine/engine.txt'), 'written meanwhile\n');
+      const error = (await project.build({ onPlan }).catch((thrown: unknown) => thrown)) as Failure;
+      expect(error.because).toBe('engine/engine.txt changed while it was built');
+      await project.write({ 'engine/engine.txt': 'engine\n' });
+      const report = await project.build({ load: true });
+      expect(outcomes(report)).toEqual({ base: 'reused', engine: 'built', service: 'built' });
+      expect(await project.docker('run', '--rm', 'tiny_service')).toBe('base\nengine\nservice\n');
+    },
+  );
+
+  it.skipIf(!engine.available)('builds on an image that only the local engine has', async () => {
+    const configuration = chainFiles['imgbuild.yaml']!.replace(/bases:.*\n/, '');
+    const project = await open({ ...chainFiles, 'imgbuild.yaml': configuration });
+    await project.docker('import', inject('rootfs').tiny, 'registry.invalid/local-only:1');
+    await project.write({ 'base/Dockerfile': 'FROM registry.invalid/local-only:1\nRUN echo base > /base\n' });
+    vi.stubEnv('DOCKER_HOST', project.engine.env['DOCKER_HOST']!);
+    const report = await project.build({ load: true });
+    expect(outcomes(report)).toEqual({ base: 'built', engine: 'built', service: 'built' });
+    expect(await project.docker('run', '--rm', 'tiny_service')).toBe('base\nengine\nservice\n');
   });
 
   it.skipIf(!engine.available)('two builds of one layer at once end with one image', async () => {
