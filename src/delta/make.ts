@@ -148,7 +148,7 @@ async function encodeImage(pair: Pair, prefix: string, progress: Progress, signa
     for (const [at, layer] of missing.entries()) {
       plans.push(await planLayer(layer, index, `${prefix}-${at}.tar`, count));
     }
-    await checkReused(to, missing, known, count);
+    if (from !== undefined) await checkReused(from, to, count);
     const wanted = new Set(plans.flatMap(sourcesOf));
     spool = await gather(wanted.size === 0 ? [] : from!.layers, wanted, `${prefix}-sources`, count);
   } finally {
@@ -176,19 +176,19 @@ async function encodeImage(pair: Pair, prefix: string, progress: Progress, signa
   return { from, to, reference, carried };
 }
 
-/** Filesystem layers of the target that the source has under the same diffID were checked there, all but in name. */
-async function checkReused(
-  to: SourceImage,
-  missing: readonly SourceImage['layers'][number][],
-  known: ReadonlySet<Digest>,
-  count: (bytes: number) => void,
-): Promise<void> {
-  const read = new Set(missing.map(({ diffId }) => diffId));
+/** What is not sent is read all the same: a damaged target is an error, unless it is the very blob that was read. */
+async function checkReused(from: SourceImage, to: SourceImage, count: (bytes: number) => void): Promise<void> {
+  const read = new Set(from.place !== undefined && from.place === to.place ? digestsOf(from) : []);
+  const known = new Set(from.layers.map(({ diffId }) => diffId));
   for (const layer of to.layers) {
-    if (known.has(layer.diffId) || read.has(layer.diffId)) continue;
-    read.add(layer.diffId);
-    for await (const chunk of layer.tar()) count(chunk.length);
+    if (!known.has(layer.diffId) || read.has(layer.descriptor.digest)) continue;
+    read.add(layer.descriptor.digest);
+    for await (const chunk of layer.blob()) count(chunk.length);
   }
+}
+
+function digestsOf(image: SourceImage): Digest[] {
+  return image.layers.map(({ descriptor }) => descriptor.digest);
 }
 
 /** Applies the finished file to the old images. */

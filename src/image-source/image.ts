@@ -25,6 +25,8 @@ export interface SourceImage {
   /** The name and tag that Docker shows for it, where it has one: `service_runtime:1.2.0`. */
   reference?: string;
   platform: Platform;
+  /** Where its blobs lie, by digest: two images of one place share those that are equal. */
+  place?: string;
   /** Where the image has none (docker-archive), one is made whose layers are the uncompressed tars. */
   manifest: StoredManifest;
   config: { descriptor: Descriptor; bytes: Buffer; value: ImageConfig };

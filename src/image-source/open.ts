@@ -48,8 +48,8 @@ async function openImage(
     case 'docker':
       return openFromRegistry(parseReference(name.reference), common);
     case 'oci': {
-      const members = await openFolder(resolve(options.directory, name.path));
-      return openOciLayout(members, { ...common, ...reference });
+      const place = resolve(options.directory, name.path);
+      return { ...(await openOciLayout(await openFolder(place), { ...common, ...reference })), place };
     }
     case 'oci-archive':
     case 'docker-archive': {
@@ -95,7 +95,7 @@ async function openFromRegistry(
     },
   };
   const image = await openFromBlobs(blobs, root.descriptor, options);
-  return { ...image, reference: shortReference(reference) };
+  return { ...image, reference: shortReference(reference), place: reference.registry };
 }
 
 /** As Docker shows it: without docker.io/library/. */
