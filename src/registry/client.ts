@@ -36,9 +36,10 @@ export class RegistryClient {
     const doing = `reading ${this.#named(repository, reference)}`;
     const answer = await this.#read(doing, this.#manifestCall('GET', repository, reference, signal), repository);
     if (answer === undefined) return undefined;
-    const bytes = await this.#body(doing, answer, largestManifest);
-    const digest = digestOf(bytes);
+    const { bytes } = answer;
     const broken = (because: string) => this.#broken(doing, because);
+    if (bytes.length > largestManifest) throw broken(`it has more than the ${largestManifest} bytes of a manifest`);
+    const digest = digestOf(bytes);
     if (isDigest(reference) && digest !== reference) throw broken(`its bytes are those of ${digest}`);
     const told = answer.headers['docker-content-digest'];
     if (typeof told === 'string' && isDigest(told) && told !== digest) {
@@ -93,10 +94,10 @@ export class RegistryClient {
     const tags: string[] = [];
     let to: string | URL | undefined = `/v2/${repository}/tags/list?n=1000`;
     while (to !== undefined) {
-      const call: Call = { method: 'GET', to, scopes: [pullScope(repository)], accept: [200] };
+      const call: Call = { method: 'GET', to, scopes: [pullScope(repository)], accept: [200], most: largestList };
       const answer: Answer | undefined = await this.#read(doing, call, repository);
       if (answer === undefined) break;
-      const page = await this.#json(doing, answer);
+      const page = this.#json(doing, answer);
       // A repository whose last tag was deleted says null.
       if (Array.isArray(page['tags'])) tags.push(...page['tags'].filter((tag) => typeof tag === 'string'));
       to = nextPage(answer);
@@ -112,14 +113,20 @@ export class RegistryClient {
     while (to !== undefined) {
       let answer: Answer;
       try {
-        answer = await this.#transport.exchange({ method: 'GET', to, scopes: ['registry:catalog:*'], accept: [200] });
+        answer = await this.#transport.exchange({
+          method: 'GET',
+          to,
+          scopes: ['registry:catalog:*'],
+          accept: [200],
+          most: largestList,
+        });
       } catch (error) {
         const refused =
           error instanceof RegistryError && (error.denied || [400, 404, 405, 501].includes(error.status ?? 0));
         if (refused) return undefined;
         throw registryFailure(doing, error, 'pull');
       }
-      const page = await this.#json(doing, answer);
+      const page = this.#json(doing, answer);
       if (Array.isArray(page['repositories'])) {
         names.push(...page['repositories'].filter((name) => typeof name === 'string'));
       }
@@ -287,33 +294,18 @@ export class RegistryClient {
       headers: { accept: manifestTypes },
       accept: [200],
       signal,
+      ...(method === 'GET' && { most: largestManifest }),
     };
   }
 
-  async #json(doing: string, answer: Answer): Promise<Record<string, unknown>> {
+  #json(doing: string, answer: Answer): Record<string, unknown> {
     try {
-      const value: unknown = JSON.parse(new TextDecoder().decode(await this.#body(doing, answer, largestList)));
+      const value: unknown = JSON.parse(new TextDecoder().decode(answer.bytes));
       if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
+    } catch {
+      // Said below.
     }
     throw this.#broken(doing, `${answer.url.host} does not answer with a JSON object`);
-  }
-
-  async #body(doing: string, answer: Answer, most: number): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    try {
-      for await (const chunk of answer.body) {
-        size += (chunk as Uint8Array).length;
-        if (size > most) throw this.#broken(doing, `it has more than ${most} bytes`);
-        chunks.push(chunk as Uint8Array);
-      }
-    } catch (cause) {
-      if (cause instanceof BrokenContent) throw cause;
-      throw registryFailure(doing, new RegistryError({ method: 'GET', url: answer.url, cause }), 'pull');
-    }
-    return Buffer.concat(chunks);
   }
 
   #named(repository: string, reference?: string): string {

@@ -30,6 +30,8 @@ export interface Call {
   signal?: AbortSignal | undefined;
   /** Milliseconds; for answers that a registry has to work for. */
   headersTimeout?: number;
+  /** Read the body too, up to one byte more than this: a body that is cut is then tried again. */
+  most?: number;
 }
 
 export interface Answer {
@@ -38,8 +40,11 @@ export interface Answer {
   body: Readable & { dump(options?: { limit: number }): Promise<void>; bytes(): Promise<Uint8Array> };
   /** Where the answer came from, after redirects. */
   url: URL;
+  /** The body, where the call asked for it. */
+  bytes: Uint8Array;
 }
 
+const nothing = new Uint8Array();
 const mostRedirects = 5;
 const largestErrorBody = 64 * 1024;
 
@@ -66,7 +71,16 @@ export class Transport {
 
   /** One request, tried again while it fails for a reason that may pass. The caller reads or dumps the body. */
   async exchange(call: Call): Promise<Answer> {
-    return withRetry({ policy: this.retry, signal: call.signal, onRetry: this.onRetry }, () => this.once(call));
+    return withRetry({ policy: this.retry, signal: call.signal, onRetry: this.onRetry }, async () => {
+      const answer = await this.once(call);
+      if (call.most === undefined) return answer;
+      try {
+        return { ...answer, bytes: await readUpTo(answer, call.most + 1) };
+      } catch (cause) {
+        call.signal?.throwIfAborted();
+        throw new RegistryError({ method: call.method, url: answer.url, cause });
+      }
+    });
   }
 
   /** As exchange, whose body is not of interest. */
@@ -144,7 +158,7 @@ export class Transport {
         bodyTimeout: this.#options.bodyTimeout ?? 60_000,
         ...(call.signal !== undefined && { signal: call.signal }),
       });
-      return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body, url, bytes: nothing };
     } catch (cause) {
       call.signal?.throwIfAborted();
       throw new RegistryError({ method: call.method, url, cause });
@@ -186,17 +200,18 @@ function speaksNoTls(error: RegistryError): boolean {
   );
 }
 
+/** An error's body; the status says enough where it cannot be read. */
 async function read(answer: Answer): Promise<Uint8Array> {
+  return readUpTo(answer, largestErrorBody).catch(() => nothing);
+}
+
+async function readUpTo(answer: Answer, most: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  try {
-    for await (const chunk of answer.body) {
-      chunks.push(chunk as Uint8Array);
-      size += (chunk as Uint8Array).length;
-      if (size > largestErrorBody) break;
-    }
-  } catch {
-    // The status says enough.
+  for await (const chunk of answer.body) {
+    chunks.push(chunk as Uint8Array);
+    size += (chunk as Uint8Array).length;
+    if (size >= most) break;
   }
-  return Buffer.concat(chunks);
+  return Buffer.concat(chunks).subarray(0, most);
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -166,7 +167,7 @@ export async function saveLayer(store: LayerStore, repository: string, layer: La
   signal?.throwIfAborted();
   await store.putManifest(repository, layerTag(fingerprint), image);
 
-  const settled = await settle(store, repository, fingerprint, artifact, image.descriptor.digest);
+  const settled = await settle(store, repository, fingerprint, { image, artifact }, signal);
   if (layer.branch !== undefined) {
     await store.putManifest(repository, lastTag(layer.branch, layer.platform), settled.artifact);
   }
@@ -174,20 +175,25 @@ export async function saveLayer(store: LayerStore, repository: string, layer: La
   return { outcome, digest: settled.image.digest, descriptor: settled.image };
 }
 
+/** Milliseconds that another writer gets to put its own input manifest back, in all about three seconds. */
+const pauses = [20, 50, 100, 200, 400, 800, 1600];
+
 /**
  * Reads back what the tags say and brings them together: of two writers at once one may have won the `fp-` tag and the
- * other the `inputs-` tag. Whoever sees that puts the winner's artifact back.
+ * other the `inputs-` tag. Who knows the winner's artifact puts it back; who does not waits for the winner to do so, and
+ * takes the tags for its own image when that one is gone.
  */
 async function settle(
   store: LayerStore,
   repository: string,
   fingerprint: string,
-  mine: StoredManifest,
-  mineIsOf: Digest,
+  mine: { image: StoredManifest; artifact: StoredManifest },
+  signal: AbortSignal | undefined,
 ): Promise<{ image: Descriptor; artifact: StoredManifest }> {
   const doing = `saving ${repository}:${layerTag(fingerprint)} in ${store.name}`;
-  const known = new Map<Digest, StoredManifest>([[mineIsOf, mine]]);
-  for (let attempt = 0; attempt < 5; attempt++) {
+  const known = new Map<Digest, StoredManifest>([[mine.image.descriptor.digest, mine.artifact]]);
+  const waits = [...pauses];
+  for (let attempt = 0; attempt < 3 * pauses.length; attempt++) {
     const image = await store.headManifest(repository, layerTag(fingerprint));
     if (image === undefined) {
       const because = 'the tag was put and is not there when it is read back';
@@ -200,13 +206,15 @@ async function settle(
       if (subject === image.digest) return { image, artifact };
     }
     const wanted = known.get(image.digest);
-    if (wanted === undefined) break;
-    await store.putManifest(repository, inputsTag(fingerprint), wanted);
+    const pause = waits.shift();
+    if (wanted !== undefined) await store.putManifest(repository, inputsTag(fingerprint), wanted);
+    else if (pause !== undefined) await sleep(pause, undefined, signal === undefined ? {} : { signal });
+    else await store.putManifest(repository, layerTag(fingerprint), mine.image);
   }
   throw new Failure({
     doing,
-    because: 'somebody else is saving the same layer, and its input manifest does not come to rest',
-    fix: 'run it again: the layer that won is reused then, or built once more',
+    because: 'others keep saving the same layer, and its input manifest does not come to rest',
+    fix: 'let one build of this layer finish, then run it again',
   });
 }
 

@@ -75,6 +75,12 @@ describe('a registry that has trouble', () => {
     expect(await client().getManifest('app', 'v1')).toBeDefined();
   });
 
+  it('cut in the middle of a manifest is tried again', async () => {
+    const { descriptor } = await image();
+    registry.fault = ({ method, nth }) => (method === 'GET' && nth < 3 ? { cut: 20 } : undefined);
+    expect((await client().getManifest('app', 'v1'))?.descriptor).toEqual(descriptor);
+  });
+
   it('that does not answer in time is told', async () => {
     registry.fault = ({ path }) => (path === '/v2/' ? undefined : { delay: 3000 });
     const impatient = client({ headersTimeout: 100, retry: { ...retry, attempts: 2 } });
@@ -255,9 +261,9 @@ describe('tokens', () => {
   });
 
   it('that end in the middle of an upload are renewed', async () => {
-    registry.auth = { kind: 'bearer', lifetime: 0.15 };
+    registry.auth = { kind: 'bearer', lifetime: 0.6 };
     registry.mostPut = 1_000_000;
-    registry.fault = ({ method }) => (method === 'PATCH' ? { delay: 120 } : undefined);
+    registry.fault = ({ method }) => (method === 'PATCH' ? { delay: 250 } : undefined);
     await client().putBlob('one', blobOf(randomBytes(13_000_000)));
     expect(registry.log.filter(({ path }) => path.startsWith('/token')).length).toBeGreaterThan(2);
   });

@@ -11,6 +11,7 @@ import { layerTag } from '../../src/store/layer-tags.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { OverlayStore } from '../../src/store/overlay.ts';
 import { RegistryStore } from '../../src/store/registry.ts';
+import { removeFromRegistry } from '../../src/store/remove.ts';
 import { findSaved, saveLayer } from '../../src/store/saved-layer.ts';
 import { startGhcrProxy, type GhcrProxy } from '../support/ghcr-proxy.ts';
 import { blobOf, putImage } from './content.ts';
@@ -122,6 +123,25 @@ describe('two writers at once in a registry', () => {
       await Promise.all([save(first, fingerprint, ['one']), save(second, fingerprint, ['two'])]);
       expect(await findSaved(first, 'service', fingerprint)).toMatchObject({ kind: 'saved' });
     }
+  });
+});
+
+describe('store gc on a registry', () => {
+  it('deletes manifests by digest, and spares one that somebody has named meanwhile', async () => {
+    const store = new RegistryStore(plain.host, own());
+    const [garbage, named] = [fresh(), fresh()];
+    const first = (await save(store, garbage, ['garbage'])).image;
+    const second = (await save(store, named, ['named'])).image;
+    const removals = [
+      { repository: 'service', digest: first.descriptor.digest, tags: [layerTag(garbage)], kind: 'layer' as const },
+      { repository: 'service', digest: second.descriptor.digest, tags: [layerTag(named)], kind: 'layer' as const },
+    ];
+    await store.putManifest('service', '1.0.0', second);
+    const result = await removeFromRegistry(store, removals);
+    expect(result.removed).toEqual([removals[0]]);
+    expect(result.kept[0]!.why).toContain('1.0.0');
+    expect(await findSaved(store, 'service', garbage)).toEqual({ kind: 'missing' });
+    expect(await findSaved(store, 'service', named)).toMatchObject({ kind: 'saved' });
   });
 });
 

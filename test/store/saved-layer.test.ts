@@ -118,6 +118,29 @@ describe('two writers at once', () => {
     }
   });
 
+  it('a winner that is killed before its input manifest is put back does not block the other', async () => {
+    const gone = await putImage(store, 'service', undefined, ['two']);
+    // The other writer's `fp-` tag comes between this one's puts and its read, and nothing follows.
+    const image = await putImage(store, 'service', undefined, ['one']);
+    let puts = 0;
+    const raced = new Proxy(store, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (name !== 'putManifest') return typeof value === 'function' ? value.bind(target) : value;
+        return async (...args: Parameters<LayerStore['putManifest']>) => {
+          await target.putManifest(...args);
+          if (args[1] === layerTag(fingerprint) && ++puts === 1) await target.putManifest('service', args[1], gone);
+        };
+      },
+    });
+    const layer = { layer: 's', platform: amd64, fingerprint, image, parents, inputs };
+    expect(await saveLayer(raced, 'service', layer)).toMatchObject({ outcome: 'saved' });
+    expect(await findSaved(store, 'service', fingerprint)).toMatchObject({
+      kind: 'saved',
+      digest: image.descriptor.digest,
+    });
+  });
+
   function slowed(inner: LayoutStore, pauses: number[]): LayerStore {
     const waits = [...pauses];
     return new Proxy(inner, {

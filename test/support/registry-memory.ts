@@ -72,13 +72,13 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
   return registry;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const arrived = Date.now();
     const url = new URL(request.url!, `http://${registry.host}`);
     const { method = 'GET' } = request;
     const key = `${method} ${url.pathname}`;
     seen.set(key, (seen.get(key) ?? 0) + 1);
     const fault = registry.fault({ method, path: url.pathname, nth: seen.get(key)! });
     if (fault !== undefined && 'delay' in fault) await sleep(fault.delay);
-    const arrived = Date.now();
     let body: Buffer;
     try {
       body = await buffer(request);
