@@ -79,9 +79,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     metafile: true,
     charset: 'utf8',
     legalComments: 'none',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: false,
+    minify: true,
     logLevel: 'warning',
   } as const;
   const program = await build({

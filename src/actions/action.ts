@@ -13,6 +13,8 @@ import { secretInput, textInput } from './inputs.ts';
 
 /** What an action gets besides its own inputs; the same as a command of the command line gets. */
 export interface ActionContext {
+  /** Absolute: the folder that the repository is checked out into. */
+  workspace: string;
   /** Absolute: `working-directory`. */
   directory: string;
   /** `config`, absolute; else imgbuild.yaml in `directory` or the nearest folder above it. */
@@ -36,12 +38,18 @@ const oldestNode = [24, 6] as const;
 
 /**
  * The frame of every action: logs in privately, runs `work`, shows failures where they belong, and in the step that
- * GitHub runs at the end of the job takes the logins away. `work` reads its inputs, calls one function and sets outputs.
+ * GitHub runs at the end of the job takes the logins away. `work` reads its inputs, calls one function and sets outputs; `atEnd` runs in that last step.
  */
-export async function runAction(work: (context: ActionContext) => Promise<void>): Promise<void> {
-  if (core.getState('main') === 'started') return removeLogins();
-  core.saveState('main', 'started');
+export async function runAction(
+  work: (context: ActionContext) => Promise<void>,
+  atEnd: (workspace: string) => Promise<void> = async () => {},
+): Promise<void> {
   const workspace = process.env.GITHUB_WORKSPACE ?? process.cwd();
+  if (core.getState('main') === 'started') {
+    await removeLogins();
+    return atEnd(workspace);
+  }
+  core.saveState('main', 'started');
   const directory = path.resolve(workspace, textInput('working-directory') ?? '.');
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -55,6 +63,7 @@ export async function runAction(work: (context: ActionContext) => Promise<void>)
     const token = secretInput('token');
     await logIn(token);
     await work({
+      workspace,
       directory,
       file: config === undefined ? undefined : path.resolve(directory, config),
       defaultStore: defaultStore(process.env.GITHUB_REPOSITORY),

@@ -1,7 +1,7 @@
 import * as core from '@actions/core';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { buildProject } from '../build/build-project.ts';
+import { buildProject } from '../project/build.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { buildSummary } from '../report/github-summary.ts';

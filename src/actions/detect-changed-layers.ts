@@ -8,6 +8,7 @@ import { styleFor } from '../report/failure.ts';
 import { planSummary } from '../report/github-summary.ts';
 import { renderPlan } from '../report/plan.ts';
 import { runAction } from './action.ts';
+import { restoreHashCache, saveHashCache } from './hash-cache.ts';
 import { flagInput, namesInput, runnersInput } from './inputs.ts';
 import { planOutput } from './plan-output.ts';
 
@@ -15,6 +16,7 @@ await runAction(async (context) => {
   const runnerOf = runnersFrom(runnersInput('runners'));
   const request = { layers: namesInput('layers'), force: namesInput('force'), frozen: flagInput('frozen') };
   const project = await openProject(context);
+  if (flagInput('cache')) await restoreHashCache(project.config.root, context.workspace);
   const { plan } = await planProject(project, { ...request, signal: context.signal });
 
   await mkdir(context.temporary, { recursive: true });
@@ -31,4 +33,4 @@ await runAction(async (context) => {
   for (const warning of plan.warnings) context.progress.warn(warning);
   core.info(renderPlan(plan, styleFor({}, process.env)));
   await context.summary(planSummary(plan));
-});
+}, saveHashCache);

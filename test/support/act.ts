@@ -26,6 +26,8 @@ export interface ActOptions {
   secrets?: Record<string, string>;
   /** The environment of act itself, and PATH of its steps. */
   env: Record<string, string>;
+  /** Keeps what actions/cache keeps, from run to run; gone with the run where absent. */
+  cacheFolder?: string;
   /** Further variables of every step. */
   stepEnv?: Record<string, string>;
 }
@@ -107,7 +109,7 @@ export async function runAct(options: ActOptions): Promise<ActRun> {
     pinnedStandIns(bed).flatMap((value) => ['--local-repository', value]),
     ['--artifact-server-path', path.join(work, 'server'), '--artifact-server-addr', '127.0.0.1'],
     ['--artifact-server-port', String(await freePort())],
-    ['--cache-server-path', path.join(work, 'cache'), '--cache-server-addr', '127.0.0.1'],
+    ['--cache-server-path', options.cacheFolder ?? path.join(work, 'cache'), '--cache-server-addr', '127.0.0.1'],
     flag('--env', { ...options.stepEnv, IMGBUILD_TEST_ARTIFACTS: artifactFolder }),
     flag('-s', options.secrets ?? {}),
   ].flat();
