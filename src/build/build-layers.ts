@@ -14,8 +14,8 @@ import type { ParentLookup } from './parent-images.ts';
 import { runTasks } from './schedule.ts';
 
 export interface BuildLayersOptions {
-  /** Leaves the images of the host's platform in the local engine under their declared names. */
-  load: boolean;
+  /** Layers whose images, of the host's platform, are left in the local engine under their declared names. */
+  load: readonly string[];
   /** At most so many layers at once; half the processors, at least two, where absent. */
   atOnce?: number;
   /** Names of layers whose steps run anew, whatever the builder has cached. */
@@ -53,7 +53,7 @@ const keyOf = (name: string, platform: string) => `${name} ${platform}`;
 export async function buildLayers(request: BuildLayersRequest): Promise<BuildReport> {
   const { planned, engine, store, options, onEvent, signal } = request;
   const begun = Date.now();
-  if (options.load && engine?.load === undefined) {
+  if (options.load.length > 0 && engine?.load === undefined) {
     throw new Failure({
       doing: 'building with --load',
       because: `${engine?.name ?? 'what builds here'} has no local engine to leave images in`,
@@ -77,8 +77,9 @@ export async function buildLayers(request: BuildLayersRequest): Promise<BuildRep
         },
       }));
     await runTasks(tasks, options.atOnce ?? Math.max(2, Math.floor(availableParallelism() / 2)));
-    if (options.load) {
-      for (const build of planned.builds) await loadOne(build, request, results.get(keyOfBuild(build))!.digest);
+    for (const build of planned.builds) {
+      if (!options.load.includes(build.planned.name)) continue;
+      await loadOne(build, request, results.get(keyOfBuild(build))!.digest);
     }
   } catch (error) {
     if (signal.aborted) how = 'stopped';

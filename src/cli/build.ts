@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { buildProject } from '../build/build-project.ts';
+import { buildProject } from '../project/build.ts';
 import { openProject } from '../project/open.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { buildProject } from '../build/build-project.ts';
+import { buildProject } from './build.ts';
 import type { LayerEvent } from '../build/event.ts';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { inject } from 'vitest';
 import { writeBaseLayout } from '../../scripts/support/base-image.ts';
 import type { BuildReport, LayerEvent } from '../../src/build/event.ts';
-import { buildProject, type BuildProjectOptions } from '../../src/build/build-project.ts';
+import { buildProject, type BuildProjectOptions } from '../../src/project/build.ts';
 import { digestOf, hexOf, type Digest } from '../../src/oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../../src/oci/manifest.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';

@@ -2,16 +2,17 @@ import { detectEngine } from '../engine/detect.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findBranches } from '../plan/branch.ts';
 import { run } from '../process/run.ts';
-import type { Project } from '../project/open.ts';
-import { planProject } from '../project/plan.ts';
-import { buildLayers } from './build-layers.ts';
-import type { BuildReport, LayerEvent } from './event.ts';
+import type { Project } from './open.ts';
+import { planProject } from './plan.ts';
+import { buildLayers } from '../build/build-layers.ts';
+import type { BuildReport, LayerEvent } from '../build/event.ts';
 
 export interface BuildProjectOptions {
   /** Empty: all layers. */
   layers: readonly string[];
   /** Builds the named layers (all, where none is named) whatever the store and the builder's cache have. */
   force: boolean;
+  /** Leaves the images of the named layers (all, where none is named) in the local engine. */
   load: boolean;
   /** Refuse to resolve bases that imgbuild.lock lacks. */
   frozen: boolean;
@@ -63,7 +64,7 @@ export async function buildProject(
     store,
     engine,
     options: {
-      load,
+      load: load ? named : [],
       force,
       branch,
       env,
