@@ -89,7 +89,8 @@ async function repositoriesOf(config: Config, store: LayerStore): Promise<string
   if (!(store instanceof RegistryStore)) return [];
   const prefix = `${store.path}/`;
   const packages = packagesOf(store);
-  const listed = (await packages?.list()) ?? [];
+  // A job's own token may not list what the owner has: what the configuration names is there all the same.
+  const listed = (await packages?.list().catch(() => [])) ?? [];
   const named = [
     ...config.layers.map(({ image }) => image.path),
     ...config.models.map(({ name }) => `models/${name}`),
