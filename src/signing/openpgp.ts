@@ -133,6 +133,8 @@ export async function verifyDetached(
       await each.verified;
       const packet = (await each.signature).packets[0];
       const key = keys.find((candidate) => candidate.getKeys(each.keyID).length > 0)!;
+      // The signature was judged by its own time, which whoever holds an expired key may choose.
+      await key.getSigningKey(each.keyID, date);
       return {
         fingerprint: key.getFingerprint().toUpperCase(),
         userId: key.getUserIDs()[0],
