@@ -13,8 +13,8 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
-      # As long as a file could still change within the clock's tick its hash is not kept.
-      - run: printf made > clock/tick.generated; sleep 1
+      # As long as a file could still change within the steps of a coarse clock, its hash is not kept.
+      - run: printf made > clock/tick.generated; sleep 3
       - id: plan
         uses: org/imgbuild/detect-changed-layers@v1
 `;
