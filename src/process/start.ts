@@ -16,6 +16,8 @@ export interface StartOptions {
 
 /** A program that runs. Its streams are for whoever started it; `exited` settles when all of them are closed. */
 export interface StartedProgram {
+  /** Undefined when it could not be started. */
+  pid: number | undefined;
   stdin: Writable;
   stdout: Readable;
   /** The last 64 KiB of standard error so far. */
@@ -107,5 +109,5 @@ export function startProgram(program: string, args: readonly string[], options: 
   });
   // Whoever awaits it sees the error; one who gave up on a stream before must not bring the process down.
   exited.catch(() => {});
-  return { stdin: child.stdin, stdout: child.stdout, stderr: () => stderr, exited };
+  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, stderr: () => stderr, exited };
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { LayerEvent } from '../build/event.ts';
 import type { Style } from './failure.ts';
 import { formatBytes, formatSeconds } from './progress.ts';
@@ -6,6 +7,7 @@ interface Output {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 interface RunningStep {
@@ -26,6 +28,11 @@ interface RunningLayer {
 const redrawEveryMs = 100;
 /** Output of a step that goes on is written in portions, so that a long step in CI is seen to live. */
 const flushEveryMs = 5000;
+
+/** Without escape sequences and other control characters, which would move the cursor. */
+function plain(text: string): string {
+  return stripVTControlCharacters(text).replaceAll(/[^\P{Cc}\n\r\t]/gu, '');
+}
 
 /** What is not the user's own step. */
 const internal =
@@ -66,6 +73,8 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
       }
     }
     if (lines.length === 0) return;
+    // What scrolls off the screen can't be drawn over.
+    lines.splice(Math.max(1, (output.rows ?? 24) - 2));
     output.write(`${lines.join('\n')}\n`);
     drawn = lines.length;
   };
@@ -107,7 +116,7 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
     if (!step) return;
     if (event.kind === 'log') {
       step.log += event.text;
-      step.last = step.log.trimEnd().split('\n').at(-1)?.split('\r').at(-1)?.replaceAll('\t', ' ') ?? '';
+      step.last = plain(step.log).trimEnd().split('\n').at(-1)?.split('\r').at(-1)?.replaceAll('\t', ' ') ?? '';
       if (live) {
         step.log = step.log.slice(-4096);
         redraw();

@@ -293,26 +293,26 @@ bases: { "tiny:1": oci:./bases/tiny }
     expect(order).toEqual(['started', 'started', 'done', 'done']);
   });
 
-  it.skipIf(!engine.available || name === 'classic')(
-    'deterministic steps give the same image on a builder that rewrites timestamps',
-    async () => {
-      const files = {
-        ...chainFiles,
-        'base/Dockerfile': 'FROM tiny:1\nRUN echo base > /base && mkdir /d && touch /d/f\n',
-      };
-      const one = await open(files);
-      const first = await one.build();
-      await one.docker('builder', 'prune', '--all', '--force');
-      const other = await open(files);
-      await writeFile(join(other.root, 'unrelated.txt'), 'x');
-      const second = await other.build();
-      const configs = async (project: EngineProject, report: typeof first) =>
-        Promise.all(
-          report.layers.map(
-            async ({ repository, digest }) => (await readSaved(await project.store(), repository, digest)).config,
-          ),
-        );
-      expect(await configs(other, second)).toEqual(await configs(one, first));
-    },
-  );
+  // The classic engine cannot: docs/engines.md says what follows.
+  const rewrites = name === 'current';
+  const onRewriting = rewrites ? it.skipIf(!engine.available) : () => {};
+  onRewriting('deterministic steps give the same image on a builder that rewrites timestamps', async () => {
+    const files = {
+      ...chainFiles,
+      'base/Dockerfile': 'FROM tiny:1\nRUN echo base > /base && mkdir /d && touch /d/f\n',
+    };
+    const one = await open(files);
+    const first = await one.build();
+    await one.docker('builder', 'prune', '--all', '--force');
+    const other = await open(files);
+    await writeFile(join(other.root, 'unrelated.txt'), 'x');
+    const second = await other.build();
+    const configs = async (project: EngineProject, report: typeof first) =>
+      Promise.all(
+        report.layers.map(
+          async ({ repository, digest }) => (await readSaved(await project.store(), repository, digest)).config,
+        ),
+      );
+    expect(await configs(other, second)).toEqual(await configs(one, first));
+  });
 });
