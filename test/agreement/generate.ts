@@ -32,6 +32,7 @@ function blocks(features: Features, id: string): Line[][] {
     [line('ARG LATE=1', 'arg', 'default')],
     [line('RUN --mount=type=bind,source=tools,target=/tools cat /tools/*', 'run', 'bind')],
     [line('RUN --mount=type=bind,source=tools/gen.sh,target=/gen.sh cat /gen.sh', 'run', 'bind')],
+    [line('RUN --mount=type=bind,rw,source=tools,target=/tools touch /tools/new', 'run', 'bind')],
     [line('RUN --mount=target=/ctx ls /ctx', 'run', 'bind', 'whole')],
     [line('RUN --mount=type=cache,id=one,target=/cache : cache', 'run', 'mount-id')],
     [line('RUN --mount=type=secret,id=one,target=/run/secrets/one : secret', 'run', 'mount-id')],
