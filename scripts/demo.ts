@@ -3,7 +3,7 @@
  * changed by one line, rebuilt only where it changed, packed as debs and sent to a "device" as a delta that the
  * device's own Docker loads. `-- --keep` leaves everything to play with.
  */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +39,8 @@ async function imgbuild(
   env: Record<string, string> = {},
 ): Promise<string> {
   say(style.dim(`$ ${[...Object.entries(env).map(([name]) => `${name}=…`), 'imgbuild', ...args].join(' ')}`));
-  const show = (line: string) => say(`  ${line}`);
+  // What the steps themselves print (apt, pip) is left out here; a step that fails shows its last output.
+  const show = (line: string) => (/│ {3}/.test(line) ? undefined : say(`  ${line}`));
   let stdout = '';
   const { exitCode } = await run(process.execPath, [cli, '-C', project, ...args], {
     env: { ...(engine?.env ?? process.env), ...env },
@@ -51,6 +52,14 @@ async function imgbuild(
   });
   if (exitCode !== 0) throw new Error(`imgbuild ${args[0]} ended with exit code ${exitCode}`);
   return stdout;
+}
+
+/** How many layers the next release will build and reuse, as the plan says. */
+async function planned(engine: RunningEngine): Promise<string> {
+  const { stdout } = await run(process.execPath, [cli, '-C', project, 'plan', '--json'], { env: engine.env });
+  const { layers } = JSON.parse(stdout.toString('utf8')) as { layers: { action: 'build' | 'reuse' }[] };
+  const count = (action: string) => layers.filter((layer) => layer.action === action).length;
+  return `${count('build')} built, ${count('reuse')} reused`;
 }
 
 async function docker(engine: RunningEngine, args: string[]): Promise<string> {
@@ -96,7 +105,7 @@ async function ask(device: RunningEngine, image: string, text: string): Promise<
 }
 
 interface ReleaseJson {
-  images: { name: string; digest: string; layers?: { size: number }[] }[];
+  images: { digest: string }[];
 }
 
 async function main(): Promise<void> {
@@ -128,6 +137,7 @@ async function main(): Promise<void> {
 
   chapter('Release 1.0.0: every layer is new');
   await imgbuild(['plan'], builder);
+  const first = await planned(builder);
   await imgbuild(['release', '--version', '1.0.0'], builder);
 
   chapter('The device gets 1.0.0, once, in full');
@@ -145,11 +155,12 @@ async function main(): Promise<void> {
   await docker(builder, ['system', 'prune', '--all', '--force', '--volumes']);
   if (builder.buildx) await docker(builder, ['buildx', 'prune', '--all', '--force']);
   await imgbuild(['plan'], builder);
+  const second = await planned(builder);
 
   chapter('Release 1.1.0: one layer of three is built, on saved parents');
-  const released = Date.now();
+  const begun = Date.now();
   await imgbuild(['release', '--version', '1.1.0'], builder);
-  const releaseSeconds = (Date.now() - released) / 1000;
+  const releaseSeconds = (Date.now() - begun) / 1000;
 
   chapter('A signed delta from 1.0.0 to 1.1.0, loaded by the device');
   const { generateSigningKey } = await import('../src/signing/generate-key.ts');
@@ -163,29 +174,40 @@ async function main(): Promise<void> {
   await imgbuild(['ota', 'apply', delta, '--keyring', keyring, '--state', state], device);
   say(`  the device answers ${JSON.stringify(text)}: ${await ask(device, 'service_runtime:1.1.0', text)}`);
 
-  const store = path.join(project, '.imgbuild/store');
-  const release = JSON.parse(await imgbuild(['release', '--version', '1.1.0', '--json'], builder)) as ReleaseJson;
-  const pulled = fullPull(store, release.images[0]!.digest);
+  const released = path.join(project, '.imgbuild/release/1.1.0');
+  const [whole, changed] = pullSizes(project);
   const deltaSize = statSync(delta).size;
   say(`\n${style.bold('Summary')}`);
   say(
     `  time            ${formatSeconds((Date.now() - started) / 1000)} in all; release 1.1.0 took ${formatSeconds(releaseSeconds)}`,
   );
-  say(`  layers          1.0.0: 3 built; 1.1.0: 1 built, 2 reused`);
+  say(`  layers          1.0.0: ${first}; 1.1.0: ${second}`);
   say(
-    `  to the device   ${formatBytes(deltaSize)} as a delta; a full pull is ${formatBytes(pulled)} (${Math.round(pulled / deltaSize)} times as much)`,
+    `  to the device   ${formatBytes(deltaSize)} as a delta; ${formatBytes(changed)} as a pull onto 1.0.0; ${formatBytes(whole)} as a full pull`,
   );
-  say(`  debs            ${path.join(project, 'dist')}`);
+  say(
+    `  packages        ${readdirSync(released)
+      .filter((file) => file.endsWith('.deb'))
+      .join(', ')}`,
+  );
 }
 
-/** The bytes that a device without the image would pull: its config and all its filesystem layers, as stored. */
-function fullPull(store: string, digest: string): number {
-  const blob = (name: string) => path.join(store, 'blobs/sha256', name.replace('sha256:', ''));
-  const manifest = JSON.parse(readFileSync(blob(digest), 'utf8')) as {
-    config: { size: number };
-    layers: { size: number }[];
+/** The bytes that `docker pull` of 1.1.0 moves: to an empty device, and to one that has 1.0.0. Compressed, as stored. */
+function pullSizes(folder: string): [whole: number, changed: number] {
+  const manifestOf = (version: string) => {
+    const release = JSON.parse(
+      readFileSync(path.join(folder, '.imgbuild/release', version, 'release.json'), 'utf8'),
+    ) as ReleaseJson;
+    const blob = path.join(folder, '.imgbuild/store/blobs/sha256', release.images[0]!.digest.replace('sha256:', ''));
+    return JSON.parse(readFileSync(blob, 'utf8')) as {
+      config: { size: number };
+      layers: { digest: string; size: number }[];
+    };
   };
-  return manifest.layers.reduce((sum, layer) => sum + layer.size, manifest.config.size);
+  const [before, after] = [manifestOf('1.0.0'), manifestOf('1.1.0')];
+  const known = new Set(before.layers.map((layer) => layer.digest));
+  const sum = (layers: { size: number }[]) => layers.reduce((total, layer) => total + layer.size, after.config.size);
+  return [sum(after.layers), sum(after.layers.filter((layer) => !known.has(layer.digest)))];
 }
 
 async function cleanUp(): Promise<void> {

@@ -9,7 +9,7 @@ import zlib
 
 import numpy
 
-WORDS = 256
+WORDS = 2**17
 HAPPY = ["good", "great", "love", "happy", "wonderful", "nice", "best", "fine", "joy", "smile", "thanks", "works"]
 SAD = ["bad", "awful", "hate", "sad", "terrible", "poor", "worst", "broken", "pain", "cry", "sorry", "fails"]
 PLAIN = ["the", "a", "is", "this", "my", "it", "was", "and", "very", "so", "today", "model", "service", "really"]
@@ -20,25 +20,27 @@ def word_index(word):
 
 
 def train():
+    """Only the rows of known words are trained; all others keep their random start, at most a hundredth."""
     random = numpy.random.default_rng(1)
+    words = HAPPY + SAD + PLAIN
     rows, labels = [], []
     for _ in range(4000):
         label = int(random.integers(2))
-        row = numpy.zeros(WORDS)
-        for word in random.choice([SAD, HAPPY][label], 2):
-            row[word_index(word)] += 1
-        for word in random.choice(PLAIN, 4):
-            row[word_index(word)] += 1
+        row = numpy.zeros(len(words))
+        for word in [*random.choice([SAD, HAPPY][label], 2), *random.choice(PLAIN, 4)]:
+            row[words.index(word)] += 1
         rows.append(row)
         labels.append(label)
     inputs, wanted = numpy.array(rows), numpy.eye(2)[labels]
-    weights, bias = numpy.zeros((WORDS, 2)), numpy.zeros(2)
+    trained, bias = numpy.zeros((len(words), 2)), numpy.zeros(2)
     for _ in range(300):
-        scores = numpy.exp(inputs @ weights + bias)
+        scores = numpy.exp(inputs @ trained + bias)
         error = scores / scores.sum(axis=1, keepdims=True) - wanted
-        weights -= 0.5 * inputs.T @ error / len(rows)
+        trained -= 0.5 * inputs.T @ error / len(rows)
         bias -= 0.5 * error.mean(axis=0)
-    return numpy.round(weights, 3).astype("<f4"), numpy.round(bias, 3).astype("<f4")
+    weights = random.integers(-9999, 10000, (WORDS, 2)) / 1_000_000
+    weights[[word_index(word) for word in words]] = numpy.round(trained, 3)
+    return weights.astype("<f4"), numpy.round(bias, 3).astype("<f4")
 
 
 def varint(number):

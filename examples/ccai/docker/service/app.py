@@ -7,13 +7,13 @@ import numpy
 import onnxruntime
 
 LABELS = ["sad", "happy"]
-WORDS = 256
+WORDS = 2**17
 
 session = onnxruntime.InferenceSession("/srv/models/mood/model.onnx", providers=["CPUExecutionProvider"])
 
 
 def features(text):
-    """A bag of words: each word raises one of 256 counters, chosen by its CRC-32, as make_model.py trained them."""
+    """A bag of words: each word raises one of WORDS counters, chosen by its CRC-32, as make_model.py trained them."""
     counts = numpy.zeros((1, WORDS), dtype=numpy.float32)
     for word in text.lower().split():
         counts[0, zlib.crc32(word.strip(".,!?").encode()) % WORDS] += 1
