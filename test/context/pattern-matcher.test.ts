@@ -55,6 +55,9 @@ const table: [patterns: string[], path: string, excluded: boolean][] = [
   [['*', '!a', 'a/b'], 'a/b', true],
   [['*', '!a', 'a/b'], 'a/c', false],
   [['!a', 'a'], 'a', true],
+  // An exception is not looked at before something has matched: what it would say of the folder is not kept.
+  [['**/a', '!*'], 'c/a', true],
+  [['**/a', '!c'], 'c/a', true],
   [['docs', '!docs/**/*.md'], 'docs/x/y.md', false],
   [['./dir/../x/'], 'x', true],
   [['$x(1)+{2}|^'], '$x(1)+{2}|^', true],

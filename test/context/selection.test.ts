@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -126,6 +126,8 @@ describe.each([
       'c/secret/s': 'inner',
     });
     expect(await read(root, ['up', 'abs'], { context: 'c' })).toEqual(['abs', 'secret/s', 'up']);
+    symlinkSync('/secret', join(root, 'c/secret/deep'));
+    expect(await read(root, ['secret/deep/s'], { context: 'c' })).toEqual(['secret/deep', 'secret/s']);
     expect((await open(root, { context: 'c' })).missing([copy('../secret/nope')])).toHaveLength(1);
   });
 
