@@ -47,7 +47,7 @@ export async function readSavedArchive(
       links.set(name, type === 'link' ? linkName : join(name, '..', linkName));
     } else if (type !== 'file') {
       continue;
-    } else if (isLayer(entry)) {
+    } else if (name !== `blobs/sha256/${hexOf(id)}` && isLayer(entry)) {
       const at = placeInKnown(name, parts, knownIds, knownChain);
       if (at !== undefined) passed.set(name, at);
       else layers.set(name, await compress(entry, blobs));
