@@ -9,6 +9,7 @@ import { connectEngine, type DockerEngine } from '../../src/image-source/docker-
 import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { runChecked } from '../../src/process/run.ts';
+import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { silent } from '../../src/progress.ts';
 import {
   noise,
@@ -243,6 +244,120 @@ for (const which of ['classic', 'current'] as const) {
         await expect(apply(path)).rejects.toThrow(/has no image sha256:[0-9a-f]{64}, from which it starts/);
         expect(await engine.inspect(`${app}:2`)).toBeUndefined();
         expect(existsSync(join(folder, 'state/app/current'))).toBe(false);
+      });
+
+      test('a signature is asked for; nothing is loaded without a good one', async () => {
+        const parts = layers(base());
+        await load(asLoaded, [parts.base, parts.old], {}, `${app}:1`);
+        writeOciArchive(join(folder, 'old.tar'), [parts.base, parts.old]);
+        writeOciArchive(join(folder, 'new.tar'), [parts.base, parts.new], { reference: `${app}:2` });
+        const path = await deltaBetween('oci-archive:old.tar', 'oci-archive:new.tar');
+        const keyring = join(folder, 'keys.asc');
+        writeFileSync(keyring, (await generateSigningKey('Someone')).publicKey);
+        const request = { path, engine, state: join(folder, 'state'), progress: silent, signal };
+        await expect(applyBundle({ ...request, trust: { keyring } })).rejects.toThrow(/it is not signed/);
+        expect(await engine.inspect(`${app}:2`)).toBeUndefined();
+        expect(existsSync(join(folder, 'state'))).toBe(false);
+      });
+
+      test('a failing load, an image that is not what it should be, an interrupt: the old state, and nothing is left', async () => {
+        const parts = layers(base());
+        await load(asLoaded, [parts.base, parts.old], {}, `${app}:1`);
+        writeOciArchive(join(folder, 'old.tar'), [parts.base, parts.old]);
+        const target = writeOciArchive(join(folder, 'new.tar'), [parts.base, parts.new], { reference: `${app}:2` });
+        const path = await deltaBetween('oci-archive:old.tar', 'oci-archive:new.tar');
+        const request = { path, trust: 'anyone' as const, state: join(folder, 'state'), progress: silent, signal };
+        const expectOld = async () => {
+          expect(await engine.inspect(`${app}:2`)).toBeUndefined();
+          expect((await engine.inspect(`${app}:1`))?.diffIds).toHaveLength(2);
+          expect(existsSync(join(folder, 'state', app.split('/').at(-1)!, 'current'))).toBe(false);
+          const left = readdirSync(join(folder, 'state', 'app'));
+          expect(left.filter((name) => name.startsWith('.imgbuild'))).toEqual([]);
+        };
+        // Docker takes the archive and keeps nothing of it.
+        const deaf = { ...engine, load: async () => ['Loaded image'] };
+        await expect(applyBundle({ ...request, engine: deaf })).rejects.toThrow(
+          /has no image sha256:[0-9a-f]{64} afterwards/,
+        );
+        await expectOld();
+        // The last byte of the archive's last filesystem layer is another one.
+        const damaging: DockerEngine = {
+          ...engine,
+          load: (archive, aborted) =>
+            engine.load(
+              (async function* () {
+                for await (const chunk of archive) {
+                  const at = chunk.indexOf('new\n');
+                  yield at < 0
+                    ? chunk
+                    : Buffer.concat([chunk.subarray(0, at), Buffer.from('NEW\n'), chunk.subarray(at + 4)]);
+                }
+              })(),
+              aborted,
+            ),
+        };
+        await expect(applyBundle({ ...request, engine: damaging })).rejects.toThrow(/loading/);
+        await expectOld();
+        const controller = new AbortController();
+        const stopping: DockerEngine = {
+          ...engine,
+          load: (archive, aborted) =>
+            engine.load(
+              (async function* () {
+                for await (const chunk of archive) {
+                  yield chunk;
+                  controller.abort(new Error('stopped'));
+                }
+              })(),
+              aborted,
+            ),
+        };
+        await expect(applyBundle({ ...request, engine: stopping, signal: controller.signal })).rejects.toThrow(
+          'stopped',
+        );
+        await expectOld();
+        await apply(path);
+        await expectUpdated(target, `${app}:2`);
+      });
+
+      test('two images in one bundle, and `current` moves once', async () => {
+        const parts = layers(base());
+        const other = sampleTar([{ name: 'other', bytes: noise(90_000, 'other') }]);
+        const otherNew = sampleTar([{ name: 'other.2', bytes: noise(90_000, 'other') }]);
+        await load(asLoaded, [parts.base, parts.old], {}, `${app}:1`);
+        await load(asLoaded, [parts.base, other], {}, `${unique}/second:1`);
+        const write = (name: string, tars: Buffer[], reference: string) =>
+          writeOciArchive(join(folder, name), tars, { reference });
+        write('a1', [parts.base, parts.old], `${app}:1`);
+        write('b1', [parts.base, other], `${unique}/second:1`);
+        const targets = [
+          write('a2', [parts.base, parts.new], `${app}:2`),
+          write('b2', [parts.base, otherNew], `${unique}/second:2`),
+        ];
+        const set = async (version: string) => {
+          const images = await Promise.all(
+            [`a${version}`, `b${version}`].map(
+              async (name) => (await openImages(`oci-archive:${name}`, openOptions())).images[0]!,
+            ),
+          );
+          return {
+            name: version,
+            version,
+            images,
+            close: async () => void (await Promise.all(images.map((image) => image.close()))),
+          };
+        };
+        const [from, to] = [await set('1'), await set('2')];
+        const path = join(folder, 'two.ota.tar');
+        await makeDelta({ from, to, output: path, name: 'two', progress: silent, signal });
+        await from.close();
+        await to.close();
+        const applied = await apply(path);
+        expect(applied.images.map(({ reference }) => reference)).toEqual([`${app}:2`, `${unique}/second:2`]);
+        await expectUpdated(targets[0]!, `${app}:2`);
+        await expectUpdated(targets[1]!, `${unique}/second:2`);
+        const current = JSON.parse(readFileSync(join(folder, 'state/two/current'), 'utf8'));
+        expect(Object.keys(current.images)).toEqual([app, `${unique}/second`]);
       });
 
       test('a foreign delta, made by the public tool', async () => {
