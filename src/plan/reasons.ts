@@ -132,6 +132,12 @@ function valueReasons<K extends Input['kind']>(
   });
 }
 
+/** A new default in an ARG's own instruction is told by the ARG's value: `ARG ONNXRUNTIME: 1.20.1 → 1.21.0`. */
+function isDefaultOf({ from, to }: Reason, names: ReadonlySet<string | undefined>): boolean {
+  const name = /^ARG (\w+)/.exec(to ?? '')?.[1];
+  return name !== undefined && names.has(name) && from?.split('=')[0] === to?.split('=')[0];
+}
+
 /**
  * What differs between two input lists of a layer, named so that a person knows at once. What the layer itself
  * changed comes first, what came from below last. `originOf` turns a path in the context into one of the repository.
@@ -141,10 +147,12 @@ export function reasonsBetween(
   after: readonly Input[],
   originOf: (path: string) => string,
 ): Reason[] {
+  const args = argReasons(before, after);
+  const told = new Set(args.map((reason) => reason.name));
   return [
     ...fileReasons(before, after, originOf),
-    ...instructionReasons(before, after),
-    ...argReasons(before, after),
+    ...instructionReasons(before, after).filter((reason) => !isDefaultOf(reason, told)),
+    ...args,
     ...valueReasons(
       before,
       after,

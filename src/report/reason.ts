@@ -11,11 +11,25 @@ function valueText(value: string | null | undefined): string {
   return value === null || value === undefined ? '(unset)' : shorten(shortDigest(value), 40);
 }
 
+/**
+ * What two texts differ in, with the word before it: of two long RUN lines only the end of one may differ, and that is
+ * what a reader looks for. The instruction's name stays in front.
+ */
+function differing(from: string, to: string): [string, string] {
+  let same = 0;
+  while (same < Math.min(from.length, to.length) && from[same] === to[same]) same += 1;
+  const start = from.slice(0, same).lastIndexOf(' ', same - 2) + 1;
+  const name = from.indexOf(' ') + 1;
+  if (start <= name || name > same) return [shorten(from, 40), shorten(to, 40)];
+  const front = `${from.slice(0, name)}… `;
+  return [front + shorten(from.slice(start), 40), `… ${shorten(to.slice(start), 40)}`];
+}
+
 function instructionText({ name, from, to }: Reason): string {
   const of = name === undefined ? '' : `${name}: `;
   if (from == null) return `${of}${shorten(to ?? '')} added`;
   if (to == null) return `${of}${shorten(from)} removed`;
-  return `${of}${shorten(from, 40)} → ${shorten(to, 40)}`;
+  return of + differing(from.replaceAll(/\s+/g, ' '), to.replaceAll(/\s+/g, ' ')).join(' → ');
 }
 
 /** One reason in the words of the people who read plans: "docker/service/app.py changed", "ARG OPENVINO: y → n". */

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -29,7 +38,11 @@ describe('what changes nothing is reused', () => {
 
   test('a comment in a Dockerfile, a blank line, another line break inside an instruction', async () => {
     const folder = await saved();
-    edit(folder, 'docker/engine/Dockerfile', (text) => `# why\n${text.replace('RUN install', '\nRUN \\\n  # how\n  install')}`);
+    edit(
+      folder,
+      'docker/engine/Dockerfile',
+      (text) => `# why\n${text.replace('RUN install', '\nRUN \\\n  # how\n  install')}`,
+    );
     expect(await outcomes(folder)).toEqual(allReused);
   });
 
@@ -81,7 +94,11 @@ describe('what changes is built, and what stands on it', () => {
   test('CCAI example 2: only the service changed', async () => {
     const folder = await saved();
     appendFileSync(path.join(folder, 'docker/service/app.py'), '# more\n');
-    expect(await outcomes(folder)).toEqual(['base reuse', 'engine reuse', 'service build: file-changed docker/service/app.py']);
+    expect(await outcomes(folder)).toEqual([
+      'base reuse',
+      'engine reuse',
+      'service build: file-changed docker/service/app.py',
+    ]);
   });
 
   test('CCAI example 3: the engine and the service changed', async () => {
@@ -146,7 +163,11 @@ describe('what changes is built, and what stands on it', () => {
   test('another image under the fingerprint of a parent', async () => {
     const folder = await saved();
     const { project, builds } = await plan(folder, { force: ['engine'] });
-    expect(builds.map(({ planned }) => planned.reasons.map(({ kind }) => kind))).toEqual([[], ['forced'], ['parent-changed']]);
+    expect(builds.map(({ planned }) => planned.reasons.map(({ kind }) => kind))).toEqual([
+      [],
+      ['forced'],
+      ['parent-changed'],
+    ]);
     const engine = builds[1]!;
     const { saveLayer } = await import('../../src/store/saved-layer.ts');
     const bytes = (await project.store.getManifest('service_runtime_base', `fp-${builds[0]!.planned.fingerprint}`))!;
@@ -166,7 +187,10 @@ describe('what changes is built, and what stands on it', () => {
 describe('what a target does not need', () => {
   const staged = {
     ...chain,
-    'imgbuild.yaml': chain['imgbuild.yaml']!.replace('image: service_runtime,', 'image: service_runtime, target: runtime,'),
+    'imgbuild.yaml': chain['imgbuild.yaml']!.replace(
+      'image: service_runtime,',
+      'image: service_runtime, target: runtime,',
+    ),
     'docker/service/Dockerfile': [
       'FROM debian:12 AS docs',
       'COPY docs /docs',
@@ -182,7 +206,9 @@ describe('what a target does not need', () => {
   test('two stages skipped by target: edits there rebuild nothing', async () => {
     const folder = await saved(staged);
     writeTree(folder, { 'docker/service/docs/index.md': 'other\n' });
-    edit(folder, 'docker/service/Dockerfile', (text) => text.replace('RUN site', 'RUN site --all').replace('/docs\n', '/elsewhere\n'));
+    edit(folder, 'docker/service/Dockerfile', (text) =>
+      text.replace('RUN site', 'RUN site --all').replace('/docs\n', '/elsewhere\n'),
+    );
     expect(await outcomes(folder)).toEqual(allReused);
   });
 

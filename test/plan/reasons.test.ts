@@ -43,6 +43,19 @@ describe('reasons by name', () => {
     expect(words(change(before[3]!, { kind: 'instruction', stage: 0, seq: 1, text: 'RUN make all' }))).toEqual([
       'RUN make → RUN make all',
     ]));
+  test('a new default of an ARG is told once', () => {
+    const declared = (value: string): Input[] => [
+      { kind: 'instruction', stage: 0, seq: 2, text: `ARG VERSION=${value}` },
+      { kind: 'arg', stage: 0, name: 'VERSION', value },
+    ];
+    const reasons = reasonsBetween(declared('1'), declared('2'), (path) => path);
+    expect(reasons.map(describeReason)).toEqual(['ARG VERSION: 1 → 2']);
+  });
+  test('of two long instructions what differs is shown', () => {
+    const long = 'RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-pip';
+    const reason = { kind: 'instruction-changed', from: long, to: `${long} libgomp1` } as const;
+    expect(describeReason(reason)).toBe('RUN … python3-pip → … python3-pip libgomp1');
+  });
   test('a base that moved', () =>
     expect(
       words(change(before[7]!, { kind: 'base', reference: 'ubuntu:22.04', digest: `sha256:${'2'.repeat(64)}` })),

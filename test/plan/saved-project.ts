@@ -7,6 +7,7 @@ import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { mediaType } from '../../src/oci/media-type.ts';
 import { openProject } from '../../src/project/open.ts';
 import { planProject, type ProjectPlanOptions } from '../../src/project/plan.ts';
+import { silent } from '../../src/progress.ts';
 import type { LayerStore } from '../../src/store/layer-store.ts';
 import { saveLayer } from '../../src/store/saved-layer.ts';
 
@@ -57,7 +58,7 @@ export function newRepository(tree: Tree = chain): string {
 
 export async function plan(folder: string, options: Partial<ProjectPlanOptions> = {}) {
   const project = await openProject({ directory: folder });
-  const planned = await planProject(project, { layers: [], force: [], frozen: true, ...options });
+  const planned = await planProject(project, { layers: [], force: [], frozen: true, progress: silent, ...options });
   return { project, ...planned };
 }
 
