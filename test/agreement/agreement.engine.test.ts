@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Input } from '../../src/plan/input.ts';
 import { judge, type Disagreement } from './judge.ts';
 import { observeHistory, type Observation } from './observe.ts';
-import { editKinds, observeEdits, prepare, runAgreement, type Comparable } from './run.ts';
+import { prepare, runAgreement, type Comparable } from './run.ts';
 import { beyondBuildKit, doubled, scenarioWorld, told, type Scenario } from './scenarios.ts';
 
 /** Edits in the sample that every run of the tests makes; `npm run soak -- agreement` makes hundreds. */
@@ -31,13 +31,6 @@ describe.each(['current', 'classic'] as const)('the fingerprint and the BuildKit
       expect(run.built).toBeGreaterThan(sample[name] / 6);
     },
   );
-
-  test.skipIf(!engine.available)('agree over COPY --parents', async ({ skip }) => {
-    skip(!comparable.features.parents, 'the engine does not know COPY --parents without a # syntax line');
-    const kinds = editKinds.filter((kind) => /--parents|file|folder|content/.test(kind));
-    const { observations } = await observeEdits(comparable, { seed: 2, count: 20, kinds });
-    expect(texts(judge(observations).disagreements)).toEqual([]);
-  });
 });
 
 describe('a fingerprint that leaves out a kind of input', () => {
