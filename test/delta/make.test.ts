@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { installPackages } from '../../scripts/support/apt.ts';
 import { openBundle } from '../../src/delta/bundle/read.ts';
 import { inspectBundle } from '../../src/delta/inspect.ts';
 import { makeDelta, type DeltaReport, type DeltaRequest } from '../../src/delta/make.ts';
@@ -338,6 +339,7 @@ describe('signatures', () => {
   });
 
   test('gpgv accepts it with the exported key', async () => {
+    await installPackages(['gpgv'], () => {});
     put('old.tar', [base, app]);
     put('new.tar', [base, newApp]);
     const key = await generateSigningKey('Right <r@example.com>');
