@@ -73,7 +73,8 @@ describe.each(['classic', 'current'] as const)('an interrupted build on the %s e
     });
     child.stdout.resume();
     child.stdin.end();
-    await child.exited;
+    const exitCode = await child.exited;
+    expect(exitCode, child.stderr()).toBe(137);
     const report = await project.build();
     expect(report.layers[0]!.outcome).toBe('reused');
     for (const { repository, digest } of report.layers) await readSaved(await project.store(), repository, digest);
