@@ -18,7 +18,7 @@ await runAction(async (context) => {
   const layers = serviceLayers(project.config, only);
   const { signal, progress } = context;
   const plan =
-    layers.length === 0 ? undefined : await planProject(project, { layers, force: [], frozen: true, signal });
+    layers.length === 0 ? undefined : await planProject(project, { layers, force: [], frozen: true, progress, signal });
   const images = plan === undefined ? [] : await savedImages(project, plan.plan, layers, version);
   const directory = path.resolve(context.directory, requiredInput('output'));
   const sourceDate = sourceDateOf(process.env);

@@ -18,6 +18,7 @@ await runAction(async (context) => {
     frozen: flagInput('frozen'),
     builder: textInput('builder'),
     env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
+    progress: context.progress,
     signal: context.signal,
   };
   const options = { readOnly: flagInput('read-only'), platform: platformInput('platform') };

@@ -17,7 +17,7 @@ await runAction(async (context) => {
   const request = { layers: namesInput('layers'), force: namesInput('force'), frozen: flagInput('frozen') };
   const project = await openProject(context);
   if (flagInput('cache')) await restoreHashCache(project.config.root, context.workspace);
-  const { plan } = await planProject(project, { ...request, signal: context.signal });
+  const { plan } = await planProject(project, { ...request, progress: context.progress, signal: context.signal });
 
   await mkdir(context.temporary, { recursive: true });
   const file = path.join(context.temporary, 'imgbuild-plan.json');

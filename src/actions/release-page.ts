@@ -3,7 +3,6 @@ import { openAsBlob } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Failure } from '../failure.ts';
-import type { ActionContext } from './action.ts';
 
 export interface ReleasePageRequest {
   /** Without `v`. */
@@ -12,7 +11,7 @@ export interface ReleasePageRequest {
   body: string;
   /** Its files become the page's. */
   directory: string;
-  context: ActionContext;
+  token: string | undefined;
 }
 
 /** GitHub takes no larger file, and its release artifact takes the rest. In bytes. */
@@ -25,8 +24,7 @@ const internal = new Set(['subjects.txt']);
  * Makes the page of a release under Releases of the repository, or completes one that a former run began: a draft until
  * all files are there, so that nobody sees half of it. A published page keeps its text and files. Returns its address.
  */
-export async function publishReleasePage({ version, body, directory, context }: ReleasePageRequest): Promise<string> {
-  const { token } = context;
+export async function publishReleasePage({ version, body, directory, token }: ReleasePageRequest): Promise<string> {
   if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or release-page false');
   const { getOctokit } = await import('@actions/github');
   const [owner, repo] = (process.env.GITHUB_REPOSITORY ?? '').split('/') as [string, string];

@@ -58,6 +58,11 @@ await runAction(async (context) => {
   core.setOutput('directory', made.directory);
   await context.summary(page);
   if (!withPage) return;
-  const address = await publishReleasePage({ version: made.version, body: page, directory: made.directory, context });
+  const address = await publishReleasePage({
+    version: made.version,
+    body: page,
+    directory: made.directory,
+    token: context.token,
+  });
   core.setOutput('page', address);
 });

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { publishReleasePage } from '../../src/actions/release-page.ts';
+import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
+
+const token = 'ghs_release-page-token';
+const delta = Buffer.alloc(300_000, 'delta');
+
+let api: GitHubApi;
+let directory: string;
+// The client reads the address once, when it is loaded.
+beforeAll(async () => {
+  api = await startGitHubApi(token);
+});
+afterAll(() => api.close());
+beforeEach(() => {
+  api.pages.length = 0;
+  api.requests.length = 0;
+  api.failUploads = 0;
+  directory = mkdtempSync(path.join(tmpdir(), 'imgbuild-page-'));
+  writeFileSync(path.join(directory, 'a.ota.tar'), delta);
+  writeFileSync(path.join(directory, 'release.json'), '{}\n');
+  writeFileSync(path.join(directory, 'subjects.txt'), 'for the workflow alone\n');
+  vi.stubEnv('GITHUB_API_URL', api.url);
+  vi.stubEnv('GITHUB_REPOSITORY', 'acme/app');
+  vi.stubEnv('GITHUB_SHA', 'a'.repeat(40));
+  vi.stubEnv('GITHUB_REF_TYPE', 'branch');
+  vi.stubEnv('GITHUB_REF_NAME', 'main');
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const publish = (version: string, given: string | undefined = token) =>
+  publishReleasePage({ version, body: `what is in ${version}`, directory, token: given });
+
+test('the page is a draft until all files are there', async () => {
+  const address = await publish('1.2.0');
+  expect(address).toBe('https://github.com/acme/app/releases/tag/v1.2.0');
+  expect(api.pages).toMatchObject([
+    { tag_name: 'v1.2.0', name: '1.2.0', body: 'what is in 1.2.0', draft: false, prerelease: false },
+  ]);
+  const sha256 = createHash('sha256').update(delta).digest('hex');
+  expect(api.pages[0]!.assets).toMatchObject([
+    { name: 'a.ota.tar', size: delta.length, sha256 },
+    { name: 'release.json' },
+  ]);
+  expect(api.requests.map((line) => line.split(' ')[0])).toEqual(['GET', 'POST', 'GET', 'POST', 'POST', 'PATCH']);
+});
+
+test('a run that broke off leaves a draft, and the next one completes it', async () => {
+  api.failUploads = 1;
+  await expect(publish('1.2.0')).rejects.toMatchObject({
+    because: expect.stringContaining('GitHub answered 502') as string,
+    fix: expect.stringContaining('run the job again') as string,
+  });
+  expect(api.pages).toMatchObject([{ draft: true, assets: [] }]);
+  await publish('1.2.0');
+  expect(api.pages).toHaveLength(1);
+  expect(api.pages[0]).toMatchObject({ draft: false });
+  expect(api.pages[0]!.assets).toHaveLength(2);
+});
+
+test('a file of another build in a draft is replaced, the same one is not sent again', async () => {
+  api.failUploads = 1;
+  await publish('1.2.0').catch(() => {});
+  api.pages[0]!.assets.push({ id: 90, name: 'a.ota.tar', size: 5, state: 'uploaded', sha256: '' });
+  api.pages[0]!.assets.push({ id: 91, name: 'release.json', size: 3, state: 'uploaded', sha256: 'kept' });
+  await publish('1.2.0');
+  expect(api.pages[0]!.assets).toMatchObject([
+    { name: 'release.json', sha256: 'kept' },
+    { name: 'a.ota.tar', size: delta.length },
+  ]);
+});
+
+test('a published page stays as it is', async () => {
+  await publish('1.2.0');
+  const before = JSON.stringify(api.pages);
+  writeFileSync(path.join(directory, 'release.json'), '{ }\n');
+  await publish('1.2.0');
+  expect(JSON.stringify(api.pages)).toBe(before);
+});
+
+test('a pre-release is marked as one, and the tag that started the workflow is used', async () => {
+  vi.stubEnv('GITHUB_REF_TYPE', 'tag');
+  vi.stubEnv('GITHUB_REF_NAME', '1.3.0-rc.1');
+  await publish('1.3.0-rc.1');
+  expect(api.pages).toMatchObject([{ tag_name: '1.3.0-rc.1', prerelease: true }]);
+});
+
+test('a token without rights is told which right is missing', async () => {
+  vi.stubEnv('GITHUB_REPOSITORY', 'acme/other');
+  await expect(publish('1.2.0')).rejects.toMatchObject({ fix: 'give the job the permission `contents: write`' });
+});
+
+test('an interface that does not answer is not called an answer', async () => {
+  await api.close();
+  await expect(publish('1.2.0')).rejects.toMatchObject({ because: expect.not.stringContaining('answered') as string });
+});

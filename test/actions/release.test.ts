@@ -1,0 +1,69 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
+
+let workspace: string;
+const results: ActionResult[] = [];
+beforeEach(() => {
+  workspace = mkdtempSync(path.join(tmpdir(), 'imgbuild-workspace-'));
+  cpSync(path.resolve(import.meta.dirname, '../workflows/consumer'), workspace, { recursive: true });
+});
+afterEach(() => {
+  for (const result of results.splice(0)) removeJob(result);
+  rmSync(workspace, { recursive: true, force: true });
+});
+
+async function run(name: string, inputs: Record<string, string>, env = {}): Promise<ActionResult> {
+  const result = await runAction(name, workspace, inputs, env);
+  results.push(result);
+  return result;
+}
+
+test('a dry run of a release says what would happen and changes nothing', async () => {
+  const { exitCode, outputs, summary, log } = await run('release', { version: 'v1.0.0', 'dry-run': 'true' });
+  expect(exitCode, log).toBe(0);
+  expect(outputs).toEqual({ version: '1.0.0', previous: '', outcome: 'dry-run' });
+  expect(summary).toContain('### 3 of 3 layers to build');
+  expect(log).toMatch(/would release 1\.0\.0: \S*greeter:1\.0\.0, /);
+  expect(existsSync(path.join(workspace, '.imgbuild/store/index.json'))).toBe(false);
+  expect(existsSync(path.join(workspace, 'release'))).toBe(false);
+});
+
+test('the version is that of the tag which started the workflow', async () => {
+  const env = { GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'v2.1.0' };
+  expect((await run('release', { 'dry-run': 'true' }, env)).outputs.version).toBe('2.1.0');
+});
+
+test('without a version and a tag the input is named', async () => {
+  const { exitCode, annotations } = await run('release', { 'dry-run': 'true' });
+  expect(exitCode).toBe(1);
+  expect(annotations[0]!.properties.title).toBe('reading the input version');
+});
+
+test('tags are not put on what is not built', async () => {
+  const { exitCode, annotations } = await run('push-images', { tags: 'nightly' });
+  expect(exitCode).toBe(1);
+  expect(annotations[0]!.message).toContain('it is not saved as it is declared now');
+});
+
+test('packages of files need no image', async () => {
+  const { exitCode, outputs, log } = await run('build-debs', { version: '1.0.0', output: 'out' });
+  expect(exitCode, log).toBe(0);
+  expect(outputs['has-packages']).toBe('true');
+  expect(readdirSync(path.join(workspace, 'out'))).toEqual(['greeter-host_1.0.0_all.deb']);
+  expect(JSON.parse(outputs.packages!)).toMatchObject([{ name: 'greeter-host', file: 'greeter-host_1.0.0_all.deb' }]);
+});
+
+test('a delta without a key is refused unless it is allowed', async () => {
+  const { exitCode, annotations } = await run('ota-diff', { from: '1.0.0', to: '1.1.0' });
+  expect(exitCode).toBe(1);
+  expect(annotations[0]!.message).toContain('there is no key');
+});
+
+test('build-layer for a platform that no layer has names the layers that there are', async () => {
+  const { exitCode, log } = await run('build-layer', { platform: 'linux/riscv64', layers: 'clock' });
+  expect(exitCode).toBe(1);
+  expect(log).toContain('clock');
+});
