@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../context/temporary-folder.ts';
+import { isBuilderArg } from '../dockerfile/analyse.ts';
 import type { BuildEvent, BuildRequest, BuiltImage, Engine } from '../engine/engine.ts';
 import { parseImageConfig } from '../engine/image-config.ts';
 import { blobFile } from '../engine/oci-folder.ts';
@@ -112,11 +113,11 @@ function fromStage(build: PlannedBuild, reference: string): boolean {
   );
 }
 
-/** Only those that the Dockerfile declares: others reach no layer, and builders warn of them. */
+/** Only those that the Dockerfile declares, and the builder's own: others reach no layer, and builders warn of them. */
 function declaredArgs({ inputs }: PlannedBuild): Record<string, string> {
   const declared = new Set(inputs.analysis.declaredArgs);
   return Object.fromEntries(
-    Object.entries(inputs.link.args).filter(([name]) => declared.has(name) || name.startsWith('BUILDKIT_')),
+    Object.entries(inputs.link.args).filter(([name]) => declared.has(name) || isBuilderArg(name)),
   );
 }
 

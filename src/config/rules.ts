@@ -1,5 +1,5 @@
 import type { Failure } from '../failure.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
+import { formatReference, normalReference, parseReference } from '../oci/reference.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { wrongAt } from './issues.ts';
 import type { LayerSketch } from './sketch.ts';
@@ -33,7 +33,7 @@ function imageRules(layers: LayerSketch[], source: YamlSource, file: string): Fa
     failures.push(wrongAt(file, at, because, 'give one of them another name or tag'));
   }
   for (const base of Object.keys(mapAt(source.data, 'bases'))) {
-    const reference = normalised(base);
+    const reference = normalReference(base);
     const layer = reference === undefined ? undefined : taken.get(reference);
     if (layer === undefined) continue;
     const because = `${base} is the image of layer ${layer}: it is built here, not taken from elsewhere`;
@@ -101,12 +101,4 @@ function cyclesOf(layers: LayerSketch[]): string[][] {
 function mapAt(data: unknown, name: string): Record<string, unknown> {
   const value = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[name] : undefined;
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
-}
-
-function normalised(reference: string): string | undefined {
-  try {
-    return formatReference(parseReference(reference));
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Input } from '../plan/input.ts';
 import type { Analysis, AnalysisOptions, FileSelection, ImageTraits } from './analysis.ts';
 import { heredocOf } from './heredoc.ts';
-import { imageUses } from './images.ts';
+import { imageUses, triggersOfStage } from './images.ts';
 import {
   flagSet,
   flagValue,
@@ -19,7 +19,7 @@ import { remoteSource } from './remote.ts';
 import { argPair, readStages, reject, type StageOptions, type Stages } from './stages.ts';
 import { copyOf, evaluate, noTraits, setVariable, variablesOf, type Variables, type Word } from './variables.ts';
 
-export { imageReferences } from './images.ts';
+export { imageReferences, triggersOfImage } from './images.ts';
 
 /** Flags whose meaning is known here; another one may change what is read. */
 const knownFlags: Record<string, readonly string[]> = {
@@ -29,6 +29,11 @@ const knownFlags: Record<string, readonly string[]> = {
 };
 /** Frontends that read Dockerfiles as BuildKit's own does. */
 const dockerfileFrontend = /(^|\/)docker\/dockerfile(-upstream)?(:|@|$)/;
+
+/** Args for the builder itself, which no ARG declares: another frontend, the steps' host name, … */
+export function isBuilderArg(name: string): boolean {
+  return name.startsWith('BUILDKIT_');
+}
 
 /** What building the target reads. Throws a Failure where BuildKit would refuse the Dockerfile too. */
 export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analysis {
@@ -60,9 +65,9 @@ function directiveInputs(dockerfile: Dockerfile, options: StageOptions): Input[]
   const inputs = dockerfile.directives.flatMap(({ name, value }): Input[] =>
     name === 'check' ? [] : [{ kind: 'directive', name, value }],
   );
-  // This build arg is for the builder itself: it replaces the `# syntax` line.
-  const replaced = options.args['BUILDKIT_SYNTAX'];
-  if (replaced !== undefined) inputs.push({ kind: 'arg', stage: 'global', name: 'BUILDKIT_SYNTAX', value: replaced });
+  for (const [name, value] of Object.entries(options.args)) {
+    if (isBuilderArg(name)) inputs.push({ kind: 'arg', stage: 'global', name, value });
+  }
   return inputs;
 }
 
@@ -124,9 +129,7 @@ class Reader {
 
   traits(target: Stages['target']): ImageTraits {
     const { image, workdir } = this.#after.get(target.index)!;
-    const onbuild = target.instructions.flatMap((instruction) =>
-      instruction.operands.form === 'trigger' ? triggerText(instruction.operands.instruction) : [],
-    );
+    const onbuild = triggersOfStage(target);
     const env = [...image].map(([name, value]) => `${name}=${value}`);
     return { env, ...(workdir === undefined ? {} : { workdir }), onbuild };
   }
@@ -269,11 +272,4 @@ class Reader {
 /** As BuildKit cleans a source: from the context's root, `..` cannot leave it. `.` is the root. */
 function contextPath(source: string): string {
   return path.posix.join('/', source).replace(/^\/+|\/+$/g, '') || '.';
-}
-
-/** An ONBUILD trigger as a child reads it. */
-function triggerText(instruction: Instruction): string {
-  const text = instructionText(instruction, ({ value }) => value);
-  const bodies = instruction.heredocs.map(({ name, body }) => `\n${body}${name}`);
-  return [text, ...bodies].join('');
 }

@@ -1,21 +1,32 @@
 import { samePlatform } from '../oci/platform.ts';
-import type { ImageUse } from './analysis.ts';
-import { wordsOf } from './instruction.ts';
+import type { AnalysisOptions, ImageUse } from './analysis.ts';
+import { instructionText, wordsOf, type Instruction } from './instruction.ts';
 import { neededStages, type NeededStage } from './needed.ts';
 import type { Dockerfile } from './parse.ts';
-import { readStages, type StageOptions } from './stages.ts';
+import { readStages, type Stage, type StageOptions } from './stages.ts';
 
 /**
- * The images outside the Dockerfile that the target's stages use, as far as the Dockerfile alone tells: ONBUILD
- * triggers of images may use more. Each reference once for every way and platform. Throws a Failure.
+ * The images outside the Dockerfile that the target's stages use. ONBUILD triggers of images that `traitsOf` does not
+ * know may use more. Each reference once for every way and platform. Throws a Failure.
  */
-export function imageReferences(dockerfile: Dockerfile, options: StageOptions): ImageUse[] {
+export function imageReferences(dockerfile: Dockerfile, options: AnalysisOptions): ImageUse[] {
   const stages = readStages(dockerfile, options);
-  return imageUses(
-    dockerfile,
-    neededStages(dockerfile, stages, () => undefined),
-    options,
-  );
+  return imageUses(dockerfile, neededStages(dockerfile, stages, options.traitsOf), options);
+}
+
+/** The ONBUILD triggers of the image that the target makes, as its children read them. Throws a Failure. */
+export function triggersOfImage(dockerfile: Dockerfile, options: StageOptions): string[] {
+  return triggersOfStage(readStages(dockerfile, options).target);
+}
+
+export function triggersOfStage({ instructions }: Stage): string[] {
+  return instructions.flatMap(({ operands }) => (operands.form === 'trigger' ? triggerText(operands.instruction) : []));
+}
+
+function triggerText(instruction: Instruction): string {
+  const text = instructionText(instruction, ({ value }) => value);
+  const bodies = instruction.heredocs.map(({ name, body }) => `\n${body}${name}`);
+  return [text, ...bodies].join('');
 }
 
 export function imageUses(dockerfile: Dockerfile, needed: readonly NeededStage[], options: StageOptions): ImageUse[] {

@@ -61,6 +61,15 @@ export function parseReference(text: string): ImageReference {
   return reference;
 }
 
+/** What formatReference makes of a text; undefined where it is no image reference. */
+export function normalReference(text: string): string | undefined {
+  try {
+    return formatReference(parseReference(text));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The whole form, registry included: equal strings name the same image. */
 export function formatReference(reference: ImageReference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;

@@ -133,7 +133,7 @@ describe('images', () => {
 
   test('are known before any base is', () => {
     const dockerfile = parseDockerfile('ARG V=1\nFROM a:$V\nCOPY $FROM_BASE /x\nCOPY --from=b / /', 'Dockerfile');
-    const { traitsOf: _none, ...options } = defaults;
+    const options = { ...defaults, traitsOf: () => undefined };
     expect(imageReferences(dockerfile, options).map(({ reference }) => reference)).toEqual(['a:1', 'b']);
   });
 
@@ -156,6 +156,14 @@ ENV J=$JOBS
 FROM one
 ARG OTHER=x
 `;
+
+  test("the builder's own count though no ARG declares them", () => {
+    const given = { BUILDKIT_SANDBOX_HOSTNAME: 'x', BUILDKIT_SYNTAX: 'docker/dockerfile:1.7', OTHER: 'y' };
+    expect(args(read('FROM a', { args: given }))).toEqual({
+      'global BUILDKIT_SANDBOX_HOSTNAME': 'x',
+      'global BUILDKIT_SYNTAX': 'docker/dockerfile:1.7',
+    });
+  });
 
   test('global ones count where a needed FROM uses them, also through defaults', () => {
     expect(args(read(source))).toEqual({

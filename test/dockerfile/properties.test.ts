@@ -185,7 +185,7 @@ test("an instruction's text reads as the same instruction again", () => {
   );
   fc.assert(
     fc.property(keyword, fc.array(flag, { maxLength: 3 }), tail, (name, flags, rest) => {
-      const source = [name, ...flags, rest.replace(/[\n\r]|<</g, ' ').replace(/[\\`]\s*$/, '')].join(' ');
+      const source = [name, ...flags, rest.replace(/[\n\r]|<</g, ' ').replace(/[\\`\s]+$/, '')].join(' ');
       const text = (from: string) => {
         const { instructions } = parseDockerfile(from, 'Dockerfile');
         return instructionText(instructions[0]!, ({ value }) => value);
