@@ -44,6 +44,7 @@ export const addBuild: AddCommand = (program, contextOf) => {
           frozen: options.frozen ?? false,
           builder: options.builder,
           atOnce: options.jobs,
+          progress,
           env: process.env,
           signal,
           onPlan: (plan) => {

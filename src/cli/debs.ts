@@ -50,7 +50,7 @@ async function pack(
   const plan =
     layers.length === 0
       ? undefined
-      : (await planProject(project, { layers, force: [], frozen: options.frozen ?? false, signal })).plan;
+      : (await planProject(project, { layers, force: [], frozen: options.frozen ?? false, progress, signal })).plan;
   const images = plan === undefined ? [] : await savedImages(project, plan, layers, version);
   const directory =
     options.output === undefined

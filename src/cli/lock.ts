@@ -1,10 +1,9 @@
 import { findConfig, loadConfig } from '../config/load.ts';
 import { readLock, writeLock } from '../lock/lock-file.ts';
 import { movedBetween, type Moved } from '../lock/moved.ts';
-import { relock } from '../lock/resolve.ts';
-import { readChain } from '../plan/chain.ts';
+import { relock, resolveMissing } from '../lock/resolve.ts';
 import { baseSources } from '../project/base-sources.ts';
-import { needsOf } from '../project/needs.ts';
+import { lockedChain } from '../project/chain.ts';
 import type { AddCommand } from './command.ts';
 
 export const addLock: AddCommand = (program, contextOf) => {
@@ -17,9 +16,12 @@ export const addLock: AddCommand = (program, contextOf) => {
       const { directory, file, json, stdout, progress, signal } = contextOf(command);
       const config = await loadConfig(file ?? (await findConfig(directory)));
       const before = await readLock(config.root);
-      const needs = needsOf(config, await readChain(config));
       const sources = { ...baseSources(config), progress };
-      const after = await relock(before, needs, sources, { due: options.due ?? false, now: new Date() });
+      const now = new Date();
+      const { lock: after } = await lockedChain(config, async (needs, found) => {
+        if (found === undefined) return relock(before, needs, sources, { due: options.due ?? false, now });
+        return (await resolveMissing(found, needs, sources, { frozen: false, now })).lock;
+      });
       signal.throwIfAborted();
       await writeLock(config.root, after);
       const moved = movedBetween(before, after);

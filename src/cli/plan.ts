@@ -17,7 +17,7 @@ export const addPlan: AddCommand = (program, contextOf) => {
     .description('say which layers would be built, and why; nothing is written or pulled')
     .argument('[layers...]', 'these layers and what they need (default: all)')
     .option('--explain <layer>', 'the whole input list of this layer against the last saved one')
-    .option('--against <version>', 'compare with this release instead of the last build of the branch')
+    .option('--against <version>', 'compare all layers with this release instead of the last builds of the branch')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the plan as one JSON document')
     .action(async (layers: string[], options: PlanOptions, command) => {
@@ -27,7 +27,8 @@ export const addPlan: AddCommand = (program, contextOf) => {
         layers: options.explain === undefined ? layers : [options.explain],
         force: [],
         frozen: options.frozen ?? false,
-        ...(options.against === undefined ? {} : { against: options.against }),
+        against: options.against,
+        progress: context.progress,
         signal: context.signal,
       });
       const style = styleFor(context.stdout, process.env);

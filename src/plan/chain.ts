@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config, Layer } from '../config/config.ts';
-import { imageReferences } from '../dockerfile/analyse.ts';
+import { imageReferences, triggersOfImage } from '../dockerfile/analyse.ts';
+import type { ImageTraits } from '../dockerfile/analysis.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
+import type { StageOptions } from '../dockerfile/stages.ts';
 import { Failure } from '../failure.ts';
+import { emptyLock, type Lock } from '../lock/lock.ts';
 import { hostPlatform, platformName, samePlatform, type Platform } from '../oci/platform.ts';
+import { normalReference } from '../oci/reference.ts';
 import { chainOrder, layersByReference, usedImage, type UsedImage } from './graph.ts';
 
-/** One layer on one platform, with what its Dockerfile says before any base is known. */
+/** One layer on one platform, with the images that it uses. */
 export interface ChainLink {
   layer: Layer;
   platform: Platform;
@@ -52,6 +56,16 @@ async function readDockerfile(config: Config, layer: Layer): Promise<Dockerfile>
 
 function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
   for (const link of links) {
+    for (const image of link.images) {
+      if (image.kind !== 'layer' || image.use.platform === undefined) continue;
+      throw new Failure({
+        doing: `planning ${link.layer.name} for ${platformName(link.platform)}`,
+        because: `it takes ${image.layer} for ${platformName(image.use.platform)}, and a layer is built on its parents' images for its own platform`,
+        fix: 'leave --platform out of this FROM',
+        at: image.use.at,
+        kind: 'input',
+      });
+    }
     for (const name of link.parents) {
       const parent = config.layers.find((layer) => layer.name === name)!;
       if (parent.platforms.some((platform) => samePlatform(platform, link.platform))) continue;
@@ -66,16 +80,36 @@ function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
   }
 }
 
-/** Reads every Dockerfile and finds the edges between the layers. Nothing outside the repository is asked. */
-export async function readChain(config: Config): Promise<Chain> {
+function stageOptions(config: Config, layer: Layer, platform: Platform): StageOptions {
+  const target = layer.target === undefined ? {} : { target: layer.target };
+  return { ...target, args: { ...config.args, ...layer.args }, platform, buildPlatform: hostPlatform() };
+}
+
+/**
+ * Reads every Dockerfile and finds the edges between the layers. Nothing outside the repository is asked. What ONBUILD
+ * triggers of outside bases name is found as far as the lock has these bases.
+ */
+export async function readChain(config: Config, lock: Lock = emptyLock()): Promise<Chain> {
   const byReference = layersByReference(config);
+  const dockerfiles = new Map<string, Dockerfile>();
+  for (const layer of config.layers) dockerfiles.set(layer.name, await readDockerfile(config, layer));
+  const traitsOf = (text: string, platform: Platform): ImageTraits | undefined => {
+    const reference = normalReference(text) ?? '';
+    const layer = byReference.get(reference);
+    // Triggers alone name further images.
+    if (layer) {
+      return { env: [], onbuild: triggersOfImage(dockerfiles.get(layer.name)!, stageOptions(config, layer, platform)) };
+    }
+    const locked = lock.bases.get(reference)?.platforms;
+    return locked?.get(platformName(platform)) ?? locked?.values().next().value;
+  };
   const links: ChainLink[] = [];
   for (const layer of config.layers) {
-    const dockerfile = await readDockerfile(config, layer);
-    const args = { ...config.args, ...layer.args };
+    const dockerfile = dockerfiles.get(layer.name)!;
     for (const platform of layer.platforms) {
-      const target = layer.target === undefined ? {} : { target: layer.target };
-      const uses = imageReferences(dockerfile, { ...target, args, platform, buildPlatform: hostPlatform() });
+      const options = stageOptions(config, layer, platform);
+      const { args } = options;
+      const uses = imageReferences(dockerfile, { ...options, traitsOf: (reference) => traitsOf(reference, platform) });
       const images = uses.map((use) => usedImage(use, byReference));
       const own = images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : []));
       links.push({ layer, platform, dockerfile, args, images, parents: [...new Set([...own, ...layer.needs])] });

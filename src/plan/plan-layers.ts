@@ -27,7 +27,9 @@ export interface PlanRequest {
   /** Names of layers to build whatever the store has. */
   force: readonly string[];
   /** Which former image the reasons compare with. Explanation only, never reuse. */
-  former(repository: string, link: ChainLink): Promise<FormerImage | undefined>;
+  former(link: ChainLink): Promise<FormerImage | undefined>;
+  /** Says of reused layers, too, what differs from their former images. */
+  compareReused: boolean;
   signal?: AbortSignal;
 }
 
@@ -151,8 +153,9 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
       const platform = platformName(link.platform);
       const decision = decisions.get(keyOf(link.layer.name, platform))!;
       const building = decision.action === 'build';
-      const former = building ? await request.former(link.layer.image.path, link) : undefined;
-      const reasons = building ? explainedReasons(decision.reasons, former && compareWithFormer(former, inputs)) : [];
+      const former = building || request.compareReused ? await request.former(link) : undefined;
+      const changed = former && compareWithFormer(former, inputs);
+      const reasons = building ? explainedReasons(decision.reasons, changed) : (changed ?? []);
       if (building) {
         for (const { at, why } of inputs.analysis.unresolved) {
           reasons.push({ kind: 'unresolved-source', line: at.line, detail: why });

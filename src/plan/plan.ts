@@ -21,7 +21,7 @@ export type ReasonKind =
   | 'tool-changed'
   | 'forced';
 
-/** Why a layer is built. Only the fields that its kind needs are there; paths are relative to the root. */
+/** Why a layer is built, or how a reused one differs from a release that it is compared with. Only the fields that its kind needs are there; paths are relative to the root. */
 export interface Reason {
   kind: ReasonKind;
   path?: string;

@@ -2,12 +2,26 @@ import { detectEngine } from '../engine/detect.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findBranches } from '../plan/branch.ts';
 import { run } from '../process/run.ts';
+import type { Progress } from '../progress.ts';
 import type { Project } from './open.ts';
-import { planProject } from './plan.ts';
+import { planProject, type ProjectPlan } from './plan.ts';
 import { buildLayers } from '../build/build-layers.ts';
 import type { BuildReport, LayerEvent } from '../build/event.ts';
 
-export interface BuildProjectOptions {
+export interface BuildPlannedOptions {
+  /** Names of layers whose steps run anew whatever the builder's cache has. */
+  force: readonly string[];
+  /** Names of layers whose images are left in the local engine. */
+  load: readonly string[];
+  /** A buildx builder by name. */
+  builder?: string | undefined;
+  atOnce?: number | undefined;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  onEvent(event: LayerEvent): void;
+}
+
+export interface BuildProjectOptions extends Omit<BuildPlannedOptions, 'force' | 'load'> {
   /** Empty: all layers. */
   layers: readonly string[];
   /** Builds the named layers (all, where none is named) whatever the store and the builder's cache have. */
@@ -16,14 +30,9 @@ export interface BuildProjectOptions {
   load: boolean;
   /** Refuse to resolve bases that imgbuild.lock lacks. */
   frozen: boolean;
-  /** A buildx builder by name. */
-  builder?: string | undefined;
-  atOnce?: number | undefined;
-  env: NodeJS.ProcessEnv;
-  signal: AbortSignal;
+  progress: Progress;
   /** Called once, before anything is built. */
   onPlan?(plan: Plan): void;
-  onEvent(event: LayerEvent): void;
 }
 
 /** Where a build comes from, for the input manifest and a label: as a workflow says, else as git does. */
@@ -41,30 +50,40 @@ async function provenance(root: string, env: NodeJS.ProcessEnv) {
   return head?.exitCode === 0 ? { revision: head.stdout.toString('utf8').trim() } : {};
 }
 
-/** Plans a project and builds what the plan says. Where nothing is to be done, no engine is asked for. */
+/** Plans a project and builds what the plan says. */
 export async function buildProject(
   project: Project,
   options: BuildProjectOptions,
 ): Promise<{ plan: Plan; report: BuildReport }> {
-  const { config, store } = project;
-  const { layers, load, frozen, env, signal } = options;
-  const named = layers.length > 0 ? layers : config.layers.map(({ name }) => name);
+  const { layers, frozen, progress, signal } = options;
+  const named = layers.length > 0 ? layers : project.config.layers.map(({ name }) => name);
   const force = options.force ? named : [];
-  const { lock, ...planned } = await planProject(project, { layers, force, frozen, signal });
+  const planned = await planProject(project, { layers, force, frozen, progress, signal });
   options.onPlan?.(planned.plan);
-  const needed = planned.plan.hasWork || load;
+  const report = await buildPlanned(project, planned, { ...options, force, load: options.load ? named : [] });
+  return { plan: planned.plan, report };
+}
+
+/** Builds what a plan says. Where nothing is to be done, no engine is asked for. */
+export async function buildPlanned(
+  { config, store }: Project,
+  { lock, ...planned }: ProjectPlan,
+  options: BuildPlannedOptions,
+): Promise<BuildReport> {
+  const { force, load, env, signal } = options;
+  const needed = planned.plan.hasWork || load.length > 0;
   const engine = needed
     ? await detectEngine({ env, signal, ...(options.builder === undefined ? {} : { builder: options.builder }) })
     : undefined;
   const { current: branch } = await findBranches(config.root, env);
-  const report = await buildLayers({
+  return buildLayers({
     config,
     planned,
     lock,
     store,
     engine,
     options: {
-      load: load ? named : [],
+      load,
       force,
       branch,
       env,
@@ -74,5 +93,4 @@ export async function buildProject(
     onEvent: (event) => options.onEvent(event),
     signal,
   });
-  return { plan: planned.plan, report };
 }

@@ -1,13 +1,17 @@
 import { openWorkTree } from '../context/context.ts';
 import type { Lock } from '../lock/lock.ts';
 import { resolveMissing } from '../lock/resolve.ts';
+import { platformName } from '../oci/platform.ts';
 import { findBranches } from '../plan/branch.ts';
-import { readChain, type ChainLink } from '../plan/chain.ts';
+import type { ChainLink } from '../plan/chain.ts';
 import type { FormerImage } from '../plan/compare.ts';
 import { planLayers, type PlannedChain } from '../plan/plan-layers.ts';
-import { lastSaved, readInputsOf } from '../store/saved-layer.ts';
+import type { Progress } from '../progress.ts';
+import { noSuchRelease, readRelease } from '../release/release-store.ts';
+import { parseVersion } from '../release/version.ts';
+import { lastSaved, readInputs, readInputsOf } from '../store/saved-layer.ts';
 import { baseSources } from './base-sources.ts';
-import { needsOf } from './needs.ts';
+import { lockedChain } from './chain.ts';
 import type { Project } from './open.ts';
 
 export interface ProjectPlanOptions {
@@ -16,14 +20,16 @@ export interface ProjectPlanOptions {
   force: readonly string[];
   /** Refuse to resolve bases that imgbuild.lock lacks. */
   frozen: boolean;
-  /** A release to compare with, in place of the last build of the branch. */
+  /** A release that all layers are compared with, in place of the last builds of the branch. */
   against?: string | undefined;
+  progress: Progress;
   signal?: AbortSignal | undefined;
 }
 
 /** The last image saved from this branch, or from the default branch where this one has none. */
-async function lastOfBranch(project: Project, repository: string, link: ChainLink): Promise<FormerImage | undefined> {
+async function lastOfBranch(project: Project, link: ChainLink): Promise<FormerImage | undefined> {
   const { store, config } = project;
+  const repository = link.layer.image.path;
   const { current, fallback } = await findBranches(config.root, process.env);
   for (const branch of new Set([current, fallback])) {
     const record = await lastSaved(store, repository, branch, link.platform);
@@ -33,17 +39,37 @@ async function lastOfBranch(project: Project, repository: string, link: ChainLin
   return undefined;
 }
 
+/** The images of a release, by their layers. Throws a Failure when there is no such release. */
+async function imagesOfRelease({ store }: Project, text: string) {
+  const version = parseVersion(text);
+  const released = await readRelease(store, version);
+  if (!released) throw await noSuchRelease(store, `comparing with ${version}`);
+  return async (link: ChainLink): Promise<FormerImage | undefined> => {
+    const platform = platformName(link.platform);
+    const then = released.release.fingerprints.find(
+      (each) => each.layer === link.layer.name && each.platform === platform,
+    );
+    const inputs = then && (await readInputs(store, then.repository, then.fingerprint));
+    return then && inputs && { digest: then.digest, fingerprint: then.fingerprint, inputs };
+  };
+}
+
 /** A plan with the bases that it was made for, also those that imgbuild.lock lacks. */
 export type ProjectPlan = PlannedChain & { lock: Lock };
 
 /** Plans a project: bases from imgbuild.lock, those it lacks resolved for this plan alone. Writes no tracked file. */
 export async function planProject(project: Project, options: ProjectPlanOptions): Promise<ProjectPlan> {
   const { config, store } = project;
-  const [chain, tree] = await Promise.all([readChain(config), openWorkTree(config.root, { signal: options.signal })]);
-  const { lock } = await resolveMissing(project.lock, needsOf(config, chain), baseSources(config), {
-    frozen: options.frozen,
-    now: new Date(),
+  const { frozen, against, progress, signal } = options;
+  const former = against === undefined ? undefined : await imagesOfRelease(project, against);
+  const sources = { ...baseSources(config), progress };
+  const { chain, lock } = await lockedChain(config, async (needs, found = project.lock) => {
+    const { lock: filled, resolved } = await resolveMissing(found, needs, sources, { frozen, now: new Date() });
+    for (const base of resolved)
+      progress.note(`imgbuild.lock lacks ${base}, looked up now: \`imgbuild lock\` writes it down`);
+    return filled;
   });
+  const tree = await openWorkTree(config.root, { signal });
   try {
     const planned = await planLayers({
       config,
@@ -53,8 +79,9 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       tree,
       layers: options.layers,
       force: options.force,
-      former: (repository, link) => lastOfBranch(project, repository, link),
-      signal: options.signal,
+      former: former ?? ((link) => lastOfBranch(project, link)),
+      compareReused: former !== undefined,
+      signal,
     });
     return { ...planned, lock };
   } finally {

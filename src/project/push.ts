@@ -36,6 +36,7 @@ export async function pushProject(project: Project, options: PushProjectOptions)
     layers: [],
     force: [],
     frozen: options.frozen,
+    progress: options.progress,
     signal: options.signal,
   });
   const parents = new Map(plan.layers.map(({ name, parents: own }) => [name, own]));

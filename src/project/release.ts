@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { buildProject } from './build.ts';
+import { buildPlanned } from './build.ts';
 import type { LayerEvent } from '../build/event.ts';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
@@ -19,7 +19,7 @@ import { parseVersion } from '../release/version.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import type { Project } from './open.ts';
-import { planProject } from './plan.ts';
+import { planProject, type ProjectPlan } from './plan.ts';
 import { imageReference } from './saved-images.ts';
 
 export interface ReleaseProjectOptions {
@@ -56,6 +56,7 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
   const version = parseVersion(options.version);
   const parent = options.dryRun ? tmpdir() : await makeStateFolder(config.root, 'release');
   const work = await mkdtemp(join(parent, '.making-'));
+  let planned: ProjectPlan;
   try {
     const result = await makeRelease({
       config,
@@ -68,17 +69,22 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
       signal,
       steps: {
         async plan() {
-          const { plan } = await planProject(project, { layers: [], force: [], frozen: options.frozen, signal });
-          options.onPlan?.(plan);
-          return plan;
+          planned = await planProject(project, { layers: [], force: [], frozen: options.frozen, progress, signal });
+          options.onPlan?.(planned.plan);
+          return planned.plan;
         },
         async build() {
-          const { builder, frozen, onEvent } = options;
-          const common = { layers: [], force: false, load: false, frozen, builder, env, signal, onEvent };
-          const { report } = await buildProject(project, common);
-          return new Map<string, Digest>(
-            report.layers.map((each) => [layerKey(each.name, each.platform), each.digest]),
-          );
+          const { builder } = options;
+          const onEvent = (event: LayerEvent) => options.onEvent(event);
+          const { layers } = await buildPlanned(project, planned, {
+            force: [],
+            load: [],
+            builder,
+            env,
+            signal,
+            onEvent,
+          });
+          return new Map<string, Digest>(layers.map((each) => [layerKey(each.name, each.platform), each.digest]));
         },
         packDebs: (_version, images, others) => packReleaseDebs(project, options, version, work, images, others),
         models: async () => {

@@ -64,6 +64,17 @@ export async function readRelease(store: LayerStore, version: Version): Promise<
   }
 }
 
+/** For a version that is no release of the store: names those that are. */
+export async function noSuchRelease(store: LayerStore, doing: string): Promise<Failure> {
+  const known = (await listReleases(store)).map((release) => release.version);
+  return new Failure({
+    doing,
+    because: `${store.name} has no such release`,
+    fix: known.length === 0 ? 'nothing is released there yet' : `it has ${known.slice(-10).join(', ')}`,
+    kind: 'input',
+  });
+}
+
 /** The artifact that holds release.json: the same release gives the same digest. */
 export function releaseArtifact(release: Release): { manifest: StoredManifest; blobs: BlobSource[] } {
   const document = formatRelease(release);
@@ -112,15 +123,7 @@ export async function commitRelease(store: LayerStore, release: Release): Promis
 /** Marks a release as one that nobody should move to. False when it was marked before. */
 export async function yankRelease(store: LayerStore, version: Version): Promise<boolean> {
   const manifest = await store.getManifest(releasesRepository, versionTag(version));
-  if (!manifest) {
-    const known = (await listReleases(store)).map((release) => release.version);
-    throw new Failure({
-      doing: `yanking ${version}`,
-      because: `${store.name} has no such release`,
-      fix: known.length === 0 ? 'nothing is released there yet' : `it has ${known.slice(-10).join(', ')}`,
-      kind: 'input',
-    });
-  }
+  if (!manifest) throw await noSuchRelease(store, `yanking ${version}`);
   const tag = `${yankedPrefix}${versionTag(version)}`;
   if (await store.headManifest(releasesRepository, tag)) return false;
   await store.putManifest(releasesRepository, tag, manifest);

@@ -60,14 +60,11 @@ export function renderExplanation(build: PlannedBuild, style: Style): string {
     const input = now.get(line)!;
     return kept(line) ? row(' ', input) : style.green(row('+', input));
   });
-  const compared =
-    planned.action === 'reuse'
-      ? `saved as ${planned.digest}`
-      : former === undefined
-        ? 'nothing saved to compare with'
-        : `compared with ${former.digest}`;
+  const saved = planned.action === 'reuse' ? [`saved as ${planned.digest}`] : [];
+  const compared = former === undefined ? [] : [`compared with ${former.digest}`];
+  const none = saved.length + compared.length === 0 ? ['nothing saved to compare with'] : [];
   return [
-    `${style.bold(planned.name)} ${planned.platform}: ${planned.action}, ${compared}`,
+    `${style.bold(planned.name)} ${planned.platform}: ${[planned.action, ...saved, ...compared, ...none].join(', ')}`,
     `fingerprint ${planned.fingerprint}`,
     ...reasons.map((reason) => `  ${describeReason(reason)}`),
     '',

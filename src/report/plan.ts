@@ -25,10 +25,12 @@ function treeRows(layers: readonly PlannedLayer[]): Row[] {
 }
 
 function outcome(layer: PlannedLayer, style: Style): string {
-  if (layer.action === 'reuse') return `${style.green('reuse')}  ${style.dim(`${layer.digest?.slice(0, 19)}`)}`;
   const shown = layer.reasons.slice(0, 3).map(describeReason);
   const more = layer.reasonCount - shown.length;
-  return `${style.yellow('build')}  ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  const why = `${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  if (layer.action === 'build') return `${style.yellow('build')}  ${why}`;
+  const saved = `${style.green('reuse')}  ${style.dim(`${layer.digest?.slice(0, 19)}`)}`;
+  return why === '' ? saved : `${saved}  ${why}`;
 }
 
 /** The chain as a tree, one line a layer: reuse or build, and why. */

@@ -10,6 +10,7 @@ import { digestOf, hexOf, type Digest } from '../../src/oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../../src/oci/manifest.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { runChecked } from '../../src/process/run.ts';
+import { silent } from '../../src/progress.ts';
 import { openProject } from '../../src/project/open.ts';
 import type { LayerStore } from '../../src/store/layer-store.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -41,6 +42,7 @@ export class EngineProject {
       layers: [],
       force: false,
       load: false,
+      progress: silent,
       frozen: false,
       env: this.engine.env,
       signal: new AbortController().signal,
