@@ -15,7 +15,13 @@ export const actionNames = [
   'push-images',
   'ota-diff',
   'release',
+  'release-page',
 ] as const;
+
+/** Those that `uses: org/imgbuild/<name>@…` names; the root's is `release`. */
+export const publishedNames: readonly string[] = actionNames.filter(
+  (name) => name !== 'release' && name !== 'release-page',
+);
 
 /** CommonJS dependencies call `require`, which an ES module has not. */
 const banner =

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { actionNames } from '../build.ts';
+import { actionNames, publishedNames } from '../build.ts';
 import type { GeneratedFile } from '../generate.ts';
 import { actionTables, replaceBetween, type ActionMetadata } from './action-tables.ts';
 
@@ -16,13 +16,11 @@ export async function actionEntries(root: string): Promise<GeneratedFile[]> {
     const source = `actions/${name}/action.yml`;
     const text = await readFile(join(root, source), 'utf8');
     const isRoot = name === 'release';
-    files.push({
-      path: isRoot ? 'action.yml' : `${name}/action.yml`,
-      content: `# Generated from ${source}: change that file, then run \`npm run generate\`.\n${text.replaceAll(
-        /\.\.\/\.\.\/dist\//g,
-        isRoot ? 'dist/' : '../dist/',
-      )}`,
-    });
+    const head = `# Generated from ${source}: change that file, then run \`npm run generate\`.\n`;
+    if (isRoot) files.push({ path: 'action.yml', content: head + text.replaceAll('../../dist/', 'dist/') });
+    else if (publishedNames.includes(name)) {
+      files.push({ path: `${name}/action.yml`, content: head + text.replaceAll('../../dist/', '../dist/') });
+    }
     const metadata = parse(text) as ActionMetadata;
     const tables = actionTables(metadata);
     const readme = `actions/${name}/README.md`;
@@ -30,7 +28,8 @@ export async function actionEntries(root: string): Promise<GeneratedFile[]> {
       path: readme,
       content: replaceBetween(await readFile(join(root, readme), 'utf8'), 'inputs and outputs', tables, readme),
     });
-    const heading = `## ${isRoot ? 'org/imgbuild' : `org/imgbuild/${name}`}`;
+    const folder = publishedNames.includes(name) ? name : `actions/${name}`;
+    const heading = `## ${isRoot ? 'org/imgbuild' : `org/imgbuild/${folder}`}`;
     reference.push(`${heading}\n\n${metadata.description}.\n\n${tables.replaceAll(/^## /gm, '### ')}`);
   }
   const page = 'docs/actions.md';

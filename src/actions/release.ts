@@ -11,7 +11,7 @@ import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
 import { flagInput, requiredInput, secretInput, secretsInput, textInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
-import { publishReleasePage } from './release-page.ts';
+import { publishReleasePage } from './publish-page.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
@@ -54,6 +54,7 @@ await runAction(async (context) => {
   const page = releasePage(made.release, before?.release, project.store.name);
   const sums = await readFile(path.join(made.directory, 'SHA256SUMS'), 'utf8');
   await writeFile(path.join(made.directory, 'subjects.txt'), releaseSubjects(made.release, project.store.name, sums));
+  await writeFile(path.join(made.directory, 'page.md'), page);
   core.setOutput('release-file', made.file);
   core.setOutput('directory', made.directory);
   await context.summary(page);

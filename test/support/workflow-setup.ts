@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { actionNames, bundle, entryPoints } from '../../scripts/build.ts';
+import { bundle, entryPoints, publishedNames } from '../../scripts/build.ts';
 import { withVersionedReferences } from '../../scripts/generate/workflow-files.ts';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { currentEngine, type RunningEngine } from '../../scripts/support/engines.ts';
@@ -59,8 +59,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function publish(folder: string): Promise<void> {
-  const entries = actionNames.filter((name) => name !== 'release').map((name) => `${name}/action.yml`);
-  for (const file of ['package.json', 'action.yml', 'actions/release/action.yml', ...entries]) {
+  const entries = publishedNames.map((name) => `${name}/action.yml`);
+  for (const file of [
+    'package.json',
+    'action.yml',
+    'actions/release/action.yml',
+    'actions/release-page/action.yml',
+    ...entries,
+  ]) {
     cpSync(path.join(root, file), path.join(folder, file));
   }
   for (const name of await readdir(path.join(root, '.github/workflows'))) {

@@ -108,7 +108,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
   test('release 1.0.0: two independent chains are two legs, and everything is published', async () => {
     const run = await release('1.0.0');
     expect(run.exitCode, run.log).toBe(0);
-    expect(jobsOf(run)).toEqual(['attest', 'build clock', 'build greeting', 'plan', 'release']);
+    expect(jobsOf(run)).toEqual(['attest', 'build clock', 'build greeting', 'page', 'plan', 'release']);
     expect(await tagsOf('greeter')).toEqual(['1', '1.0', '1.0.0', 'latest']);
     expect(await tagsOf('clock')).toEqual(['1', '1.0', '1.0.0', 'latest']);
     expect(await tagsOf('greeting')).toEqual([]);
@@ -122,13 +122,16 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     expect(run.artifacts['imgbuild-release-1.0.0-1']).toEqual([
       'SHA256SUMS',
       expect.stringMatching(/^greeter-host_1\.0\.0.*\.deb$/),
+      'page.md',
       'release.json',
       'subjects.txt',
     ]);
     expect(run.summaries.join('\n')).toContain('### 3 of 3 layers to build');
     expect(github.pages).toMatchObject([{ tag_name: 'v1.0.0', draft: false, prerelease: false }]);
     expect(github.pages[0]!.assets.map(({ name }) => name)).toEqual(
-      run.artifacts['imgbuild-release-1.0.0-1']!.filter((name) => name !== 'subjects.txt').toSorted(),
+      run.artifacts['imgbuild-release-1.0.0-1']!.filter(
+        (name) => name !== 'subjects.txt' && name !== 'page.md',
+      ).toSorted(),
     );
   });
 
@@ -136,7 +139,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     const before = readFileSync(path.join(registry.data, index('greeter', '1.0.0')), 'utf8');
     const run = await release('1.0.0');
     expect(run.exitCode, run.log).toBe(0);
-    expect(jobsOf(run)).toEqual(['attest', 'plan', 'release']);
+    expect(jobsOf(run)).toEqual(['attest', 'page', 'plan', 'release']);
     expect(run.outputs.release?.outcome).toBe('unchanged');
     expect(readFileSync(path.join(registry.data, index('greeter', '1.0.0')), 'utf8')).toBe(before);
   });
@@ -163,7 +166,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     consumer.commit('Tock');
     const run = await release('1.1.0');
     expect(run.exitCode, run.log).toBe(0);
-    expect(jobsOf(run)).toEqual(['attest', 'build clock', 'plan', 'release']);
+    expect(jobsOf(run)).toEqual(['attest', 'build clock', 'page', 'plan', 'release']);
     expect(await tagsOf('clock')).toEqual(['1', '1.0', '1.0.0', '1.1', '1.1.0', 'latest']);
     const files = run.artifacts['imgbuild-release-1.1.0-1']!;
     expect(files).toContain('greeter_1.0.0_1.1.0_linux-amd64.ota.tar');
@@ -186,7 +189,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     consumer.commit('Good morning');
     const run = await release('1.2.0', 'waves');
     expect(run.exitCode, run.log).toBe(0);
-    expect(jobsOf(run)).toEqual(['attest', 'plan', 'release', 'wave-1 greeting', 'wave-2 greeter']);
+    expect(jobsOf(run)).toEqual(['attest', 'page', 'plan', 'release', 'wave-1 greeting', 'wave-2 greeter']);
     expect(await tagsOf('greeter')).toContain('1.2.0');
   });
 

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { actionNames } from '../../scripts/build.ts';
+import { actionNames, publishedNames } from '../../scripts/build.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const { tools } = inject('workflows');
@@ -14,7 +14,7 @@ const callers = readdirSync(path.join(root, 'examples/callers'))
 const actions = [
   'action.yml',
   ...actionNames.map((name) => `actions/${name}/action.yml`),
-  ...actionNames.filter((name) => name !== 'release').map((name) => `${name}/action.yml`),
+  ...publishedNames.map((name) => `${name}/action.yml`),
 ];
 
 function output(program: string, args: readonly string[], cwd = root): string {

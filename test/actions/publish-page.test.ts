@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { publishReleasePage } from '../../src/actions/release-page.ts';
+import { publishReleasePage } from '../../src/actions/publish-page.ts';
 import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
 
 const token = 'ghs_release-page-token';
@@ -24,6 +24,7 @@ beforeEach(() => {
   writeFileSync(path.join(directory, 'a.ota.tar'), delta);
   writeFileSync(path.join(directory, 'release.json'), '{}\n');
   writeFileSync(path.join(directory, 'subjects.txt'), 'for the workflow alone\n');
+  writeFileSync(path.join(directory, 'page.md'), 'for the workflow alone\n');
   vi.stubEnv('GITHUB_API_URL', api.url);
   vi.stubEnv('GITHUB_REPOSITORY', 'acme/app');
   vi.stubEnv('GITHUB_SHA', 'a'.repeat(40));

@@ -1,0 +1,115 @@
+import * as core from '@actions/core';
+import { openAsBlob } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Failure } from '../failure.ts';
+
+export interface ReleasePageRequest {
+  /** Without `v`. */
+  version: string;
+  /** Markdown. */
+  body: string;
+  /** Its files become the page's. */
+  directory: string;
+  token: string | undefined;
+}
+
+/** GitHub takes no larger file, and its release artifact takes the rest. In bytes. */
+const largestAsset = 2 * 1024 ** 3;
+
+/** Files that are for the workflow itself. */
+const internal = new Set(['subjects.txt', 'page.md']);
+
+/**
+ * Makes the page of a release under Releases of the repository, or completes one that a former run began: a draft until
+ * all files are there, so that nobody sees half of it. A published page keeps its text and files. Returns its address.
+ */
+export async function publishReleasePage({ version, body, directory, token }: ReleasePageRequest): Promise<string> {
+  if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or release-page false');
+  const { getOctokit } = await import('@actions/github');
+  const [owner, repo] = (process.env.GITHUB_REPOSITORY ?? '').split('/') as [string, string];
+  const { repos } = getOctokit(token).rest;
+  const tag = tagOf(version, process.env);
+  try {
+    const found = await findRelease(repos, owner, repo, tag);
+    if (found !== undefined && !found.draft) return found.html_url;
+    const release =
+      found ??
+      (
+        await repos.createRelease({
+          owner,
+          repo,
+          tag_name: tag,
+          target_commitish: process.env.GITHUB_SHA ?? '',
+          name: version,
+          body,
+          draft: true,
+          prerelease: version.includes('-'),
+        })
+      ).data;
+    // Uploads go to a host of their own, another one on an Enterprise Server.
+    const uploads = release.upload_url.slice(0, release.upload_url.indexOf('/repos/'));
+    await upload(repos, { owner, repo, release_id: release.id }, uploads, directory);
+    const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, body, draft: false });
+    return data.html_url;
+  } catch (error) {
+    const { status, response } = error as { status?: number; response?: unknown };
+    if (status === undefined || error instanceof Failure) throw error;
+    const { message } = error as Error;
+    const again = 'run the job again: it goes on where this one ended';
+    // The client calls it a 500 when no answer came.
+    if (response === undefined) throw refused(message, again);
+    const rights = status === 403 || status === 404;
+    const fix = rights ? 'give the job the permission `contents: write`' : again;
+    throw refused(`GitHub answered ${status}: ${message}`, fix);
+  }
+}
+
+type Repos = ReturnType<typeof import('@actions/github').getOctokit>['rest']['repos'];
+
+/** Drafts have no address by tag: they are only in the list. */
+async function findRelease(repos: Repos, owner: string, repo: string, tag: string) {
+  for (let page = 1; ; page += 1) {
+    const { data } = await repos.listReleases({ owner, repo, per_page: 100, page });
+    const found = data.find((release) => release.tag_name === tag);
+    if (found !== undefined || data.length < 100) return found;
+  }
+}
+
+async function upload(
+  repos: Repos,
+  release: { owner: string; repo: string; release_id: number },
+  uploads: string,
+  directory: string,
+): Promise<void> {
+  const { data: assets } = await repos.listReleaseAssets({ ...release, per_page: 100 });
+  for (const name of (await readdir(directory)).filter((one) => !internal.has(one)).toSorted()) {
+    const file = path.join(directory, name);
+    const { size } = await stat(file);
+    const there = assets.find((asset) => asset.name === name);
+    if (there?.state === 'uploaded' && there.size === size) continue;
+    if (size >= largestAsset) {
+      core.warning(`${name} is larger than the 2 GiB that a release page takes; the artifact of this run has it`);
+      continue;
+    }
+    // What broke off, or is of another build.
+    if (there !== undefined) {
+      await repos.deleteReleaseAsset({ owner: release.owner, repo: release.repo, asset_id: there.id });
+    }
+    const headers = { 'content-type': 'application/octet-stream' };
+    // A Blob of a file is read as it is sent; the types know texts only.
+    const data = (await openAsBlob(file)) as unknown as string;
+    await repos.uploadReleaseAsset({ ...release, baseUrl: uploads, name, data, headers });
+    core.info(`${name} is on the release page`);
+  }
+}
+
+/** The tag that started the workflow where it stands for this version, else the version with `v`. */
+function tagOf(version: string, env: NodeJS.ProcessEnv): string {
+  const { GITHUB_REF_TYPE, GITHUB_REF_NAME } = env;
+  return GITHUB_REF_TYPE === 'tag' && GITHUB_REF_NAME?.replace(/^v/, '') === version ? GITHUB_REF_NAME : `v${version}`;
+}
+
+function refused(because: string, fix: string): Failure {
+  return new Failure({ doing: 'making the release page', because, fix });
+}
