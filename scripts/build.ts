@@ -3,7 +3,7 @@
  * `--check` builds aside and fails when the committed dist/ differs in one byte.
  */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -103,6 +103,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     entryPoints: [{ in: 'src/process/launch.ts', out: 'cli' }],
     banner: { js: '#!/usr/bin/env node' },
   });
+  await chmod(join(outdir, 'cli.js'), 0o755);
   await writeFile(join(outdir, 'licenses.txt'), await licensesOf(root, program.metafile));
   return { metafile: program.metafile };
 }
@@ -156,7 +157,8 @@ async function main(args: readonly string[]): Promise<void> {
       await bundle(root, aside);
       const stale = await differences(dist, aside);
       if (stale.length === 0) return;
-      console.error(`dist/ is not what the sources give: ${stale.join(', ')}\n  to mend it: npm run build`);
+      const shown = stale.slice(0, 5).join(', ') + (stale.length > 5 ? ` and ${stale.length - 5} more` : '');
+      console.error(`dist/ is not what the sources give: ${shown}\n  to mend it: npm run build`);
       process.exitCode = 1;
     } finally {
       await rm(aside, { recursive: true, force: true });
@@ -166,6 +168,8 @@ async function main(args: readonly string[]): Promise<void> {
   const aside = await mkdtemp(join(root, `.${basename(dist)}-`));
   try {
     await bundle(root, aside);
+    // Temporary folders are their owner's alone.
+    await chmod(aside, 0o755);
     await rm(dist, { recursive: true, force: true });
     await rename(aside, dist);
   } finally {
