@@ -3,6 +3,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, r
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, inject, test } from 'vitest';
+import { installPackages } from '../../scripts/support/apt.ts';
 import { writeBaseLayout } from '../../scripts/support/base-image.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { shellBlocks } from './shell-blocks.ts';
@@ -37,6 +38,7 @@ describe.skipIf(!engine.available).each(files)('%s', (file) => {
       reference: 'busybox:1',
       platform: hostPlatform(),
     });
+    await installPackages(['gnupg'], () => {}); // what the pages use besides imgbuild
     const lines = blocksOf(file).map(({ line, script }) => `echo "${file}:${line}" >&2\n${script}`);
     const result = spawnSync('bash', ['-euo', 'pipefail', '-c', lines.join('\n')], {
       cwd: copy,
