@@ -73,6 +73,8 @@ function insert(world: World, random: Random, line: Line): boolean {
   return true;
 }
 
+const has = (world: World, tag: string) => lines(world, tag).length > 0;
+
 const swap = (text: string, one: string, other: string) =>
   text.includes(one) ? text.replace(one, other) : text.replace(other, one);
 
@@ -175,7 +177,7 @@ export const edits: Record<string, Edit> = {
       random,
     ),
   'file added that a wildcard takes or leaves': (world, random) =>
-    addFile(world, `app/data/${random.word()}.${random.pick(['csv', 'tsv', 'csv~'])}`, random),
+    has(world, 'wild') && addFile(world, `app/data/${random.word()}.${random.pick(['csv', 'tsv', 'csv~'])}`, random),
   'empty folder added or removed': (world, random) => {
     const name = random.pick(['app/src/hollow', 'app/src/sub/new', 'app/conf/three', 'app/docs/none']);
     if (world.files.has(name)) return world.files.delete(name);
@@ -196,13 +198,13 @@ export const edits: Record<string, Edit> = {
   },
   'link to a source leads elsewhere': (world) => {
     const entry = world.files.get('app/link');
-    if (entry?.kind !== 'link') return false;
+    if (entry?.kind !== 'link' || !has(world, 'followed')) return false;
     world.files.set('app/link', { kind: 'link', target: swap(entry.target, 'one', 'two') });
     return true;
   },
   'link within a copied folder leads elsewhere': (world, random) => {
     const name = random.pick(['app/lib/to-a', 'app/lib/dangling']);
-    if (world.files.get(name)?.kind !== 'link') return false;
+    if (world.files.get(name)?.kind !== 'link' || !has(world, 'inner-links')) return false;
     world.files.set(name, {
       kind: 'link',
       target: random.pick(['../src/a.txt', '../src/b.txt', `no/${random.word()}`]),
@@ -341,7 +343,7 @@ export const edits: Record<string, Edit> = {
       random,
     ),
   'source of a bind mount': (world, random) =>
-    newContent(world, random.pick(['app/tools/gen.sh', 'app/tools/help.txt']), random),
+    has(world, 'bind') && newContent(world, random.pick(['app/tools/gen.sh', 'app/tools/help.txt']), random),
   'id of a mount': (world, random) => rewrite(world, random, 'mount-id', (text) => swap(text, 'one', 'two')),
   'trigger of the base': (world, random) => {
     const found = lines(world, 'onbuild', ['base']);
@@ -352,7 +354,8 @@ export const edits: Record<string, Edit> = {
       : `${line.text} ${random.word()}`;
     return true;
   },
-  "content of a trigger's source": (world, random) => newContent(world, 'app/trigger/t', random),
+  "content of a trigger's source": (world, random) =>
+    has(world, 'onbuild') && newContent(world, 'app/trigger/t', random),
   'trigger added or removed': (world) => {
     const { base } = world.dockerfiles;
     const at = base.findIndex((line) => line.tags.includes('onbuild'));

@@ -121,7 +121,8 @@ export function generateWorld(random: Random, features: Features, id: string): W
     line('CMD ["base"]', 'metadata'),
   ];
 
-  const choice = blocks(features, id).toSorted(() => random.below(3) - 1);
+  const left = blocks(features, id);
+  const choice = Array.from({ length: left.length }, () => left.splice(random.below(left.length), 1)[0]!);
   const take = (count: number) => choice.splice(0, count).flat();
   const sealed = random.chance(0.5);
   world.dockerfiles.app = [
@@ -129,14 +130,14 @@ export function generateWorld(random: Random, features: Features, id: string): W
     line(`ARG START=${imageReference(world, 'base')}`, 'global'),
     line('FROM $START AS build', 'from'),
     line(`RUN : build ${id}`, 'run'),
-    ...take(2 + random.below(3)),
+    ...take(4 + random.below(3)),
     line('FROM $START AS lint', 'from', 'other'),
     line('COPY docs /docs', 'copy', 'other'),
     ...(sealed
       ? [line('FROM scratch AS final', 'from'), line('COPY --from=build /opt /etc /srv/', 'copy-stage')]
       : [line('FROM build AS final', 'from')]),
     // Nothing can run in a stage that begins with nothing.
-    ...take(2 + random.below(2)).filter((one) => !sealed || !one.text.startsWith('RUN')),
+    ...take(3 + random.below(3)).filter((one) => !sealed || !one.text.startsWith('RUN')),
     line('LABEL stage=final', 'metadata'),
     line('FROM final AS debug', 'from', 'debug'),
     line('COPY debug /debug', 'copy', 'debug'),

@@ -12,7 +12,7 @@ export interface Comparable {
 }
 
 /** Edits of one world, before a fresh one begins. */
-const editsPerWorld = 20;
+const editsPerWorld = 12;
 const back = 'back to an earlier state';
 export const editKinds = [...Object.keys(edits), back];
 
@@ -24,12 +24,21 @@ export async function prepare(buildkit: BuildKit, rootfs: string): Promise<Compa
   });
 }
 
-/** Kinds in an order of chance, all of them before one comes again. */
-function deckOf(kinds: readonly string[], random: Random): () => string {
+/** Takes the kinds in an order of chance, all of them before one comes again; what cannot be used yet stays. */
+function deckOf(kinds: readonly string[], random: Random): <T>(use: (kind: string) => T | undefined) => T {
   let deck: string[] = [];
-  return () => {
-    if (deck.length === 0) deck = [...kinds];
-    return deck.splice(random.below(deck.length), 1)[0]!;
+  return (use) => {
+    for (;;) {
+      const left = [...deck];
+      while (left.length > 0) {
+        const [kind] = left.splice(random.below(left.length), 1);
+        const used = use(kind!);
+        if (used === undefined) continue;
+        deck.splice(deck.indexOf(kind!), 1);
+        return used;
+      }
+      deck = [...deck, ...kinds];
+    }
   };
 }
 
@@ -51,12 +60,11 @@ export async function observeEdits(
       commit: random.chance(0.5),
       next(world, states) {
         if (left-- === 0) return undefined;
-        for (;;) {
-          const kind = draw();
+        return draw((kind) => {
           if (kind === back) return { kind, change: true, world: structuredClone(random.pick(states)) };
           const change = edits[kind]!(world, random);
-          if (change !== false) return { kind, change, world };
-        }
+          return change === false ? undefined : { kind, change, world };
+        });
       },
     });
     all.observations.push(...observations);
