@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { glob, link, lstat, open, readFile, readdir, rm } from 'node:fs/promises';
+import { glob, lstat, readFile, readdir } from 'node:fs/promises';
 import { basename, dirname, join, posix, relative } from 'node:path';
 import { inferLayers, nameFrom, writeConfig, type FoundDockerfile, type InferredLayer } from '../config/infer.ts';
 import { configFileName } from '../config/load.ts';
 import { analyse } from '../dockerfile/analyse.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { Failure } from '../failure.ts';
+import { createFile } from '../files/durable-write.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { AddCommand } from './command.ts';
 
@@ -57,19 +57,13 @@ export async function initialise(file: string): Promise<InferredLayer[]> {
   for (const path of paths) found.push(await read(root, path));
   const project = nameFrom(basename(root)) || 'project';
   const layers = inferLayers(found, project);
-  const temporary = join(root, `.${basename(file)}-${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
-    const handle = await open(temporary, 'wx');
-    await handle.writeFile(writeConfig(project, layers));
-    await handle.sync();
-    await handle.close();
-    // A link, other than a rename, never replaces what came meanwhile.
-    await link(temporary, file);
+    await createFile(file, (handle) => handle.writeFile(writeConfig(project, layers)));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw exists();
-    throw error;
-  } finally {
-    await rm(temporary, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw exists();
+    const fix = 'see that this user may write there and that the disk has room';
+    throw new Failure({ doing: `writing ${file}`, because: message, fix, cause: error });
   }
   return layers;
 }

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from '../files/durable-write.ts';
 import { makeStateFolder } from './state-folder.ts';
 
 const header = 'imgbuild hashes 1\n';
@@ -114,19 +115,11 @@ export class HashCache {
     for (const [path, entry] of this.#used) whole &&= add(`${entry} ${path}\0`);
     for (const [path, entry] of this.#known) if (!this.#used.has(path)) whole &&= add(`${entry} ${path}\0`);
     parts.push(sum.digest());
-    const temporary = `${this.#file}.${randomBytes(6).toString('hex')}`;
     try {
       await makeStateFolder(this.#root, 'cache');
-      const file = await open(temporary, 'wx');
-      try {
-        await file.writeFile(Buffer.concat(parts));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, this.#file);
+      await replaceFile(this.#file, (file) => file.writeFile(Buffer.concat(parts)));
     } catch {
-      await rm(temporary, { force: true }).catch(() => {});
+      // Without it the files are read anew the next time.
     }
   }
 }

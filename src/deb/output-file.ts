@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
-import { syncFolder } from '../store/durable-write.ts';
+import { replaceFile } from '../files/durable-write.ts';
 
 /** A file that is written from front to end, of which some bytes that are known only later are put in afterwards. */
 export interface OutputFile {
@@ -14,31 +13,22 @@ export interface OutputFile {
 }
 
 /**
- * Puts a file under `path` whole or not at all: `fill` writes under a temporary name beside it; the file is synced,
- * read once for its sha256 (hex), and renamed.
+ * Puts a file under `path` whole or not at all: `fill` writes under a temporary name beside it; the file is
+ * read once for its sha256 (hex), synced, and renamed.
  */
 export async function writeWhole(
   path: string,
   fill: (file: OutputFile) => Promise<void>,
 ): Promise<{ size: number; sha256: string }> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.partial`);
+  let written = { size: 0, sha256: '' };
   try {
-    const handle = await open(temporary, 'wx', 0o644);
-    let size: number;
-    try {
+    await replaceFile(path, async (handle, temporary) => {
       const file = outputFile(handle);
       await fill(file);
-      await handle.sync();
-      size = file.size;
-    } finally {
-      await handle.close();
-    }
-    const sha256 = await sha256Of(temporary);
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-    return { size, sha256 };
+      written = { size: file.size, sha256: await sha256Of(temporary) };
+    });
+    return written;
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
     throw outputFailure(path, error);
   }
 }

@@ -5,7 +5,7 @@ import type { ImageSet, SourceImage } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformName } from '../oci/platform.ts';
 import type { Progress } from '../progress.ts';
-import { syncFolder } from '../store/durable-write.ts';
+import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import { openBundle } from './bundle/read.ts';
 import { writeBundle, type BundledImage, type CarriedLayer } from './bundle/write.ts';

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { Failure } from '../failure.ts';
+import { replaceFile } from '../files/durable-write.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import { emptyLock, type Lock, type LockedBase, type LockedPlatform } from './lock.ts';
@@ -141,18 +141,9 @@ export async function writeLock(root: string, lock: Lock): Promise<boolean> {
   const text = formatLock(lock);
   const before = await readFile(path, 'utf8').catch(() => undefined);
   if (before === text || (before === undefined && text === '')) return false;
-  const temporary = join(root, `.${lockFileName}-${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
-    const handle = await open(temporary, 'wx', 0o644);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
+    await replaceFile(path, (file) => file.writeFile(text));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
     throw new Failure({
       doing: `writing ${path}`,
       because: (error as Error).message,
@@ -160,8 +151,5 @@ export async function writeLock(root: string, lock: Lock): Promise<boolean> {
       cause: error,
     });
   }
-  const folder = await open(dirname(path), 'r');
-  await folder.sync().catch(() => {});
-  await folder.close();
   return true;
 }

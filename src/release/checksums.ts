@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { writeDurably } from '../store/durable-write.ts';
+import { replaceFile } from '../files/durable-write.ts';
 import { formatRelease, type Release } from './release-json.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function writeReleaseFiles(
 ): Promise<string> {
   const document = formatRelease(release);
   const file = join(folder, 'release.json');
-  await writeDurably(folder, file, (handle) => handle.writeFile(document));
+  await replaceFile(file, (handle) => handle.writeFile(document));
   const sums = [
     ...release.debs,
     ...release.deltas.filter((delta) => isHere(delta.file)),
@@ -23,6 +23,6 @@ export async function writeReleaseFiles(
   const lines = sums
     .map(({ file: name, sha256 }) => `${sha256}  ${name}\n`)
     .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
-  await writeDurably(folder, join(folder, 'SHA256SUMS'), (handle) => handle.writeFile(lines.join('')));
+  await replaceFile(join(folder, 'SHA256SUMS'), (handle) => handle.writeFile(lines.join('')));
   return file;
 }

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
-import { temporaryName } from './durable-write.ts';
+import { temporaryName } from '../files/durable-write.ts';
 
 /*
  * Node has no flock, and a lock file that is removed when it looks stale can be removed under its next owner. So locks

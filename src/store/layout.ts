@@ -11,7 +11,8 @@ import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
 import { verifying } from '../oci/verify.ts';
-import { fileFailure, syncFolder, temporaryName, writeDurably } from './durable-write.ts';
+import { syncFolder, temporaryName, writeDurably } from '../files/durable-write.ts';
+import { fileFailure } from './file-failure.ts';
 import { withFolderLock } from './folder-lock.ts';
 import type { BlobPut, BlobSource, PruneStore } from './layer-store.ts';
 import {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 /** What each room may import besides itself. Rooms stand from the ground up: nothing imports what is above it. */
 const ground = ['failure', 'progress'];
-const nouns = [...ground, 'oci'];
+const nouns = [...ground, 'oci', 'files/durable-write'];
 const allowed: Record<string, string[]> = {
   failure: [],
   progress: [],
@@ -22,7 +22,7 @@ const allowed: Record<string, string[]> = {
   plan: [...nouns, 'process', 'config', 'dockerfile', 'context', 'lock', 'registry', 'store'],
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
-  deb: [...nouns, 'process', 'tar', 'config', 'files', 'store/durable-write'],
+  deb: [...nouns, 'process', 'tar', 'config', 'files'],
   apt: [...nouns, 'process', 'tar', 'deb', 'signing'],
   model: [...nouns, 'process', 'tar', 'config', 'files', 'store'],
   'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../failure.ts';
-import { writeDurably } from '../../store/durable-write.ts';
+import { replaceFile } from '../../files/durable-write.ts';
 
 /** `<state>/<name>/current`: which release runs on this host. The packaged unit follows it. */
 export interface CurrentRelease {
@@ -50,7 +50,5 @@ export async function readCurrent(folder: string): Promise<CurrentRelease | unde
 /** Replaced as a whole, and on the disk when this resolves. */
 export async function writeCurrent(folder: string, current: CurrentRelease): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeDurably(folder, join(folder, 'current'), async (file) => {
-    await file.writeFile(`${JSON.stringify(current)}\n`);
-  });
+  await replaceFile(join(folder, 'current'), (file) => file.writeFile(`${JSON.stringify(current)}\n`));
 }
