@@ -15,6 +15,7 @@ import { samePlatform } from '../oci/platform.ts';
 import type { PlannedBuild } from '../plan/plan-layers.ts';
 import { copyContent, type ImageSource } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
+import { fileFailure } from '../store/file-failure.ts';
 import { LayoutStore } from '../store/layout.ts';
 import { RegistryStore } from '../store/registry.ts';
 import { saveLayer } from '../store/saved-layer.ts';
@@ -100,9 +101,16 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
     } finally {
       await context.dispose();
     }
+  } catch (error) {
+    throw outOfSpace(error) ? fileFailure(`building ${link.layer.name}`, error) : error;
   } finally {
     await work.remove();
   }
+}
+
+/** Of the disk on which the context and the image lie while a layer is built. */
+function outOfSpace(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** A COPY --from may name the same image for another platform. */

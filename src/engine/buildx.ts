@@ -10,7 +10,7 @@ import type { ImageIndex } from '../oci/manifest.ts';
 import { readTar } from '../tar/extract.ts';
 import { buildArguments, csvField } from './build-arguments.ts';
 import { checkBase } from './check-base.ts';
-import { dockerFailure, runDocker, startDocker, type DockerClient } from './docker-client.ts';
+import { readOutput, runDocker, startDocker, type DockerClient } from './docker-client.ts';
 import type {
   BuildEvent,
   BuildRequest,
@@ -112,12 +112,8 @@ export class BuildxEngine implements Engine {
   async #exportFromDaemon(id: string, label: string, folder: string, signal: AbortSignal): Promise<Descriptor> {
     const doing = `taking ${label} out of the local daemon`;
     const program = startDocker(this.#client, ['save', id], signal);
-    program.stdin.end();
-    const [exit, read] = await Promise.allSettled([program.exited, extractLayout(program.stdout, folder)]);
-    if (exit.status === 'rejected') throw exit.reason;
-    if (exit.value !== 0) throw dockerFailure(doing, program.stderr());
-    if (read.status === 'rejected') throw read.reason;
-    if (read.value) return read.value;
+    const descriptor = await readOutput(program, doing, (archive) => extractLayout(archive, folder));
+    if (descriptor) return descriptor;
     const because = 'its `docker save` writes no OCI layout';
     throw new Failure({ doing, because, fix: 'use Docker 25 or newer, or put the image into a registry or a layout' });
   }

@@ -10,7 +10,7 @@ import { hostPlatform } from '../oci/platform.ts';
 import { buildArguments } from './build-arguments.ts';
 import { checkBase } from './check-base.ts';
 import { deriveDockerfile } from './derived-dockerfile.ts';
-import { askDocker, dockerFailure, runDocker, startDocker, type DockerClient } from './docker-client.ts';
+import { askDocker, readOutput, runDocker, startDocker, type DockerClient } from './docker-client.ts';
 import type {
   BuildEvent,
   BuildRequest,
@@ -177,15 +177,9 @@ export class ClassicEngine implements Engine {
 
   async #export(id: Digest, known: KnownLayers, folder: string, signal: AbortSignal): Promise<BuiltImage> {
     const program = startDocker(this.#client, ['save', id], signal);
-    program.stdin.end();
-    const [read, exit] = await Promise.allSettled([
-      readSavedArchive(program.stdout, id, known, folder),
-      program.exited,
-    ]);
-    if (exit.status === 'rejected') throw exit.reason;
-    if (exit.value !== 0) throw dockerFailure(`saving image ${id} from the engine`, program.stderr());
-    if (read.status === 'rejected') throw read.reason;
-    return read.value;
+    return readOutput(program, `saving image ${id} from the engine`, (archive) =>
+      readSavedArchive(archive, id, known, folder),
+    );
   }
 }
 

@@ -38,6 +38,30 @@ export async function askDocker(
   throw dockerFailure(doing, result.stderr);
 }
 
+/**
+ * What a started program writes, as `read` makes of it. A reader that gives up in the middle ends the program, and its
+ * own error tells why; else a program that fails does, by a Failure of `doing`.
+ */
+export async function readOutput<T>(
+  program: StartedProgram,
+  doing: string,
+  read: (stdout: StartedProgram['stdout']) => Promise<T>,
+): Promise<T> {
+  program.stdin.end();
+  let gaveUp = false;
+  const reading = read(program.stdout).catch((error: unknown) => {
+    gaveUp = !program.stdout.readableEnded;
+    // Output that nobody reads would keep the program from ending.
+    program.stdout.destroy();
+    throw error;
+  });
+  const [exit, result] = await Promise.allSettled([program.exited, reading]);
+  if (exit.status === 'rejected') throw exit.reason;
+  if (exit.value !== 0 && !gaveUp) throw dockerFailure(doing, program.stderr());
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
+}
+
 export function dockerFailure(doing: string, stderr: string): Failure {
   const because = lastLines(stderr, 5).replace(/^(Error response from daemon|ERROR): /gim, '');
   const full = /no space left on device/.test(because);
