@@ -16,7 +16,7 @@ export const addLock: AddCommand = (program, contextOf) => {
       const { directory, file, json, stdout, progress, signal } = contextOf(command);
       const config = await loadConfig(file ?? (await findConfig(directory)));
       const before = await readLock(config.root);
-      const sources = { ...baseSources(config), progress };
+      const sources = { ...baseSources(config, signal), progress };
       const now = new Date();
       const { lock: after } = await lockedChain(config, async (needs, found) => {
         if (found === undefined) return relock(before, needs, sources, { due: options.due ?? false, now });

@@ -46,7 +46,7 @@ export const addStore: AddCommand = (program, contextOf) => {
     .option('--json', 'print the outcome as one JSON document')
     .action(async (options: { bytes?: boolean; repair?: boolean }, command) => {
       const { json, stdout, progress, signal, ...place } = contextOf(command);
-      const project = await openProject(place);
+      const project = await openProject({ ...place, signal });
       const folder = project.store instanceof LayoutStore ? project.store : undefined;
       if (options.repair === true && folder === undefined) throw noRepair(project.store);
       const inventory = await readInventory(project.store, await repositoriesOf(project.config, project.store));

@@ -7,9 +7,9 @@ import type { ImageReference } from '../oci/reference.ts';
 /** An image's config and manifests are small; whatever claims to be larger is none. */
 const largest = 8 * 1024 * 1024;
 
-async function registryReader(reference: ImageReference): Promise<ImageReader> {
+async function registryReader(reference: ImageReference, signal: AbortSignal | undefined): Promise<ImageReader> {
   const { registryClient } = await import('../registry/registries.ts');
-  const client = registryClient().at(reference.registry);
+  const client = registryClient(signal && { signal }).at(reference.registry);
   return {
     getManifest: (tagOrDigest) => client.getManifest(reference.repository, tagOrDigest),
     async getBlob(blob) {
@@ -22,10 +22,10 @@ async function registryReader(reference: ImageReference): Promise<ImageReader> {
 }
 
 /** Where the bases of this project can be found. Code for registries and daemons is loaded when one is asked. */
-export function baseSources(config: Config): BaseSources {
+export function baseSources(config: Config, signal?: AbortSignal): BaseSources {
   return {
     layouts: config.bases,
-    registry: registryReader,
+    registry: (reference) => registryReader(reference, signal),
     daemon: dockerImages(),
   };
 }

@@ -19,10 +19,15 @@ export interface ProjectPlace {
   file?: string | undefined;
   /** Where layers are saved when imgbuild.yaml names no store. */
   defaultStore?: StoreAddress | undefined;
+  /** Ends what is asked of a registry. */
+  signal?: AbortSignal | undefined;
 }
 
-export async function openProject({ directory, file, defaultStore }: ProjectPlace): Promise<Project> {
+export async function openProject({ directory, file, defaultStore, signal }: ProjectPlace): Promise<Project> {
   const config = await loadConfig(file ?? (await findConfig(directory)), { defaultStore });
-  const [lock, store] = await Promise.all([readLock(config.root), openStore(config.store)]);
+  const [lock, store] = await Promise.all([
+    readLock(config.root),
+    openStore(config.store, signal && { registry: { signal } }),
+  ]);
   return { config, lock, store };
 }

@@ -62,7 +62,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
   const { config, store } = project;
   const { frozen, against, progress, signal } = options;
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
-  const sources = { ...baseSources(config), progress };
+  const sources = { ...baseSources(config, options.signal), progress };
   const { chain, lock } = await lockedChain(config, async (needs, found = project.lock) => {
     const { lock: filled, resolved } = await resolveMissing(found, needs, sources, { frozen, now: new Date() });
     for (const base of resolved)

@@ -15,6 +15,8 @@ export interface TransportOptions {
   bodyTimeout?: number;
   dispatcher?: (host: string) => Dispatcher;
   onRetry?: (error: RegistryError, pause: number) => void;
+  /** Ends every request that has no signal of its own. */
+  signal?: AbortSignal;
 }
 
 export interface Call {
@@ -70,7 +72,8 @@ export class Transport {
   }
 
   /** One request, tried again while it fails for a reason that may pass. The caller reads or dumps the body. */
-  async exchange(call: Call): Promise<Answer> {
+  async exchange(given: Call): Promise<Answer> {
+    const call = this.#bounded(given);
     return withRetry({ policy: this.retry, signal: call.signal, onRetry: this.onRetry }, async () => {
       const answer = await this.once(call);
       if (call.most === undefined) return answer;
@@ -91,7 +94,8 @@ export class Transport {
   }
 
   /** One request, not tried again but for a 401 that tells how to log in. */
-  async once(call: Call): Promise<Answer> {
+  async once(given: Call): Promise<Answer> {
+    const call = this.#bounded(given);
     const base = await this.#located(call.signal);
     const url = typeof call.to === 'string' ? new URL(call.to, base) : call.to;
     for (let round = 0; ; round++) {
@@ -120,6 +124,10 @@ export class Transport {
       if (error instanceof RegistryError && error.denied) return false;
       throw error;
     }
+  }
+
+  #bounded(call: Call): Call {
+    return { ...call, signal: call.signal ?? this.#options.signal };
   }
 
   async #follow(call: Call, start: URL, authorization: string | undefined): Promise<Answer> {
