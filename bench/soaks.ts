@@ -1,3 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { agreementSoak } from '../test/agreement/soak.ts';
+import { runKillSoak } from '../test/store/kill-soak.ts';
+
 export interface Soak {
   /** How many cases in all. */
   total: number;
@@ -8,4 +14,29 @@ export interface Soak {
   stop?(): Promise<void>;
 }
 
-export const soaks: Record<string, Soak> = {};
+/** Kills processes that write to a store, at random moments. */
+const storeKill: Soak = {
+  total: 200,
+  part: 20,
+  async run({ seed, count }) {
+    const folder = await mkdtemp(join(tmpdir(), 'imgbuild-soak-'));
+    const failures: string[] = [];
+    const counts: Record<string, number> = { 'writers killed': count };
+    try {
+      const { acknowledged, silent } = await runKillSoak({ folder, seed, count });
+      counts['layers said to be saved'] = acknowledged;
+      counts['saved, and not yet said'] = silent;
+    } catch (error) {
+      failures.push((error as Error).message);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    return { failures, counts };
+  },
+};
+
+/** By the names that `npm run soak -- NAME` takes. */
+export const soaks: Record<string, Soak> = {
+  agreement: agreementSoak,
+  'store-kill': storeKill,
+};
