@@ -17,13 +17,19 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 };
 
-/** Adds the command that `args` name, or all of them where none is named (help, a mistyped name). */
+/** The command that is called; undefined where there is none. Values of global options are no commands. */
+export function commandIn(args: readonly string[]): string | undefined {
+  const valued = ['-C', '--directory', '-f', '--file'];
+  return args.find((arg, index) => !arg.startsWith('-') && !valued.includes(args[index - 1] ?? ''));
+}
+
+/** Adds the command of this name, or all where there is no such one (help, a mistyped name). */
 export async function addCommands(
   program: Command,
   contextOf: (command: Command) => CommandContext,
-  args: readonly string[],
+  named: string | undefined,
 ): Promise<void> {
-  const named = args.find((argument) => argument in commands);
-  const wanted = named === undefined || args[0] === 'help' ? Object.values(commands) : [commands[named]!];
+  const known = named !== undefined && Object.hasOwn(commands, named);
+  const wanted = known ? [commands[named]!] : Object.values(commands);
   for (const load of wanted) (await load())(program, contextOf);
 }

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { renderError, exitCodeOf, styleFor } from '../report/failure.ts';
 import { streamProgress } from '../report/progress.ts';
-import { addCommands } from './commands.ts';
+import { addCommands, commandIn } from './commands.ts';
 import type { CommandContext } from './command.ts';
 
 /** The version of the package that this file lies in, as a bundle (dist/) or as a source (src/cli/). */
@@ -37,14 +37,15 @@ const program = new Command('imgbuild')
   .description('Layered image releases for AI services: cheap, small and explainable.')
   .option('-C, --directory <dir>', 'run as if started in this folder')
   .option('-f, --file <file>', 'the configuration file (default: imgbuild.yaml here or in a folder above)')
-  .option('--json', 'print one JSON document on standard output')
+  .addOption(new Option('--json', 'print one JSON document on standard output').hideHelp())
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(run with --help for the commands and options)')
   .showSuggestionAfterError(true)
   .exitOverride();
-const args = process.argv.slice(2);
+const command = commandIn(process.argv.slice(2));
 // Commands have a --version of their own, which must reach them.
-if (args.every((arg) => arg.startsWith('-'))) program.version(version());
-await addCommands(program, contextOf, args);
+if (command === undefined) program.version(version());
+await addCommands(program, contextOf, command);
 
 // The first Ctrl-C lets the command put things right; a second one does not wait.
 for (const [signal, number] of [

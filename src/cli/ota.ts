@@ -18,7 +18,7 @@ interface TrustOptions {
 interface DiffOptions {
   output: string;
   signKey?: string;
-  platform: string[];
+  platform?: string[];
   name?: string;
 }
 
@@ -48,7 +48,6 @@ function addDiff(ota: Command, contextOf: ContextOf): void {
       '--platform <platform>',
       'for this platform; may be given several times (default: of this machine)',
       collect,
-      [],
     )
     .option('--name <name>', "the project's name on the device (default: of the release, else of the image)")
     .option('--json', 'print what was made as one JSON document')
@@ -59,7 +58,7 @@ function addInspect(ota: Command, contextOf: ContextOf): void {
   ota
     .command('inspect')
     .description('say what a delta holds: bytes by filesystem layer and by file')
-    .argument('<file>')
+    .argument('<file>', 'the delta: FILE.ota.tar')
     .option('--json', 'print all of it as one JSON document')
     .action(async (file: string, _options: unknown, command) => {
       const context = contextOf(command);
@@ -79,7 +78,7 @@ function addVerify(ota: Command, contextOf: ContextOf): void {
   ota
     .command('verify')
     .description('apply a delta to its source image without an engine, and compare all that comes out')
-    .argument('<file>')
+    .argument('<file>', 'the delta: FILE.ota.tar')
     .requiredOption('--from <image>', 'the image or release that it starts from')
     .option('--keyring <file>', 'the keys of which one must have signed it')
     .option('--allow-unsigned', 'check the contents alone')
@@ -112,7 +111,7 @@ function addApply(ota: Command, contextOf: ContextOf): void {
   ota
     .command('apply')
     .description('update the Docker of this host (or of DOCKER_HOST) by a delta')
-    .argument('<file>')
+    .argument('<file>', 'the delta: FILE.ota.tar')
     .option('--keyring <file>', 'the keys of which one must have signed it')
     .option('--allow-unsigned', 'take it whoever made it')
     .option('--state <dir>', 'where it is kept which release runs (default: /var/lib/imgbuild)')
@@ -149,7 +148,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   const { renderDelta } = await import('../report/ota.ts');
   const { findSigningKey } = await import('../signing/openpgp.ts');
   const signKey = await findSigningKey(options.signKey && path.resolve(context.directory, options.signKey));
-  const platforms = options.platform.length === 0 ? [hostPlatform()] : options.platform.map((text) => platformOf(text));
+  const platforms = options.platform?.map((text) => platformOf(text)) ?? [hostPlatform()];
   const output = path.resolve(context.directory, options.output);
   const several = from.length * platforms.length > 1;
   const intoFolder = several || options.output.endsWith('/') || (await isFolder(output));
@@ -224,7 +223,7 @@ function platformOf(text: string | undefined): Platform {
   }
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, ...value.split(',')];
 }
 

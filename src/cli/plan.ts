@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { planProject } from '../project/plan.ts';
 import { openProject } from '../project/open.ts';
 import { renderExplanation } from '../report/explain.ts';
@@ -16,7 +17,12 @@ export const addPlan: AddCommand = (program, contextOf) => {
     .command('plan')
     .description('say which layers would be built, and why; nothing is written or pulled')
     .argument('[layers...]', 'these layers and what they need (default: all)')
-    .option('--explain <layer>', 'the whole input list of this layer against the last saved one')
+    .addOption(
+      new Option(
+        '--explain <layer>',
+        'the whole input list of this layer against that of the last saved one',
+      ).conflicts('json'),
+    )
     .option('--against <version>', 'compare all layers with this release instead of the last builds of the branch')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the plan as one JSON document')

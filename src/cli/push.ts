@@ -1,3 +1,5 @@
+import type { Config } from '../config/config.ts';
+import { Failure } from '../failure.ts';
 import { openProject } from '../project/open.ts';
 import { pushProject } from '../project/push.ts';
 import type { AddCommand } from './command.ts';
@@ -21,6 +23,7 @@ export const addPush: AddCommand = (program, contextOf) => {
       const { json, stdout, progress, signal, ...place } = contextOf(command);
       const project = await openProject(place);
       const { tag: tags = [], to, frozen = false } = options;
+      refuseSwallowed(project.config, images, tags);
       const pushed = await pushProject(project, { images, tags, to, frozen, progress, signal });
       if (json) {
         stdout.write(`${JSON.stringify({ schema: 1, images: pushed })}\n`);
@@ -31,3 +34,15 @@ export const addPush: AddCommand = (program, contextOf) => {
       }
     });
 };
+
+/** `--tag latest service` has taken the image for a second tag. */
+function refuseSwallowed({ layers }: Config, images: readonly string[], tags: readonly string[]): void {
+  const image = tags.slice(1).find((tag) => layers.some(({ name, image: own }) => tag === name || tag === own.path));
+  if (images.length > 0 || image === undefined) return;
+  throw new Failure({
+    doing: 'reading --tag',
+    because: `${image} is an image, and stands among the tags`,
+    fix: `write images in front: imgbuild push ${image} --tag ${tags[0]}`,
+    kind: 'input',
+  });
+}

@@ -114,3 +114,49 @@ describe('plan', () => {
     ).not.toMatch(/lock|yaml|Dockerfile/);
   });
 });
+
+describe('the call', () => {
+  test('a folder named as a command is a folder', () => {
+    const folder = path.join(empty(), 'build');
+    writeTree(folder, chain);
+    const inside = { cwd: path.dirname(folder), encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } } as const;
+    const { status, stdout } = spawnSync(process.execPath, [main, '-C', 'build', 'plan'], inside);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/3 of 3 to build/);
+  });
+
+  test('-C and -f may stand before and after the command', () => {
+    const folder = newRepository({ ...chain, 'other.yaml': chain['imgbuild.yaml']!.replace('ccai', 'other') });
+    for (const args of [
+      ['-C', folder, '-f', 'other.yaml', 'plan'],
+      ['plan', '-C', folder, '-f', 'other.yaml'],
+    ]) {
+      expect(imgbuild(...args)).toMatchObject({ status: 0, stdout: expect.stringMatching(/3 of 3 to build/) });
+    }
+    expect(imgbuild('plan', '-C', folder, '-f', 'missing.yaml')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/missing\.yaml/),
+    });
+  });
+
+  test('a name that every object has is no command', () => {
+    expect(imgbuild('toString')).toMatchObject({ status: 2, stderr: expect.stringMatching(/unknown command/) });
+  });
+
+  test('an image behind --tag is not taken for a tag', () => {
+    const { status, stderr } = imgbuild('-C', newRepository(), 'push', '--tag', 'latest', 'service');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/imgbuild push service --tag latest/);
+  });
+
+  test('--explain is for people: not with --json', () => {
+    expect(imgbuild('plan', '--explain', 'service', '--json')).toMatchObject({ status: 2, stdout: '' });
+  });
+
+  test('help of a command names its own options and those of all commands', () => {
+    const { status, stdout } = imgbuild('plan', '--help');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/--explain <layer>/);
+    expect(stdout).toMatch(/Global Options:\n +-C, --directory <dir>/);
+  });
+});
