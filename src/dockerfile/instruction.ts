@@ -85,7 +85,7 @@ function operandsText(operands: Operands, flagText: (flag: Flag) => string | und
     case 'text':
       return operands.text;
     case 'pairs':
-      return operands.pairs.map(({ name, value, spaced }) => `${name}${spaced ? ' ' : '='}${value}`).join(' ');
+      return operands.pairs.map(pairText).join(' ');
     case 'health': {
       const command = operands.command && operandsText(operands.command, flagText);
       return command === undefined ? operands.type : `${operands.type} ${command}`;
@@ -93,6 +93,12 @@ function operandsText(operands: Operands, flagText: (flag: Flag) => string | und
     case 'trigger':
       return instructionText(operands.instruction, flagText);
   }
+}
+
+function pairText({ name, value, spaced }: Pair): string {
+  if (!spaced) return `${name}=${value}`;
+  // A single space behind an escape character would be part of the name.
+  return `${name}${/[\\`]$/.test(name) ? '  ' : ' '}${value}`;
 }
 
 function quoted(value: string): string {
