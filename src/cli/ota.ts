@@ -219,7 +219,8 @@ function platformOf(text: string | undefined): Platform {
   try {
     return parsePlatform(text);
   } catch (error) {
-    throw new Failure({ doing: 'reading --platform', because: (error as Error).message, kind: 'input' });
+    const fix = 'write OS/ARCH, such as linux/arm64';
+    throw new Failure({ doing: 'reading --platform', because: (error as Error).message, fix, kind: 'input' });
   }
 }
 

@@ -39,14 +39,3 @@ export function parseStoreAddress(text: string, root: string): StoreAddress {
   }
   return { kind: 'registry', registry: first.toLowerCase(), path };
 }
-
-/** As `plan --json` shows it: `oci:.imgbuild/store`, `ghcr.io/acme/ccai`. */
-export function formatStoreAddress(address: StoreAddress): string {
-  if (address.kind === 'registry') return `${address.registry}/${address.path}`;
-  return `oci:${address.text}`;
-}
-
-/** Where a workflow saves when imgbuild.yaml names no store. `repository` is `OWNER/NAME` (GITHUB_REPOSITORY). */
-export function storeOfRepository(repository: string): StoreAddress {
-  return { kind: 'registry', registry: 'ghcr.io', path: repository.toLowerCase() };
-}

@@ -40,7 +40,10 @@ export function dockerImages(): DaemonImages {
         const fix = 'start Docker, or set DOCKER_HOST to the one that is meant';
         throw new Failure({ doing, because: (error as Error).message, fix, cause: error });
       }
-      if (!isDigest(found.Id)) throw new Failure({ doing, because: `the image's ID is ${found.Id}, no sha256 digest` });
+      if (!isDigest(found.Id)) {
+        const fix = 'push the image to a registry, or name an OCI layout under bases:';
+        throw new Failure({ doing, because: `the image's ID is ${found.Id}, no sha256 digest`, fix });
+      }
       const platform: Platform = { os: found.Os, architecture: found.Architecture };
       if (found.Variant) platform.variant = found.Variant;
       const identity = { kind: containerd ? 'manifest' : 'config', digest: found.Id } as const;

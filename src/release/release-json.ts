@@ -77,7 +77,6 @@ export type ReleasedImage = Release['images'][number];
 export type ReleasedDeb = Release['debs'][number];
 export type ReleasedModel = Release['models'][number];
 export type ReleasedDelta = Release['deltas'][number];
-export type ChainLayer = Release['fingerprints'][number];
 
 /** The same release gives the same bytes: no clock, keys in the definition's order, lists in theirs. */
 export function formatRelease(release: Release): Uint8Array {

@@ -1,5 +1,6 @@
-import { Failure } from '../failure.ts';
+import type { Failure } from '../failure.ts';
 import { type ByteSource, streamSource } from './byte-source.ts';
+import { damaged } from './damaged.ts';
 import { blockSize, decodeHeader, isZeroBlock, padding, type TarEntryType, type TarHeader } from './header.ts';
 import { decodeName } from './name.ts';
 import { applyPax, decodePax, type PaxRecords } from './pax.ts';
@@ -114,7 +115,8 @@ async function readExtensions(source: ByteSource, globals: PaxRecords): Promise<
 }
 
 async function readExtension(source: ByteSource, size: number): Promise<Buffer> {
-  if (size > extensionLimit) throw damaged(source.position, `an extension header of ${size} bytes`);
+  if (size > extensionLimit)
+    throw damaged('reading a tar', `an extension header of ${size} bytes at byte ${source.position}`);
   const bytes = await source.read(size);
   const pad = padding(size);
   if (bytes.length < size || (await source.skip(pad)) < pad) throw cut(source.position);
@@ -137,9 +139,5 @@ function untilNul(bytes: Buffer): string {
 }
 
 function cut(position: number): Failure {
-  return new Failure({ doing: 'reading a tar', because: `it is cut off at byte ${position}`, kind: 'input' });
-}
-
-function damaged(position: number, because: string): Failure {
-  return new Failure({ doing: 'reading a tar', because: `${because} at byte ${position}`, kind: 'input' });
+  return damaged('reading a tar', `it is cut off at byte ${position}`);
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../failure.ts';
+import { damaged } from './damaged.ts';
 import { decodeName, encodeName } from './name.ts';
 
 /** Bytes of a header, and the unit to which contents are padded. */
@@ -111,7 +112,8 @@ export function isZeroBlock(block: Uint8Array): boolean {
  */
 export function decodeHeader(block: Uint8Array): TarHeader {
   const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
-  if (bytes.length !== blockSize) throw damaged(`a header of ${bytes.length} bytes instead of ${blockSize}`);
+  if (bytes.length !== blockSize)
+    throw damaged('reading a tar header', `a header of ${bytes.length} bytes instead of ${blockSize}`);
   verifyChecksum(bytes);
   const flag = String.fromCharCode(bytes[field.type[0]]!);
   const isPosix = slice(bytes, 'magic').subarray(0, posixMagic.length).equals(posixMagic);
@@ -223,7 +225,7 @@ function hasGnuMagic(bytes: Buffer): boolean {
 /** Links carry the size of their target in some old archives; no contents follow them. */
 function sizeOf(bytes: Buffer): number {
   const size = number(bytes, 'size');
-  if (size < 0) throw damaged(`a size of ${size} bytes`);
+  if (size < 0) throw damaged('reading a tar header', `a size of ${size} bytes`);
   return size;
 }
 
@@ -234,12 +236,13 @@ function number(bytes: Buffer, of: FieldName): number {
   if (first & 0x80) {
     let value = BigInt.asIntN(7, BigInt(first & 0x7f));
     for (const byte of raw.subarray(1)) value = (value << 8n) | BigInt(byte);
-    if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) throw damaged(`a ${of} of ${value}`);
+    if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)
+      throw damaged('reading a tar header', `a ${of} of ${value}`);
     return Number(value);
   }
   const digits = raw.toString('latin1').replace(/\0.*$/s, '').trim();
   if (digits === '') return 0;
-  if (!/^-?[0-7]+$/.test(digits)) throw damaged(`a ${of} that reads ${JSON.stringify(digits)}`);
+  if (!/^-?[0-7]+$/.test(digits)) throw damaged('reading a tar header', `a ${of} that reads ${JSON.stringify(digits)}`);
   return Number.parseInt(digits, 8);
 }
 
@@ -281,14 +284,14 @@ function verifyChecksum(bytes: Buffer): void {
   const written = number(bytes, 'checksum');
   const { unsigned, signed } = checksum(bytes);
   if (written !== unsigned && written !== signed) {
-    throw damaged(`the checksum is ${written}, the bytes sum up to ${unsigned}; not a tar, or compressed or cut`);
+    throw damaged(
+      'reading a tar header',
+      `the checksum is ${written}, the bytes sum up to ${unsigned}; not a tar, or compressed or cut`,
+    );
   }
 }
 
-function damaged(because: string): Failure {
-  return new Failure({ doing: 'reading a tar header', because, kind: 'input' });
-}
-
 function unwritable(name: string, because: string): Failure {
-  return new Failure({ doing: `writing the tar header of ${JSON.stringify(name)}`, because, kind: 'input' });
+  const doing = `writing the tar header of ${JSON.stringify(name)}`;
+  return new Failure({ doing, because, fix: 'leave this file out, or change what is said of it', kind: 'input' });
 }

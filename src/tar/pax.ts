@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { damaged } from './damaged.ts';
 import { decodeName } from './name.ts';
 import type { TarHeader } from './header.ts';
 
@@ -19,10 +19,10 @@ export function decodePax(bytes: Uint8Array): PaxRecords {
     const digits = space === -1 ? '' : buffer.toString('latin1', at, space);
     const end = at + Number.parseInt(digits, 10);
     if (!/^[0-9]{1,15}$/.test(digits) || end > buffer.length || end <= space + 1 || buffer[end - 1] !== 0x0a) {
-      throw damaged('a record whose length is wrong');
+      throw damaged('reading a pax header', 'a record whose length is wrong');
     }
     const equals = buffer.indexOf(0x3d, space + 1);
-    if (equals === -1 || equals >= end) throw damaged('a record without "="');
+    if (equals === -1 || equals >= end) throw damaged('reading a pax header', 'a record without "="');
     records.set(buffer.toString('utf8', space + 1, equals), Buffer.from(buffer.subarray(equals + 1, end - 1)));
     at = end;
   }
@@ -70,7 +70,7 @@ function whole(keyword: string, value: Buffer): number {
   const digits = value.toString('latin1');
   const parsed = Number(digits);
   if (!/^[0-9]+$/.test(digits) || !Number.isSafeInteger(parsed)) {
-    throw damaged(`a ${keyword} that reads ${JSON.stringify(digits.slice(0, 40))}`);
+    throw damaged('reading a pax header', `a ${keyword} that reads ${JSON.stringify(digits.slice(0, 40))}`);
   }
   return parsed;
 }
@@ -78,10 +78,6 @@ function whole(keyword: string, value: Buffer): number {
 function seconds(value: Buffer): number {
   const digits = value.toString('latin1');
   if (!/^-?[0-9]{1,18}(\.[0-9]*)?$/.test(digits))
-    throw damaged(`an mtime that reads ${JSON.stringify(digits.slice(0, 40))}`);
+    throw damaged('reading a pax header', `an mtime that reads ${JSON.stringify(digits.slice(0, 40))}`);
   return Number(digits);
-}
-
-function damaged(because: string): Failure {
-  return new Failure({ doing: 'reading a pax header', because, kind: 'input' });
 }
