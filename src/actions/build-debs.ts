@@ -1,8 +1,6 @@
 import * as core from '@actions/core';
 import path from 'node:path';
-import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
-import { planProject } from '../project/plan.ts';
-import { savedImages, serviceLayers } from '../project/saved-images.ts';
+import { packProject } from '../project/debs.ts';
 import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
 import { runAction } from './action.ts';
@@ -15,22 +13,16 @@ await runAction(async (context) => {
   const only = names.length === 0 ? undefined : names;
   const version = versionInput('version');
   const project = await openActionProject(context, {});
-  const layers = serviceLayers(project.config, only);
   const { signal, progress } = context;
-  const plan =
-    layers.length === 0 ? undefined : await planProject(project, { layers, force: [], frozen: true, progress, signal });
-  const images = plan === undefined ? [] : await savedImages(project, plan.plan, layers, version);
   const directory = path.resolve(context.directory, requiredInput('output'));
-  const sourceDate = sourceDateOf(process.env);
-  const packed = await packDebs({
-    config: project.config,
-    version,
-    images,
-    directory,
+  const packed = await packProject(project, {
     only,
+    version,
+    directory,
+    frozen: true,
+    env: process.env,
     progress,
     signal,
-    ...(sourceDate === undefined ? {} : { sourceDate }),
   });
 
   const packages = packed.map(({ file, ...rest }) => ({ ...rest, file: path.basename(file) }));

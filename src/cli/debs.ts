@@ -1,10 +1,9 @@
 import path from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { checkDebs } from '../deb/check.ts';
-import { packDebs, sourceDateOf, type PackedDeb } from '../deb/pack-debs.ts';
+import type { PackedDeb } from '../deb/pack-debs.ts';
+import { packProject } from '../project/debs.ts';
 import { openProject } from '../project/open.ts';
-import { planProject } from '../project/plan.ts';
-import { savedImages, serviceLayers } from '../project/saved-images.ts';
 import { formatBytes } from '../report/progress.ts';
 import type { AddCommand, CommandContext } from './command.ts';
 
@@ -45,28 +44,12 @@ async function pack(
 ): Promise<void> {
   const { progress, signal } = context;
   const project = await openProject(context);
-  const { config } = project;
-  const layers = serviceLayers(config, only);
-  const plan =
-    layers.length === 0
-      ? undefined
-      : (await planProject(project, { layers, force: [], frozen: options.frozen ?? false, progress, signal })).plan;
-  const images = plan === undefined ? [] : await savedImages(project, plan, layers, version);
   const directory =
     options.output === undefined
-      ? await makeStateFolder(config.root, 'debs')
+      ? await makeStateFolder(project.config.root, 'debs')
       : path.resolve(context.directory, options.output);
-  const sourceDate = sourceDateOf(process.env);
-  const packed = await packDebs({
-    config,
-    version,
-    images,
-    directory,
-    only,
-    progress,
-    signal,
-    ...(sourceDate === undefined ? {} : { sourceDate }),
-  });
+  const frozen = options.frozen ?? false;
+  const packed = await packProject(project, { only, version, directory, frozen, env: process.env, progress, signal });
   if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, packages: packed })}\n`);
   else context.stdout.write(packed.length === 0 ? 'no packages: debs: is empty\n' : renderPacked(packed, context));
 }
