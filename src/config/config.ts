@@ -38,7 +38,7 @@ export interface Layer {
   /** Whether .git is part of the context. */
   git: boolean;
   refresh?: 'daily' | 'weekly' | 'monthly';
-  /** As written; where no layer says, a release has the images that no other layer is built on. */
+  /** As written; where no layer says, a release has the images that no other layer is built on or a package runs. */
   release?: boolean;
   /** Names of layers that this one needs where its Dockerfile can't tell. */
   needs: string[];

@@ -144,7 +144,7 @@ export const layerSchema = z
       .boolean()
       .meta({
         description:
-          'Whether a release has this image. Default: where no layer says, those that no other layer is built on.',
+          'Whether a release has this image. Default: where no layer says, those that no other layer is built on or a package runs.',
         examples: ['true'],
       })
       .optional(),
