@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { newRepository, saveAll, writeTree } from '../plan/saved-project.ts';
+
+const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+test('plan --json has exactly the documented keys, in their order', async () => {
+  const folder = newRepository();
+  const digests = await saveAll(folder);
+  writeTree(folder, { 'docker/service/app.py': 'print("bye")\n' });
+  const { stdout, status } = spawnSync(process.execPath, [main, '-C', folder, 'plan', '--json'], { encoding: 'utf8' });
+  expect(status).toBe(0);
+  const fingerprints = [...stdout.matchAll(/"fingerprint":"([0-9a-f]{64})"/g)].map(([, hex]) => hex);
+  const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
+  const layer = (index: number, name: string, image: string) => {
+    return { name, platform, image, repository: image.replace(/:.*/, ''), fingerprint: fingerprints[index] };
+  };
+  const reused = (name: string, parents: string[]) => {
+    const digest = digests.get(name);
+    return { action: 'reuse', digest, parents, wave: null, comparedWith: null, reasons: [], reasonCount: 0 };
+  };
+  const document = {
+    schema: 1,
+    store: 'oci:.imgbuild/store',
+    layers: [
+      { ...layer(0, 'base', 'service_runtime_base:ubuntu_20.04'), ...reused('base', []) },
+      { ...layer(1, 'engine', 'service_runtime_inference_engine:ubuntu_20.04'), ...reused('engine', ['base']) },
+      {
+        ...layer(2, 'service', 'service_runtime'),
+        action: 'build',
+        digest: null,
+        parents: ['engine'],
+        wave: 0,
+        comparedWith: digests.get('service'),
+        reasons: [{ kind: 'file-changed', path: 'docker/service/app.py' }],
+        reasonCount: 1,
+      },
+    ],
+    waves: [[{ name: 'service', platform }]],
+    hasWork: true,
+    warnings: [],
+  };
+  expect(stdout).toBe(`${JSON.stringify(document)}\n`);
+});
