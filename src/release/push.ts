@@ -1,6 +1,5 @@
 import type { StoreAddress } from '../config/config.ts';
 import { Failure } from '../failure.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import type { PlatformName } from '../oci/platform.ts';
@@ -93,16 +92,22 @@ export async function pushImages(
   const { target = { store, path: '' }, progress = silent, signal } = options;
   const repositoryIn = (image: ImageToPush) =>
     target.path === '' ? image.repository : `${target.path}/${image.repository}`;
-  const ready: { image: ImageToPush; manifest: StoredManifest; before: Map<string, Descriptor | undefined> }[] = [];
-  for (const image of images) {
+  signal?.throwIfAborted();
+  // Side by side: a registry is far away, and these are many small questions.
+  const ready = await Promise.all(
+    images.map(async (image) => {
+      const [manifest, ...there] = await Promise.all([
+        taggedManifest(store, image),
+        ...image.tags.map((tag) => target.store.headManifest(repositoryIn(image), tag)),
+      ]);
+      return { image, manifest, before: new Map(image.tags.map((tag, index) => [tag, there[index]])) };
+    }),
+  );
+  for (const { image, manifest, before } of ready) {
     signal?.throwIfAborted();
-    const manifest = await taggedManifest(store, image);
-    const before = new Map<string, Descriptor | undefined>();
-    for (const tag of image.tags) before.set(tag, await target.store.headManifest(repositoryIn(image), tag));
     const allThere = [...before.values()].every((there) => there?.digest === manifest.descriptor.digest);
     if (target.store !== store && !allThere)
       await bring(store, image, manifest, target, repositoryIn(image), progress, signal);
-    ready.push({ image, manifest, before });
   }
   const pushed: PushedTag[] = [];
   for (const { image, manifest, before } of ready) {

@@ -211,12 +211,13 @@ async function releasedImages(
   wanted: readonly PlannedLayer[],
   digests: ReadonlyMap<string, Digest>,
 ): Promise<ReleasedImage[]> {
-  const images: ReleasedImage[] = [];
-  for (const { name, image, repository, platform, fingerprint } of wanted) {
-    const digest = digests.get(layerKey(name, platform))!;
-    const facts = await imageFacts(store, repository, digest);
-    images.push({ layer: name, image, repository, platform, digest, index: null, ...facts, fingerprint });
-  }
+  const images = await Promise.all(
+    wanted.map(async ({ name, image, repository, platform, fingerprint }): Promise<ReleasedImage> => {
+      const digest = digests.get(layerKey(name, platform))!;
+      const facts = await imageFacts(store, repository, digest);
+      return { layer: name, image, repository, platform, digest, index: null, ...facts, fingerprint };
+    }),
+  );
   for (const name of new Set(wanted.map((layer) => layer.name))) {
     const own = images.filter(({ layer }) => layer === name);
     if (own.length === 1) continue;
