@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Input } from '../plan/input.ts';
+import type { OtherInput } from '../plan/input.ts';
 import type { Analysis, AnalysisOptions, FileSelection, ImageTraits } from './analysis.ts';
 import { heredocOf } from './heredoc.ts';
 import { imageUses, triggersOfStage } from './images.ts';
@@ -61,8 +61,8 @@ export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analy
   };
 }
 
-function directiveInputs(dockerfile: Dockerfile, options: StageOptions): Input[] {
-  const inputs = dockerfile.directives.flatMap(({ name, value }): Input[] =>
+function directiveInputs(dockerfile: Dockerfile, options: StageOptions): OtherInput[] {
+  const inputs = dockerfile.directives.flatMap(({ name, value }): OtherInput[] =>
     name === 'check' ? [] : [{ kind: 'directive', name, value }],
   );
   for (const [name, value] of Object.entries(options.args)) {
@@ -71,7 +71,7 @@ function directiveInputs(dockerfile: Dockerfile, options: StageOptions): Input[]
   return inputs;
 }
 
-function globalInputs(stages: Stages, needed: readonly NeededStage[]): Input[] {
+function globalInputs(stages: Stages, needed: readonly NeededStage[]): OtherInput[] {
   const names = new Set(needed.flatMap(({ stage }) => [...stage.globals]));
   return [...names].map((name) => {
     return { kind: 'arg', stage: 'global', name, value: stages.globals.get(name)?.value ?? null };
@@ -80,7 +80,7 @@ function globalInputs(stages: Stages, needed: readonly NeededStage[]): Input[] {
 
 /** Goes through the needed stages in order and collects what they read. */
 class Reader {
-  readonly inputs: Input[] = [];
+  readonly inputs: OtherInput[] = [];
   readonly files: FileSelection[] = [];
   readonly unresolved: Analysis['unresolved'] = [];
   readonly unpinned: Analysis['unpinned'] = [];

@@ -1,6 +1,6 @@
 import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
-import type { Input } from '../plan/input.ts';
+import type { OtherInput } from '../plan/input.ts';
 
 /** What an image brings into a stage that begins with it, as far as it decides what that stage reads. */
 export interface ImageTraits {
@@ -40,7 +40,7 @@ export interface FileSelection {
 /** What building one target of a Dockerfile reads. Pure: nothing of the file system is looked at. */
 export interface Analysis {
   /** Instructions, directives, args, mounts, onbuild triggers, remote sources: everything but files and images. */
-  inputs: Input[];
+  inputs: OtherInput[];
   images: ImageUse[];
   files: FileSelection[];
   /** The image reference or stage chain that the target ends on, after following stages: `scratch` or a reference. */

@@ -6,9 +6,9 @@ import { hostPlatform, platformName } from '../oci/platform.ts';
 import type { Lock, LockedPlatform } from '../lock/lock.ts';
 import type { Layer } from '../config/config.ts';
 import type { ChainLink } from './chain.ts';
-import { fingerprintOf, inputLines, inputsVersion } from './fingerprint.ts';
+import { fingerprintOf, inputsVersion } from './fingerprint.ts';
 import { usedImage, type UsedImage } from './graph.ts';
-import type { Input } from './input.ts';
+import type { Input, OtherInput } from './input.ts';
 
 /** Everything that decides what one layer's build makes on one platform. */
 export interface LayerInputs {
@@ -17,9 +17,8 @@ export interface LayerInputs {
   /** The analysis' images, each with where it comes from. */
   images: UsedImage[];
   fingerprint: string;
-  inputs: Input[];
-  /** The lines whose sha256 is the fingerprint. */
-  lines: string[];
+  /** The input manifest. It is put together when it is asked for: of a layer that is reused nobody asks. */
+  readonly inputs: Input[];
   /** For the children. */
   traits: ImageTraits;
 }
@@ -63,8 +62,8 @@ function traitsOf(below: Below, link: ChainLink, reference: string): ImageTraits
   return image.kind === 'layer' ? below.layers.get(image.layer)?.traits : lockedPlatform(below, link, image);
 }
 
-function imageInputs(below: Below, link: ChainLink, images: readonly UsedImage[]): Input[] {
-  return images.map((image): Input => {
+function imageInputs(below: Below, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
+  return images.map((image): OtherInput => {
     if (image.kind === 'layer') {
       const { fingerprint } = parentInputs(below, link, image);
       return { kind: 'parent', layer: image.layer, reference: image.use.reference, fingerprint };
@@ -82,7 +81,7 @@ function fileInput({ path, mode, hash }: HashedEntry): Input {
 }
 
 /** Needs of which the Dockerfile says nothing: the layer is built anew when they are. */
-function declaredNeeds(below: Below, link: ChainLink, images: readonly UsedImage[]): Input[] {
+function declaredNeeds(below: Below, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
   const seen = new Set(images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : [])));
   return link.layer.needs
     .filter((name) => !seen.has(name))
@@ -108,7 +107,7 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
   const files = analysis.unresolved.length > 0 ? await context.all() : await context.select(analysis.files);
   const epoch = layer.refresh === undefined ? undefined : below.lock.epochs.get(layer.name);
   const syntax = analysis.syntax && below.lock.syntaxes.get(analysis.syntax.reference);
-  const inputs: Input[] = [
+  const others: OtherInput[] = [
     { kind: 'tool', name: 'imgbuild-inputs', version: inputsVersion },
     { kind: 'platform', value: platformName(platform) },
     ...(layer.target === undefined ? [] : [{ kind: 'target', value: layer.target } as const]),
@@ -120,8 +119,15 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
       ? []
       : [{ kind: 'base', reference: `# syntax=${analysis.syntax!.reference}`, digest: syntax } as const]),
     ...(epoch === undefined ? [] : [{ kind: 'epoch', value: epoch } as const]),
-    ...files.map(fileInput),
   ];
-  const lines = inputLines(inputs);
-  return { link, analysis, images, inputs, lines, fingerprint: fingerprintOf(lines), traits: analysis.traits };
+  return {
+    link,
+    analysis,
+    images,
+    fingerprint: fingerprintOf(others, files),
+    get inputs() {
+      return [...others, ...files.map(fileInput)];
+    },
+    traits: analysis.traits,
+  };
 }

@@ -2,9 +2,10 @@ import { openWorkTree } from '../context/context.ts';
 import type { Lock } from '../lock/lock.ts';
 import { resolveMissing } from '../lock/resolve.ts';
 import { platformName } from '../oci/platform.ts';
-import { findBranches } from '../plan/branch.ts';
+import { findBranches, type Branches } from '../plan/branch.ts';
 import type { ChainLink } from '../plan/chain.ts';
 import type { FormerImage } from '../plan/compare.ts';
+import { requireLayers } from '../plan/graph.ts';
 import { planLayers, type PlannedChain } from '../plan/plan-layers.ts';
 import type { Progress } from '../progress.ts';
 import { noSuchRelease, readRelease } from '../release/release-store.ts';
@@ -26,17 +27,19 @@ export interface ProjectPlanOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The last image saved from this branch, or from the default branch where this one has none. */
-async function lastOfBranch(project: Project, link: ChainLink): Promise<FormerImage | undefined> {
-  const { store, config } = project;
-  const repository = link.layer.image.path;
-  const { current, fallback } = await findBranches(config.root, process.env);
-  for (const branch of new Set([current, fallback])) {
-    const record = await lastSaved(store, repository, branch, link.platform);
-    const inputs = record && (await readInputsOf(store, repository, record));
-    if (record && inputs) return { digest: record.image.digest, fingerprint: record.fingerprint, inputs };
-  }
-  return undefined;
+/** The last images saved from this branch, or from the default branch where this one has none. */
+function lastOfBranch({ store, config }: Project) {
+  let branches: Promise<Branches> | undefined;
+  return async (link: ChainLink): Promise<FormerImage | undefined> => {
+    const repository = link.layer.image.path;
+    const { current, fallback } = await (branches ??= findBranches(config.root, process.env));
+    for (const branch of new Set([current, fallback])) {
+      const record = await lastSaved(store, repository, branch, link.platform);
+      const inputs = record && (await readInputsOf(store, repository, record));
+      if (record && inputs) return { digest: record.image.digest, fingerprint: record.fingerprint, inputs };
+    }
+    return undefined;
+  };
 }
 
 /** The images of a release, by their layers. Throws a Failure when there is no such release. */
@@ -61,7 +64,11 @@ export type ProjectPlan = PlannedChain & { lock: Lock };
 export async function planProject(project: Project, options: ProjectPlanOptions): Promise<ProjectPlan> {
   const { config, store } = project;
   const { frozen, against, progress, signal } = options;
+  requireLayers(config, [...options.layers, ...options.force]);
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
+  // Listing the files takes longest: it begins before the Dockerfiles are read.
+  const opening = openWorkTree(config.root, { signal });
+  opening.catch(() => {});
   const sources = { ...baseSources(config, options.signal), progress };
   const { chain, lock } = await lockedChain(config, async (needs, found = project.lock) => {
     const { lock: filled, resolved } = await resolveMissing(found, needs, sources, { frozen, now: new Date() });
@@ -69,7 +76,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       progress.note(`imgbuild.lock lacks ${base}, looked up now: \`imgbuild lock\` writes it down`);
     return filled;
   });
-  const tree = await openWorkTree(config.root, { signal });
+  const tree = await opening;
   try {
     const planned = await planLayers({
       config,
@@ -79,7 +86,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       tree,
       layers: options.layers,
       force: options.force,
-      former: former ?? ((link) => lastOfBranch(project, link)),
+      former: former ?? lastOfBranch(project),
       compareReused: former !== undefined,
       signal,
     });

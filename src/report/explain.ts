@@ -1,5 +1,4 @@
-import { inputLine } from '../plan/fingerprint.ts';
-import type { Input } from '../plan/input.ts';
+import { inputLine, type Input } from '../plan/input.ts';
 import type { PlannedBuild } from '../plan/plan-layers.ts';
 import type { Style } from './failure.ts';
 import { describeReason } from './reason.ts';
@@ -33,8 +32,6 @@ function describeInput(input: Input): string {
     case 'target':
     case 'epoch':
       return input.value;
-    case 'copy':
-      return `${input.src} → ${input.dst}`;
   }
 }
 

@@ -1,25 +1,16 @@
 import { Readable } from 'node:stream';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { lineSplitter } from '../process/run.ts';
-import type { Input } from '../plan/input.ts';
+import { manifestText, type Input } from '../plan/input.ts';
 
-/** The lines of an input manifest as they are stored: JSON Lines, zstd. */
+/** An input manifest as it is stored: zstd of the text whose sha256 is the fingerprint. */
 export async function packInputs(inputs: readonly Input[]): Promise<Buffer> {
+  const others = inputs.filter((input) => input.kind !== 'file');
+  const files = inputs.filter((input) => input.kind === 'file');
   const chunks: Buffer[] = [];
-  for await (const chunk of Readable.from(texts(inputs)).pipe(createZstdCompress())) chunks.push(chunk as Buffer);
+  const text = Readable.from(manifestText(others, files)).pipe(createZstdCompress());
+  for await (const chunk of text) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
-}
-
-function* texts(inputs: readonly Input[]): Generator<Buffer> {
-  let lines = '';
-  for (const input of inputs) {
-    lines += `${JSON.stringify(input)}\n`;
-    if (lines.length > 64 * 1024) {
-      yield Buffer.from(lines);
-      lines = '';
-    }
-  }
-  yield Buffer.from(lines);
 }
 
 /** Throws a SyntaxError, or what zlib or the stream throws, when the bytes are no such lines. */

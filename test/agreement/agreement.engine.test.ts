@@ -97,7 +97,6 @@ describe('a fingerprint that leaves out a kind of input', () => {
       label: true,
       epoch: true,
       remote: true,
-      copy: true,
       tool: true,
     };
     const tried = [...Object.keys(told), ...Object.keys(doubled), ...Object.keys(beyondBuildKit)];

@@ -1,4 +1,4 @@
-import { fingerprintOf, inputLines } from '../../src/plan/fingerprint.ts';
+import { fingerprintOf } from '../../src/plan/fingerprint.ts';
 import type { Input } from '../../src/plan/input.ts';
 import type { Observation } from './observe.ts';
 
@@ -49,7 +49,10 @@ export function judge(observations: readonly Observation[], without: readonly In
       .map((input) =>
         input.kind === 'parent' ? { ...input, fingerprint: parents.get(`${world} ${input.layer}`)! } : input,
       );
-    const fingerprint = fingerprintOf(inputLines(inputs));
+    const fingerprint = fingerprintOf(
+      inputs.filter((input) => input.kind !== 'file'),
+      inputs.filter((input) => input.kind === 'file'),
+    );
     parents.set(`${world} ${layer}`, fingerprint);
     const key = `${world} ${layer} ${fingerprint}`;
     const image = imageText(observation);

@@ -138,7 +138,7 @@ class Observer {
       before.set(layer, inputs);
       if (layer === 'base') {
         // Where nothing of base changed, neither for the world nor for imgbuild, BuildKit need not be asked each time.
-        const now = { state: ownState(world, 'base'), lines: inputs.lines.join('\n') };
+        const now = { state: ownState(world, 'base'), lines: inputs.fingerprint };
         const same = this.#base?.state === now.state && this.#base.lines === now.lines;
         this.#base = now;
         if (same && !look) continue;

@@ -8,7 +8,7 @@ import { openContext, openWorkTree } from '../../src/context/context.ts';
 import { analyse } from '../../src/dockerfile/analyse.ts';
 import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
-import { fingerprintOf, inputLines } from '../../src/plan/fingerprint.ts';
+import { fingerprintOf } from '../../src/plan/fingerprint.ts';
 import { run } from '../../src/process/run.ts';
 import { stepsThatRan } from './buildkit.ts';
 import { edits } from './edits.ts';
@@ -90,11 +90,9 @@ async function look(root: string): Promise<{ fingerprint: string; ran: string[] 
     const platform = hostPlatform();
     const read = { args: {}, platform, buildPlatform: platform, traitsOf: () => undefined };
     const { inputs, files } = analyse(parseDockerfile(text, layer.dockerfile), read);
-    const hashed = (await context.select(files)).map(({ path: name, mode, hash }) => {
-      return { kind: 'file', path: name, mode, hash } as const;
-    });
+    const hashed = await context.select(files);
     const ran = await stepsOf(ready.path, ready.dockerfile);
-    return ran && { fingerprint: fingerprintOf(inputLines([...inputs, ...hashed])), ran };
+    return ran && { fingerprint: fingerprintOf(inputs, hashed), ran };
   } finally {
     await ready.dispose();
   }

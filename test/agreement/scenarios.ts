@@ -116,7 +116,6 @@ function fetching(url: string): string {
 export const beyondBuildKit: Partial<Record<Input['kind'], string>> = {
   epoch: "the date of `refresh:` asks for a build that BuildKit's cache would not make",
   tool: 'the version of the list of inputs',
-  copy: '`copy:` entries are files of the context',
 };
 
 export function scenarioWorld(scenario: Scenario, id: string, address: string): World {

@@ -3,14 +3,15 @@ import { analyse, imageReferences } from '../../src/dockerfile/analyse.ts';
 import type { Analysis, AnalysisOptions, ImageTraits } from '../../src/dockerfile/analysis.ts';
 import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 import { Failure } from '../../src/failure.ts';
-import { inputLines } from '../../src/plan/fingerprint.ts';
+import { inputLine } from '../../src/plan/input.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' };
 const nothing: ImageTraits = { env: [], onbuild: [] };
 const defaults: AnalysisOptions = { args: {}, platform: amd64, buildPlatform: amd64, traitsOf: () => nothing };
 const read = (source: string, options: Partial<AnalysisOptions> = {}): Analysis =>
   analyse(parseDockerfile(source, 'Dockerfile'), { ...defaults, ...options });
-const lines = (source: string, options: Partial<AnalysisOptions> = {}) => inputLines(read(source, options).inputs);
+const lines = (source: string, options: Partial<AnalysisOptions> = {}) =>
+  read(source, options).inputs.map(inputLine).toSorted();
 const instructions = (analysis: Analysis) =>
   analysis.inputs.flatMap((input) =>
     input.kind === 'instruction' ? [`${input.stage}.${input.seq} ${input.text}`] : [],

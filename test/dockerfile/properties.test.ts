@@ -6,7 +6,7 @@ import { expand, ExpandError } from '../../src/dockerfile/expand.ts';
 import { instructionText } from '../../src/dockerfile/instruction.ts';
 import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 import { Failure } from '../../src/failure.ts';
-import { inputLines } from '../../src/plan/fingerprint.ts';
+import { inputLine } from '../../src/plan/input.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' };
 const options: AnalysisOptions = {
@@ -15,7 +15,8 @@ const options: AnalysisOptions = {
   buildPlatform: amd64,
   traitsOf: (reference) => (reference === 'known' ? { env: ['E=e'], onbuild: ['COPY o /o'] } : undefined),
 };
-const lines = (source: string) => inputLines(analyse(parseDockerfile(source, 'Dockerfile'), options).inputs);
+const lines = (source: string) =>
+  analyse(parseDockerfile(source, 'Dockerfile'), options).inputs.map(inputLine).toSorted();
 
 /** Pieces that a parser trips over, in any order. */
 const piece = fc.oneof(

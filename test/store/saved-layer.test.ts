@@ -14,8 +14,8 @@ const amd64 = { os: 'linux', architecture: 'amd64' };
 const fingerprint = 'ab'.repeat(32);
 const parents = { base: `sha256:${'1'.repeat(64)}` as Digest };
 const inputs: Input[] = [
-  { kind: 'file', path: 'app.py', mode: '100644', hash: 'c'.repeat(40) },
   { kind: 'instruction', stage: 0, seq: 1, text: 'RUN true' },
+  { kind: 'file', path: 'app.py', mode: '100644', hash: 'c'.repeat(40) },
 ];
 
 let folder: string;
