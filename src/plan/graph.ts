@@ -1,4 +1,5 @@
 import type { Config, Layer } from '../config/config.ts';
+import { didYouMean } from '../config/did-you-mean.ts';
 import type { ImageUse } from '../dockerfile/analysis.ts';
 import { Failure } from '../failure.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
@@ -70,6 +71,20 @@ export function chainOrder(names: readonly string[], parents: ReadonlyMap<string
   };
   for (const name of names) visit(name);
   return order;
+}
+
+/** Throws a Failure when one of the names is no layer's. */
+export function requireLayers({ layers, file }: Config, wanted: readonly string[]): void {
+  const names = layers.map((layer) => layer.name);
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = didYouMean(unknown, names);
+  throw new Failure({
+    doing: 'choosing the layers',
+    because: `there is no layer ${JSON.stringify(unknown)} in ${file}`,
+    fix: near === undefined ? `the layers are ${names.join(', ')}` : `did you mean ${near}?`,
+    kind: 'input',
+  });
 }
 
 /** The named layers and everything they need, in the order of `names`. */

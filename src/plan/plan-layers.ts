@@ -1,7 +1,5 @@
 import type { Config } from '../config/config.ts';
 import { openContext, type BuildContext, type WorkTree } from '../context/context.ts';
-import { didYouMean } from '../config/did-you-mean.ts';
-import { Failure } from '../failure.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformName } from '../oci/platform.ts';
@@ -22,7 +20,7 @@ export interface PlanRequest {
   lock: Lock;
   store: LayerStore;
   tree: WorkTree;
-  /** Names; empty means all. Their ancestors are planned too. */
+  /** Names of layers that there are (`requireLayers`); empty means all. Their ancestors are planned too. */
   layers: readonly string[];
   /** Names of layers to build whatever the store has. */
   force: readonly string[];
@@ -56,15 +54,6 @@ const keyOf = (name: string, platform: string) => `${name} ${platform}`;
 
 function wantedLinks(request: PlanRequest): ChainLink[] {
   const names = request.config.layers.map((layer) => layer.name);
-  for (const name of [...request.layers, ...request.force]) {
-    if (names.includes(name)) continue;
-    throw new Failure({
-      doing: 'choosing the layers',
-      because: `there is no layer ${JSON.stringify(name)} in ${request.config.file}`,
-      fix: didYouMean(name, names) ?? `the layers are ${names.join(', ')}`,
-      kind: 'input',
-    });
-  }
   const wanted = withAncestors(request.layers.length > 0 ? request.layers : names, request.chain.parents);
   return request.chain.links.filter((link) => wanted.has(link.layer.name));
 }

@@ -32,6 +32,7 @@ export async function pushProject(project: Project, options: PushProjectOptions)
   const { config, store } = project;
   const tags = options.tags.map(checkTag);
   const target = options.to === undefined ? undefined : targetOf(options.to, config.root);
+  const named = options.images.map((image) => layerNamed(project, image));
   const { plan } = await planProject(project, {
     layers: [],
     force: [],
@@ -40,10 +41,7 @@ export async function pushProject(project: Project, options: PushProjectOptions)
     signal: options.signal,
   });
   const parents = new Map(plan.layers.map(({ name, parents: own }) => [name, own]));
-  const names =
-    options.images.length > 0
-      ? options.images.map((image) => layerNamed(project, image))
-      : releasedLayers(config, parents).map(({ name }) => name);
+  const names = named.length > 0 ? named : releasedLayers(config, parents).map(({ name }) => name);
   const images = [...new Set(names)].map((name): ImageToPush => {
     const own = plan.layers.filter((layer) => layer.name === name);
     const { image } = config.layers.find((layer) => layer.name === name)!;

@@ -40,9 +40,21 @@ describe('exit codes and messages', () => {
   });
 
   test('an unknown layer: 2', () => {
-    const { status, stderr } = imgbuild('-C', newRepository(), 'plan', 'servcie');
-    expect(status).toBe(2);
-    expect(stderr).toMatch(/service/);
+    // Nothing else is looked up for it: this base is nowhere.
+    const folder = newRepository({
+      ...chain,
+      'imgbuild.lock': '',
+      'docker/base/Dockerfile': 'FROM localhost:1/none\n',
+    });
+    for (const args of [
+      ['plan', 'servcie'],
+      ['build', 'servcie'],
+      ['push', 'servcie', '--tag', 'a'],
+    ]) {
+      const { status, stderr } = imgbuild('-C', folder, ...args);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/next: did you mean service\?/);
+    }
   });
 
   test('a circle of layers: 2, shown', () => {
