@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -5,6 +6,7 @@ import { buildPlanned } from './build.ts';
 import type { LayerEvent } from '../build/event.ts';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
+import { replaceFile, syncFolder } from '../files/durable-write.ts';
 import type { Digest } from '../oci/digest.ts';
 import { hexOf } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
@@ -198,10 +200,10 @@ async function moveAll(from: string, to: string): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
       // Another file system: copied beside its place first, so that it gets its name whole.
-      const { copyFile } = await import('node:fs/promises');
-      const temporary = join(to, `.${name}.part`);
-      await copyFile(join(from, name), temporary);
-      await rename(temporary, join(to, name));
+      await replaceFile(join(to, name), async (handle) => {
+        for await (const chunk of createReadStream(join(from, name))) await handle.writeFile(chunk as Buffer);
+      });
     }
   }
+  await syncFolder(to);
 }
