@@ -8,8 +8,6 @@ import type { FormerImage } from '../plan/compare.ts';
 import { requireLayers } from '../plan/graph.ts';
 import { planLayers, type PlannedChain } from '../plan/plan-layers.ts';
 import type { Progress } from '../progress.ts';
-import { noSuchRelease, readRelease } from '../release/release-store.ts';
-import { parseVersion } from '../release/version.ts';
 import { lastSaved, readInputs, readInputsOf } from '../store/saved-layer.ts';
 import { baseSources } from './base-sources.ts';
 import { lockedChain } from './chain.ts';
@@ -44,6 +42,8 @@ function lastOfBranch({ store, config }: Project) {
 
 /** The images of a release, by their layers. Throws a Failure when there is no such release. */
 async function imagesOfRelease({ store }: Project, text: string) {
+  const { noSuchRelease, readRelease } = await import('../release/release-store.ts');
+  const { parseVersion } = await import('../release/version.ts');
   const version = parseVersion(text);
   const released = await readRelease(store, version);
   if (!released) throw await noSuchRelease(store, `comparing with ${version}`);

@@ -2,8 +2,6 @@ import type { StoreAddress } from '../config/config.ts';
 import type { ClientOptions } from '../registry/client.ts';
 import type { LayerStore } from './layer-store.ts';
 import { LayoutStore } from './layout.ts';
-import { OverlayStore } from './overlay.ts';
-import { RegistryStore } from './registry.ts';
 
 export interface OpenStoreOptions {
   registry?: ClientOptions;
@@ -16,6 +14,14 @@ export async function openStore(address: StoreAddress, options: OpenStoreOptions
   const store =
     address.kind === 'folder'
       ? new LayoutStore(address.path, `oci:${address.text}`)
-      : new RegistryStore(address.registry, address.path, options.registry);
-  return options.overlay === undefined ? store : new OverlayStore(new LayoutStore(options.overlay), store);
+      : await openRegistry(address.registry, address.path, options.registry);
+  if (options.overlay === undefined) return store;
+  const { OverlayStore } = await import('./overlay.ts');
+  return new OverlayStore(new LayoutStore(options.overlay), store);
+}
+
+/** The client of registries is a third of the code that a plan would load: a folder does without it. */
+async function openRegistry(registry: string, path: string, options: ClientOptions | undefined): Promise<LayerStore> {
+  const { RegistryStore } = await import('./registry.ts');
+  return new RegistryStore(registry, path, options);
 }
