@@ -8,7 +8,7 @@ import { findProgram } from './apt.ts';
 import { startDaemon } from './daemon.ts';
 import { EngineUnavailable, toolsFolder, type RunningEngine } from './engines.ts';
 
-const version = 'v0.25.1';
+const version = 'v0.26.3';
 
 /**
  * BuildKit's daemon, built from its Go module where there is Go, once. `go install` refuses the module for its replace
