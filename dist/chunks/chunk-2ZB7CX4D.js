@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+import{createHash as e}from"node:crypto";var r=/^sha256:[0-9a-f]{64}$/;function s(t){return r.test(t)}function n(t){if(!s(t))throw new RangeError(`not a sha256 digest: ${JSON.stringify(t)}`);return t}function g(t){return`sha256:${e("sha256").update(t).digest("hex")}`}function a(t){return t.slice(7)}export{s as a,n as b,g as c,a as d};

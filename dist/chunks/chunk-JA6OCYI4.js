@@ -1,0 +1,3 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+var n=class extends Error{name="Failure";doing;because;fix;at;kind;constructor(e){super(`${e.doing}: ${e.because}`,e.cause===void 0?{}:{cause:e.cause}),this.doing=e.doing,this.because=e.because,this.fix=e.fix,this.at=e.at,this.kind=e.kind??"operation"}get exitCode(){return this.kind==="input"?2:1}},r=class extends Error{name="Failures";failures;constructor(e){super(e.map(o=>o.message).join(`
+`)),this.failures=e}get exitCode(){return this.failures.some(e=>e.kind==="operation")?1:2}};export{n as a,r as b};
