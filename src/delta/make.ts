@@ -114,6 +114,7 @@ function pairImages(from: ImageSet, to: ImageSet): Pair[] {
       throw new Failure({
         doing: `comparing ${old.name} with ${image.name}`,
         because: `one is for ${platformName(old.platform)}, the other for ${platformName(image.platform)}`,
+        fix: 'give two images of one platform',
         kind: 'input',
       });
     }
@@ -210,7 +211,11 @@ async function prove(
         image.layers.length === to.layers.length &&
         image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
       if (!same) {
-        throw new Failure({ doing: `proving ${path}`, because: `what it makes is not ${to.name}` });
+        throw new Failure({
+          doing: `proving ${path}`,
+          because: `what it makes is not ${to.name}`,
+          fix: 'report it with the two images',
+        });
       }
     }
   } finally {

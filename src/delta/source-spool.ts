@@ -126,7 +126,11 @@ export function readAll(file: number, into: Uint8Array, length: number, position
   for (let got = 0; got < length;) {
     const read = readSync(file, into, got, length - got, position + got);
     if (read === 0) {
-      throw new Failure({ doing: 'reading a temporary file', because: 'it is shorter than what was written' });
+      throw new Failure({
+        doing: 'reading a temporary file',
+        because: 'it is shorter than what was written',
+        fix: 'run it again, with nothing that cleans the temporary folder meanwhile',
+      });
     }
     got += read;
   }

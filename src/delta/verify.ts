@@ -19,7 +19,7 @@ export async function checkSignature(bundle: Bundle, trust: Trust): Promise<Veri
   const doing = `verifying the signature of ${bundle.path}`;
   const keyring = await readFile(trust.keyring).catch((error: NodeJS.ErrnoException) => {
     const because = error.code === 'ENOENT' ? `there is no keyring ${trust.keyring}` : error.message;
-    throw new Failure({ doing, because, kind: 'input' });
+    throw new Failure({ doing, because, fix: 'give a readable file with the public keys by --keyring', kind: 'input' });
   });
   if (bundle.signature === undefined) {
     throw new Failure({

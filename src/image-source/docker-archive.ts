@@ -126,5 +126,5 @@ function diffIdsOf(config: Buffer, name: string) {
 }
 
 function broken(name: string, because: string): Failure {
-  return new Failure({ doing: `opening ${name}`, because, kind: 'input' });
+  return new Failure({ doing: `opening ${name}`, because, fix: 'save the image anew', kind: 'input' });
 }

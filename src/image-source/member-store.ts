@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import { fileSource } from '../tar/byte-source.ts';
+import { damaged } from '../tar/damaged.ts';
 import { readTar } from '../tar/extract.ts';
 import type { ByteStream } from './image.ts';
 
@@ -60,7 +61,7 @@ export async function openTarFile(path: string): Promise<MemberStore> {
       if (members.size >= memberLimit) throw missing(path, `it has more than ${memberLimit} members: no image archive`);
       const member = normalised(name);
       if (type === 'file') {
-        if (entry.contentStart + size > info.size) throw missing(path, `it is cut off inside ${member}`);
+        if (entry.contentStart + size > info.size) throw damaged(`opening ${path}`, `it is cut off inside ${member}`);
         members.set(member, { start: entry.contentStart, size });
       } else if (type === 'symlink') {
         members.set(member, { link: normalised(join(member, '..', linkName)) });
@@ -71,7 +72,7 @@ export async function openTarFile(path: string): Promise<MemberStore> {
   } catch (error) {
     await file.close();
     throw error instanceof Failure && error.doing === 'reading a tar header'
-      ? new Failure({ doing: `opening ${path}`, because: error.because, kind: 'input', cause: error })
+      ? damaged(`opening ${path}`, error.because)
       : error;
   }
   const resolve = (member: string) => {
@@ -101,7 +102,9 @@ export async function openTarFile(path: string): Promise<MemberStore> {
 export async function readMember(store: MemberStore, path: string, limit: number): Promise<Buffer | undefined> {
   const size = await store.size(path);
   if (size === undefined) return undefined;
-  if (size > limit) throw missing(store.name, `${path} has ${size} bytes, more than the ${limit} that are accepted`);
+  if (size > limit) {
+    throw damaged(`opening ${store.name}`, `${path} has ${size} bytes, more than the ${limit} that are accepted`);
+  }
   const parts: Buffer[] = [];
   for await (const chunk of (await store.open(path))!) parts.push(chunk);
   return Buffer.concat(parts);
@@ -112,5 +115,10 @@ function normalised(path: string): string {
 }
 
 function missing(path: string, because: string): Failure {
-  return new Failure({ doing: `opening ${path}`, because, kind: 'input' });
+  return new Failure({
+    doing: `opening ${path}`,
+    because,
+    fix: 'check the path, and that it may be read',
+    kind: 'input',
+  });
 }

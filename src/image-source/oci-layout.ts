@@ -36,7 +36,7 @@ export async function openOciLayout(
 ): Promise<SourceImage> {
   const bytes = await readMember(members, 'index.json', documentLimit);
   if (bytes === undefined || !(await isOciLayout(members))) {
-    throw broken(options.name, 'it is no OCI layout: oci-layout or index.json is missing');
+    throw broken(options.name, 'it is no OCI layout: oci-layout or index.json is missing', 'check the path');
   }
   const index = parseJson<ImageIndex>(bytes, options.name, 'index.json');
   const chosen = choose(index, options);
@@ -91,7 +91,7 @@ export function sourceImage(
   const value = parseJson<ImageConfig>(config, image.name, 'image config');
   const diffIds = value.rootfs?.diff_ids;
   if (!Array.isArray(diffIds) || !diffIds.every((id) => typeof id === 'string' && isDigest(id))) {
-    throw broken(image.name, 'its config names no filesystem layers: it is an artifact, not an image');
+    throw broken(image.name, 'its config names no filesystem layers: it is an artifact, not an image', 'name an image');
   }
   if (diffIds.length !== image.layers.length) {
     throw broken(image.name, `its manifest has ${image.layers.length} filesystem layers, its config ${diffIds.length}`);
@@ -200,8 +200,8 @@ function parseJson<T>(bytes: Buffer, name: string, kind: string): T {
   throw broken(name, `its ${kind} is no JSON document`);
 }
 
-function broken(name: string, because: string): Failure {
-  return new Failure({ doing: `opening ${name}`, because, kind: 'input' });
+function broken(name: string, because: string, fix = 'fetch or make the image anew'): Failure {
+  return new Failure({ doing: `opening ${name}`, because, fix, kind: 'input' });
 }
 
 /** A manifest for an image that came without one: its layers are the uncompressed tars. */

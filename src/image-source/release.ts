@@ -31,7 +31,11 @@ export async function openRelease(store: LayerStore, version: string, platform: 
   const artifact = JSON.parse(Buffer.from(stored.bytes).toString('utf8')) as ImageManifest;
   const document = artifact.layers.find((layer) => layer.mediaType === mediaType.release);
   if (document === undefined || document.size > documentLimit) {
-    throw new Failure({ doing, because: 'its artifact holds no release.json that can be read' });
+    throw new Failure({
+      doing,
+      because: 'its artifact holds no release.json that can be read',
+      fix: '`imgbuild store verify` tells what is damaged',
+    });
   }
   const parts: Buffer[] = [];
   for await (const chunk of await store.openBlob('releases', document)) parts.push(chunk as Buffer);

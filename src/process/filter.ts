@@ -49,7 +49,11 @@ export function startFilter(
     if (child.exitCode === 0) return;
     const how = child.signalCode === null ? `exit code ${child.exitCode}` : `ended by ${child.signalCode}`;
     const last = stderr.trim().split('\n').at(-1) ?? '';
-    throw new Failure({ doing: `running ${program} ${args.join(' ')}`, because: `${how}: ${last}` });
+    throw new Failure({
+      doing: `running ${program} ${args.join(' ')}`,
+      because: `${how}: ${last}`,
+      fix: `mend what ${program} says, and run it again`,
+    });
   })();
   // Write and end await it; where neither does any more, nobody must hear of it.
   finished.catch(() => {});

@@ -49,5 +49,9 @@ export async function runChecked(program: string, args: readonly string[], optio
   if (exitCode === 0) return stdout.toString('utf8');
   const last =
     stderr.trim().split('\n').slice(-5).join('\n') || stdout.toString('utf8').trim().split('\n').slice(-5).join('\n');
-  throw new Failure({ doing: `running ${program} ${args.join(' ')}`, because: `exit code ${exitCode}: ${last}` });
+  throw new Failure({
+    doing: `running ${program} ${args.join(' ')}`,
+    because: `exit code ${exitCode}: ${last}`,
+    fix: `mend what ${program} says, and run it again`,
+  });
 }

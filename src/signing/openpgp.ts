@@ -42,6 +42,7 @@ export async function findSigningKey(
       throw new Failure({
         doing: `reading the signing key ${file}`,
         because: error.code === 'ENOENT' ? 'there is no such file' : error.message,
+        fix: `give a readable file with the private key, or the key itself in ${signingKeyVariable}`,
         kind: 'input',
       });
     });

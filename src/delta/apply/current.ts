@@ -21,6 +21,7 @@ export function stateFolder(state: string, name: string): string {
     throw new Failure({
       doing: `finding the state folder of ${JSON.stringify(name)}`,
       because: 'the name has other characters than letters, digits and . _ + -',
+      fix: 'make the bundle with another name: `imgbuild ota diff --name NAME`',
       kind: 'input',
     });
   }

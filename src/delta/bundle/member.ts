@@ -40,7 +40,11 @@ export async function* tarOf(members: Iterable<Member>): AsyncGenerator<Buffer, 
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     }
     if (written !== size) {
-      throw new Failure({ doing: `writing ${name}`, because: `${written} bytes came instead of ${size}` });
+      throw new Failure({
+        doing: `writing ${name}`,
+        because: `${written} bytes came instead of ${size}`,
+        fix: 'run it again, with nothing that changes its files meanwhile',
+      });
     }
     yield Buffer.alloc(padding(size));
   }

@@ -125,10 +125,12 @@ export async function readTarDiff(
   }
 }
 
+const remedy = 'fetch or make the bundle anew';
+
 function wrong(because: string): Failure {
-  return new Failure({ doing: 'reading a delta', because: `it has ${because}`, kind: 'input' });
+  return new Failure({ doing: 'reading a delta', because: `it has ${because}`, fix: remedy, kind: 'input' });
 }
 
 function named(what: string, because: string): Failure {
-  return new Failure({ doing: `reading ${what}`, because, kind: 'input' });
+  return new Failure({ doing: `reading ${what}`, because, fix: remedy, kind: 'input' });
 }
