@@ -5,30 +5,14 @@ import { hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
-import { blockSize, encodeHeader, padding } from '../tar/header.ts';
+import { blockSize, padding } from '../tar/header.ts';
+import { memberHeader } from '../tar/member-header.ts';
 import { askDocker, dockerFailure, lastLines, startDocker, type DockerClient } from './docker-client.ts';
 import type { ImageToLoad } from './engine.ts';
 import { beginsWith, parseImageConfig } from './image-config.ts';
 
-function header(name: string, size: number): Buffer {
-  return encodeHeader({
-    name,
-    type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size,
-    mtime: 0,
-    linkName: '',
-    userName: '',
-    groupName: '',
-    deviceMajor: 0,
-    deviceMinor: 0,
-  });
-}
-
 function whole(name: string, bytes: Uint8Array): Buffer {
-  return Buffer.concat([header(name, bytes.length), bytes, Buffer.alloc(padding(bytes.length))]);
+  return Buffer.concat([memberHeader(name, bytes.length), bytes, Buffer.alloc(padding(bytes.length))]);
 }
 
 const pathOf = (digest: Digest) => `blobs/sha256/${hexOf(digest)}`;
@@ -69,7 +53,7 @@ async function* archiveOf(
   for (const layer of manifest.layers.slice(omitted)) {
     if (seen.has(layer.digest)) continue;
     seen.add(layer.digest);
-    yield header(pathOf(layer.digest), layer.size);
+    yield memberHeader(pathOf(layer.digest), layer.size);
     for await (const chunk of await image.openBlob(layer)) yield chunk as Buffer;
     yield Buffer.alloc(padding(layer.size));
   }

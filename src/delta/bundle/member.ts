@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Failure } from '../../failure.ts';
-import { blockSize, encodeHeader, padding } from '../../tar/header.ts';
+import { blockSize, padding } from '../../tar/header.ts';
+import { memberHeader } from '../../tar/member-header.ts';
 
 /** A file of an archive that is written: its contents are opened when their turn comes. */
 export interface Member {
@@ -20,20 +21,7 @@ export function memberFromFile(name: string, path: string, size: number): Member
 /** A tar of these members, with nothing in it that differs between two runs. Memory: one chunk. */
 export async function* tarOf(members: Iterable<Member>): AsyncGenerator<Buffer, void, undefined> {
   for (const { name, size, open } of members) {
-    yield encodeHeader({
-      name,
-      type: 'file',
-      mode: 0o644,
-      uid: 0,
-      gid: 0,
-      size,
-      mtime: 0,
-      linkName: '',
-      userName: '',
-      groupName: '',
-      deviceMajor: 0,
-      deviceMinor: 0,
-    });
+    yield memberHeader(name, size);
     let written = 0;
     for await (const chunk of open()) {
       written += chunk.length;
