@@ -24,6 +24,7 @@ import { forkProxy } from './support/proxy-process.ts';
 
 const size = Number(process.env['SIZE'] ?? 100);
 const small = process.env['SMALL'] === '1';
+const runs = Number(process.env['RUNS'] ?? 5);
 const layers = { base: [], engine: ['base'], service: ['engine'] } as const;
 
 const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-unchanged-release-'));
@@ -116,13 +117,14 @@ try {
     bytes[name] = bytesMoved(log);
     requests[name] = log.length;
   }
-  const times = measure(commands, 5, 0);
+  const times = measure(commands, runs, 0);
   const against = (peer: keyof typeof commands) => ({
     bytes: bytes['imgbuild']! / bytes[peer]!,
     seconds: times.imgbuild.seconds / times[peer].seconds,
   });
   record('unchanged-release', {
     engine: `docker ${engine.version}, buildx ${engine.buildx}, containerd's image store, docker driver`,
+    runs,
     randomMegabytes: size,
     base: small ? 'busybox' : 'a minimal system by debootstrap',
     bytes,
