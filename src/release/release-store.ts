@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream';
 import { Failure } from '../failure.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { ImageManifest, StoredManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
+import { inMemoryBlob } from '../store/in-memory-blob.ts';
 import type { BlobSource, LayerStore } from '../store/layer-store.ts';
 import { formatRelease, parseRelease, type Release } from './release-json.ts';
 import { compareVersions, versionOfTag, versionTag, type Version } from './version.ts';
@@ -96,7 +96,7 @@ export function releaseArtifact(release: Release): { manifest: StoredManifest; b
   const bytes = Buffer.from(JSON.stringify(manifest));
   return {
     manifest: { descriptor: { mediaType: mediaType.manifest, digest: digestOf(bytes), size: bytes.length }, bytes },
-    blobs: [inMemory(document), inMemory(empty)],
+    blobs: [inMemoryBlob(document), inMemoryBlob(empty)],
   };
 }
 
@@ -128,9 +128,4 @@ export async function yankRelease(store: LayerStore, version: Version): Promise<
   if (await store.headManifest(releasesRepository, tag)) return false;
   await store.putManifest(releasesRepository, tag, manifest);
   return true;
-}
-
-function inMemory(bytes: Uint8Array): BlobSource {
-  const open = (offset = 0) => Readable.from([Buffer.from(bytes.subarray(offset))]);
-  return { digest: digestOf(bytes), size: bytes.length, open };
 }

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
@@ -10,9 +9,10 @@ import { parseManifest } from '../oci/parse-manifest.ts';
 import { platformName, type Platform } from '../oci/platform.ts';
 import type { Input } from '../plan/input.ts';
 import { emptyBlob, inputArtifact, parseInputArtifact, type SavedRecord } from './input-artifact.ts';
+import { inMemoryBlob } from './in-memory-blob.ts';
 import { packInputs, unpackInputs } from './input-blob.ts';
 import { inputsTag, lastTag, layerTag } from './layer-tags.ts';
-import type { BlobSource, LayerStore } from './layer-store.ts';
+import type { LayerStore } from './layer-store.ts';
 
 /** What the store has under a fingerprint. Broken means: build it anew; the save replaces it. */
 export type FoundLayer =
@@ -161,8 +161,8 @@ export async function saveLayer(store: LayerStore, repository: string, layer: La
   if (layer.run !== undefined) record.run = layer.run;
   const artifact = inputArtifact(record);
   const options = signal === undefined ? {} : { signal };
-  await store.putBlob(repository, inMemory(list), options);
-  await store.putBlob(repository, inMemory(emptyBlob.bytes), options);
+  await store.putBlob(repository, inMemoryBlob(list), options);
+  await store.putBlob(repository, inMemoryBlob(emptyBlob.bytes), options);
   await store.putManifest(repository, inputsTag(fingerprint), artifact);
   signal?.throwIfAborted();
   await store.putManifest(repository, layerTag(fingerprint), image);
@@ -224,11 +224,6 @@ function subjectOf(artifact: StoredManifest): Digest | undefined {
   } catch {
     return undefined;
   }
-}
-
-function inMemory(bytes: Uint8Array): BlobSource {
-  const open = (offset = 0) => Readable.from([bytes.subarray(offset)]);
-  return { digest: digestOf(bytes), size: bytes.length, open };
 }
 
 function isZlibError(error: unknown): boolean {
