@@ -17,6 +17,7 @@ import { copyContent, type ImageSource } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { fileFailure } from '../store/file-failure.ts';
 import { LayoutStore } from '../store/layout.ts';
+import { readBlob } from '../store/read-blob.ts';
 import { RegistryStore } from '../store/registry.ts';
 import { saveLayer } from '../store/saved-layer.ts';
 import { watchContext } from './unchanged.ts';
@@ -140,12 +141,9 @@ function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): B
       const manifest = await pushed(store, repository, descriptor);
       const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
       if (parsed.kind === 'index') throw notAnImage(repository);
-      const chunks: Buffer[] = [];
-      for await (const chunk of await store.openBlob(repository, parsed.manifest.config)) chunks.push(chunk as Buffer);
-      return {
-        config: parsed.manifest.config.digest,
-        diffIds: parseImageConfig(Buffer.concat(chunks)).rootfs.diff_ids,
-      };
+      const { config } = parsed.manifest;
+      const bytes = await readBlob(config, (blob) => store.openBlob(repository, blob));
+      return { config: config.digest, diffIds: parseImageConfig(bytes).rootfs.diff_ids };
     },
   };
 }

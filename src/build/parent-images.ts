@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Config } from '../config/config.ts';
 import type { KnownLayers, ParentImage } from '../engine/engine.ts';
 import { parseImageConfig } from '../engine/image-config.ts';
@@ -17,6 +16,7 @@ import type { ImageSource } from '../store/copy-image.ts';
 import { repositoryOf } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
+import { readBlob } from '../store/read-blob.ts';
 import { whereIs } from './where.ts';
 
 /** An image that a layer is built on, with a way to its bytes for us; undefined where only a daemon has it. */
@@ -125,7 +125,7 @@ export async function knownLayers({ manifest, bytes }: ResolvedParent): Promise<
   if (manifest === undefined || bytes === undefined) return { diffIds: [], descriptors: [] };
   const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
   if (parsed.kind === 'index') return { diffIds: [], descriptors: [] };
-  const config = parseImageConfig(await readAll(await bytes.openBlob(parsed.manifest.config)));
+  const config = parseImageConfig(await readBlob(parsed.manifest.config, (blob) => bytes.openBlob(blob)));
   const descriptors = parsed.manifest.layers.map((layer) => ({ ...layer, mediaType: ociType(layer.mediaType) }));
   return { diffIds: config.rootfs.diff_ids, descriptors };
 }
@@ -133,10 +133,4 @@ export async function knownLayers({ manifest, bytes }: ResolvedParent): Promise<
 /** A manifest has OCI's types throughout; Docker's gzip layers are the same bytes. */
 function ociType(type: string): string {
   return type === mediaType.dockerLayer ? mediaType.layerGzip : type;
-}
-
-async function readAll(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }

@@ -5,6 +5,7 @@ import type { ImageManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { parsePlatform, platformName, samePlatform, type Platform } from '../oci/platform.ts';
 import type { LayerStore } from '../store/layer-store.ts';
+import { readBlob } from '../store/read-blob.ts';
 import type { ByteStream, ImageSet, SourceImage } from './image.ts';
 import { documentLimit, openFromBlobs, type BlobReader } from './oci-layout.ts';
 
@@ -37,9 +38,8 @@ export async function openRelease(store: LayerStore, version: string, platform: 
       fix: '`imgbuild store verify` tells what is damaged',
     });
   }
-  const parts: Buffer[] = [];
-  for await (const chunk of await store.openBlob('releases', document)) parts.push(chunk as Buffer);
-  const release = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>;
+  const bytes = await readBlob(document, (blob) => store.openBlob('releases', blob));
+  const release = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
   const released = imagesOf(release).filter((image) => samePlatform(parsePlatform(image.platform), platform));
   if (released.length === 0) {
     throw new Failure({

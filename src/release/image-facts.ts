@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { ImageConfig } from '../oci/manifest.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
 import type { LayerStore } from '../store/layer-store.ts';
+import { readBlob } from '../store/read-blob.ts';
 
 /** Config digest and diffIDs of an image in the store. Reads its manifest and its config, no filesystem layer. */
 export async function imageFacts(
@@ -23,11 +24,10 @@ export async function imageFacts(
   if (parsed.kind !== 'image') throw broken('it is an index, not the image of one platform');
   const { config } = parsed.manifest;
   if (config.size > largestManifest) throw broken(`its config has ${config.size} bytes`);
-  const parts: Uint8Array[] = [];
-  for await (const part of await store.openBlob(repository, config)) parts.push(part as Uint8Array);
+  const bytes = await readBlob(config, (wanted) => store.openBlob(repository, wanted));
   let value: ImageConfig;
   try {
-    value = JSON.parse(Buffer.concat(parts).toString('utf8')) as ImageConfig;
+    value = JSON.parse(bytes.toString('utf8')) as ImageConfig;
   } catch (error) {
     throw broken('its config is not JSON', error);
   }

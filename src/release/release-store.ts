@@ -5,6 +5,7 @@ import { mediaType } from '../oci/media-type.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
 import type { BlobSource, LayerStore } from '../store/layer-store.ts';
+import { readBlob } from '../store/read-blob.ts';
 import { formatRelease, parseRelease, type Release } from './release-json.ts';
 import { compareVersions, versionOfTag, versionTag, type Version } from './version.ts';
 
@@ -52,10 +53,9 @@ export async function readRelease(store: LayerStore, version: Version): Promise<
   const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
   const blob = parsed.kind === 'image' && parsed.manifest.layers.find((each) => each.mediaType === mediaType.release);
   if (!blob || blob.size > largestManifest) throw broken('the artifact under its tag holds no release.json');
-  const parts: Uint8Array[] = [];
-  for await (const part of await store.openBlob(releasesRepository, blob)) parts.push(part as Uint8Array);
+  const document = await readBlob(blob, (wanted) => store.openBlob(releasesRepository, wanted));
   try {
-    const release = parseRelease(Buffer.concat(parts));
+    const release = parseRelease(document);
     if (release.version !== version) throw new RangeError(`it is the release.json of ${release.version}`);
     return { release, manifest };
   } catch (error) {
