@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+import{a as r}from"./chunk-YU4ZIF6X.js";var o=8*1024*1024;async function n(e,a){if(e.size>o)throw new r({doing:`reading the blob ${e.digest}`,because:`it has ${e.size} bytes, more than the ${o} that a document may have`,fix:"have the image that names it made or published anew"});let t=[];for await(let i of await a(e))t.push(i);return Buffer.concat(t)}export{n as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a,b}from"./chunk-5NMQDCU3.js";import"./chunk-TRLTJZCW.js";import"./chunk-456FV265.js";import"./chunk-OAY3TPAD.js";import"./chunk-K3CXAR7A.js";import"./chunk-MHOKHJM7.js";import"./chunk-3HFXVG6L.js";import"./chunk-2JMFT6HM.js";import"./chunk-VYCS3QW4.js";import"./chunk-FK3VD6NN.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{b as bundleFileName,a as makeDelta};

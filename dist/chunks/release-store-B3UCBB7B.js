@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a,b,c,d,e,f,g}from"./chunk-HPCJQ73T.js";import"./chunk-6MUAOVLN.js";import"./chunk-NWE56INQ.js";import"./chunk-ZAVLGJHH.js";import"./chunk-FK3VD6NN.js";import"./chunk-HAJSXX6D.js";import"./chunk-ZA3IQFMF.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{f as commitRelease,b as listReleases,d as noSuchRelease,c as readRelease,e as releaseArtifact,a as releasesRepository,g as yankRelease};

@@ -1,5 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{g as a}from"./chunk-HPCJQ73T.js";import{a as e}from"./chunk-6MUAOVLN.js";import"./chunk-NWE56INQ.js";import{a as s}from"./chunk-7ZU5P7VD.js";import"./chunk-4YSJUC2E.js";import"./chunk-ERR6A7IX.js";import"./chunk-AYLZFD7N.js";import"./chunk-VYCS3QW4.js";import"./chunk-EB3O46ZF.js";import"./chunk-ZAVLGJHH.js";import"./chunk-FK3VD6NN.js";import"./chunk-HAJSXX6D.js";import"./chunk-HROQWVK3.js";import"./chunk-EHSGCZDH.js";import"./chunk-QSDIIJEB.js";import"./chunk-ZA3IQFMF.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";var f=(i,r)=>{i.command("yank").description("mark a release as one that nobody should move to; it stays where it is").argument("<version>","with or without v").option("--json","print the outcome as one JSON document").action(async(m,h,d)=>{let{json:c,stdout:t,...p}=r(d),o=e(m),{store:y}=await s(p),n=await a(y,o)?"yanked":"unchanged";c?t.write(`${JSON.stringify({schema:1,version:o,outcome:n})}
-`):t.write(n==="yanked"?`${o} is yanked
-`:`${o} was yanked before
-`)})};export{f as addYank};
