@@ -39,7 +39,8 @@ export default defineConfig({
           globalSetup: ['test/support/temporary-folder.ts', 'test/support/engine-setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          // They share two engines, which some of them empty.
+          maxWorkers: 1,
         },
       },
       {
