@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -18,6 +19,25 @@ export type ClientOptions = TransportOptions;
 const manifestTypes = [mediaType.manifest, mediaType.index, mediaType.dockerManifest, mediaType.dockerIndex].join(', ');
 
 const largestList = 16 * 1024 * 1024;
+
+/** Milliseconds. */
+const blobPauses = [100, 400, 1000];
+
+/**
+ * While another writer puts the same blob, distribution's registry may not know it for a moment, although it has
+ * confirmed it to us: the link is written anew. Asked again, it does.
+ */
+async function onceBlobsAreKnown<T>(signal: AbortSignal | undefined, put: () => Promise<T>): Promise<T> {
+  for (const pause of blobPauses) {
+    try {
+      return await put();
+    } catch (error) {
+      if (!(error instanceof RegistryError) || !error.has('MANIFEST_BLOB_UNKNOWN')) throw error;
+      await sleep(pause, undefined, { signal });
+    }
+  }
+  return put();
+}
 
 /**
  * The distribution API of one registry. OCI distribution spec 1.1; repositories are whole paths (`acme/ccai/service`).
@@ -175,16 +195,18 @@ export class RegistryClient {
     if (isDigest(reference) && reference !== digest) throw broken(`the manifest's digest is ${digest}`);
     let answer: Answer;
     try {
-      answer = await this.#transport.ask({
-        method: 'PUT',
-        to: `/v2/${repository}/manifests/${reference}`,
-        scopes: [pushScope(repository)],
-        headers: { 'content-type': descriptor.mediaType, 'content-length': String(bytes.length) },
-        body: () => bytes,
-        // Some registries say 200 or 202 where the spec says 201.
-        accept: [200, 201, 202],
-        signal,
-      });
+      answer = await onceBlobsAreKnown(signal, () =>
+        this.#transport.ask({
+          method: 'PUT',
+          to: `/v2/${repository}/manifests/${reference}`,
+          scopes: [pushScope(repository)],
+          headers: { 'content-type': descriptor.mediaType, 'content-length': String(bytes.length) },
+          body: () => bytes,
+          // Some registries say 200 or 202 where the spec says 201.
+          accept: [200, 201, 202],
+          signal,
+        }),
+      );
     } catch (error) {
       throw registryFailure(doing, error, 'push');
     }

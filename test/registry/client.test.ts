@@ -32,6 +32,14 @@ async function image(reference = 'v1') {
 }
 
 describe('a registry that has trouble', () => {
+  it('a blob that it confirmed and does not know for a moment is asked for again', async () => {
+    const body = JSON.stringify({ errors: [{ code: 'MANIFEST_BLOB_UNKNOWN', message: 'blob unknown to registry' }] });
+    registry.fault = ({ method, path, nth }) =>
+      method === 'PUT' && path.endsWith('/manifests/v1') && nth < 3 ? { status: 400, body } : undefined;
+    const { descriptor } = await image();
+    expect((await client().getManifest('app', 'v1'))?.descriptor).toEqual(descriptor);
+  });
+
   for (const status of [429, 500, 502, 503, 504, 408]) {
     it(`${status} is tried again`, async () => {
       const { descriptor } = await image();
