@@ -98,7 +98,7 @@ async function savedState(store: LayerStore, repository: string, fingerprint: st
   return saved.kind === 'saved' ? { kind: 'saved', digest: saved.digest, parents: saved.parents } : saved;
 }
 
-/** The layers whose `needs`-less parents a saved image records: those whose images its build really used. */
+/** What was decided for each parent, by its Dockerfile or by `needs:`; links come parents first. */
 function parentDecisions(inputs: LayerInputs, decisions: ReadonlyMap<string, Decision>) {
   const platform = platformName(inputs.link.platform);
   return inputs.link.parents.map((name) => {
