@@ -332,12 +332,13 @@ export class LayoutStore implements PruneStore {
 
   /** Makes the layout, or what of it is missing. */
   async #create(): Promise<void> {
-    if ((await sizeOf(join(this.path, 'index.json'))) !== undefined) {
+    // One look for both questions: another process may be making the same layout.
+    const present = await readdir(this.path).catch(() => []);
+    if (present.includes('index.json')) {
       await mkdir(this.#ingest, { recursive: true });
       await mkdir(join(this.path, 'blobs', 'sha256'), { recursive: true });
       return;
     }
-    const present = await readdir(this.path).catch(() => []);
     const foreign = present.filter((name) => !['blobs', 'oci-layout', 'ingest', '.ingest', '.lock'].includes(name));
     if (foreign.length > 0) {
       throw new Failure({

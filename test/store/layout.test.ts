@@ -35,6 +35,18 @@ describe('the folder', () => {
     await expect(new LayoutStore(folder).putBlob('a', blobOf('x'))).rejects.toThrow(/holds thesis.txt/);
   });
 
+  it('is made by several at once, whenever each of them begins', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const path = join(folder, `store-${round}`);
+      const writers = Array.from({ length: 40 }, async (_, number) => {
+        for (let turn = 0; turn < number * 2; turn += 1) await new Promise(setImmediate);
+        await new LayoutStore(path).putBlob('a', blobOf(`${number}`));
+      });
+      await Promise.all(writers);
+      expect(await readdir(join(path, 'blobs/sha256'))).toHaveLength(writers.length);
+    }
+  });
+
   it('keeps .imgbuild out of git', async () => {
     await new LayoutStore(join(folder, '.imgbuild/store')).putBlob('a', blobOf('x'));
     expect(await readFile(join(folder, '.imgbuild/.gitignore'), 'utf8')).toBe('*\n');
