@@ -333,7 +333,7 @@ export class LayoutStore implements PruneStore {
   /** Makes the layout, or what of it is missing. */
   async #create(): Promise<void> {
     // One look for both questions: another process may be making the same layout.
-    const present = await readdir(this.path).catch(() => []);
+    const present: string[] = await readdir(this.path).catch(() => []);
     if (present.includes('index.json')) {
       await mkdir(this.#ingest, { recursive: true });
       await mkdir(join(this.path, 'blobs', 'sha256'), { recursive: true });
