@@ -63,7 +63,7 @@ async function contexts(root: string): Promise<void> {
     const opened = await openContext({ root, layer: { context, dockerfile, copy: [], git: false }, tree });
     const at = { file: dockerfile, line: 2, column: 1, length: 1, text: '' };
     const entries = await opened.select([{ via: 'copy', patterns: ['src'], excludes: [], parents: false, at }]);
-    found += entries.length;
+    found += [...entries].length;
   }
   await tree.close();
   console.log(found);

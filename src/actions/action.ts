@@ -2,7 +2,7 @@ import * as core from '@actions/core';
 import { appendFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoreAddress } from '../config/config.ts';
-import { findConfig } from '../config/load.ts';
+import { findConfig } from '../config/find.ts';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { renderError, styleFor } from '../report/failure.ts';

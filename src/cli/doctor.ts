@@ -1,6 +1,7 @@
 import { examine } from '../build/examine.ts';
 import { Failure, Failures } from '../failure.ts';
-import { findConfig, loadConfig } from '../config/load.ts';
+import { findConfig } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
 import { renderExamination } from '../report/examination.ts';
 import { styleFor } from '../report/failure.ts';
 import type { AddCommand } from './command.ts';

@@ -1,7 +1,7 @@
 import { glob, lstat, readFile, readdir } from 'node:fs/promises';
 import { basename, dirname, join, posix, relative } from 'node:path';
 import { inferLayers, nameFrom, writeConfig, type FoundDockerfile, type InferredLayer } from '../config/infer.ts';
-import { configFileName } from '../config/load.ts';
+import { configFileName } from '../config/find.ts';
 import { analyse } from '../dockerfile/analyse.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { Failure } from '../failure.ts';

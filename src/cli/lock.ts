@@ -1,4 +1,5 @@
-import { findConfig, loadConfig } from '../config/load.ts';
+import { findConfig } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
 import { readLock, writeLock } from '../lock/lock-file.ts';
 import { movedBetween, type Moved } from '../lock/moved.ts';
 import { relock, resolveMissing } from '../lock/resolve.ts';

@@ -1,9 +1,8 @@
+import { dirname } from 'node:path';
 import { Option } from 'commander';
-import { planProject } from '../project/plan.ts';
-import { openProject } from '../project/open.ts';
-import { renderExplanation } from '../report/explain.ts';
+import { findConfig } from '../config/find.ts';
+import { openWorkTree } from '../context/work-tree.ts';
 import { styleFor } from '../report/failure.ts';
-import { renderPlan } from '../report/plan.ts';
 import type { AddCommand } from './command.ts';
 
 interface PlanOptions {
@@ -28,14 +27,26 @@ export const addPlan: AddCommand = (program, contextOf) => {
     .option('--json', 'print the plan as one JSON document')
     .action(async (layers: string[], options: PlanOptions, command) => {
       const context = contextOf(command);
-      const project = await openProject(context);
+      const { signal } = context;
+      const file = context.file ?? (await findConfig(context.directory));
+      // Git lists the files while the rest of the program is loaded and the configuration is read.
+      const tree = openWorkTree(dirname(file), { signal });
+      tree.catch(() => {});
+      const [{ openProject }, { planProject }, { renderPlan }, { renderExplanation }] = await Promise.all([
+        import('../project/open.ts'),
+        import('../project/plan.ts'),
+        import('../report/plan.ts'),
+        import('../report/explain.ts'),
+      ]);
+      const project = await openProject({ ...context, file });
       const { plan, builds } = await planProject(project, {
+        tree,
         layers: options.explain === undefined ? layers : [options.explain],
         force: [],
         frozen: options.frozen ?? false,
         against: options.against,
         progress: context.progress,
-        signal: context.signal,
+        signal,
       });
       const style = styleFor(context.stdout, process.env);
       for (const warning of plan.warnings) context.progress.warn(warning);

@@ -22,9 +22,9 @@ export interface HashedEntry extends ContextEntry {
 /** A layer's build context as its engine will see it. Nothing is written into the tree. */
 export interface BuildContext {
   /** What the selections read, hashed, sorted by path (UTF-16 code units), each path once. Empty folders count. */
-  select(selections: readonly FileSelection[]): Promise<HashedEntry[]>;
+  select(selections: readonly FileSelection[]): Promise<Iterable<HashedEntry>>;
   /** All of it: for sources that cannot be resolved statically. */
-  all(): Promise<HashedEntry[]>;
+  all(): Promise<Iterable<HashedEntry>>;
   /** Patterns of the selections that match nothing: the build would fail there, or copy nothing. Hashes nothing. */
   missing(selections: readonly FileSelection[]): { pattern: string; at: SourceLocation }[];
   /**

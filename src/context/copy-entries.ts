@@ -23,7 +23,7 @@ export function nodeAt(tree: WorkTree, path: string): TreeNode | undefined {
   let at = '';
   for (const name of path === '' || path === '.' ? [] : path.split('/')) {
     if (node?.kind !== 'folder') return undefined;
-    const found: TreeNode | undefined = tree.list(at, node).find((child) => child.name === name);
+    const found: TreeNode | undefined = tree.child(at, node, name);
     at = at === '' ? name : `${at}/${name}`;
     // Some things git does not list: what is in a .git folder, a folder that holds nothing but a socket.
     node = found ?? tree.diskNode(at, name);

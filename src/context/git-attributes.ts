@@ -35,21 +35,24 @@ async function setsConversion(file: string, absent = false): Promise<boolean> {
   }
 }
 
+/** The settings of git that `conversionsAbove` reads. */
+export async function conversionSettings(root: string, signal?: AbortSignal): Promise<string> {
+  const names = '^(core\\.(autocrlf|attributesfile)|attr\\.tree)$';
+  const settings = await git(root, ['config', '-z', '--get-regexp', names], { signal, userSettings: true });
+  return settings?.toString('utf8') ?? '';
+}
+
 /** Looks only outside the listed paths: at git's settings and the attributes files above `root` (`prefix` below the top). */
 export async function conversionsAbove(
   root: string,
   prefix: string,
   infoFile: string,
-  signal?: AbortSignal,
+  settings: string,
 ): Promise<Conversion> {
-  const config = await git(root, ['config', '-z', '--get-regexp', '^(core\\.(autocrlf|attributesfile)|attr\\.tree)$'], {
-    signal,
-    userSettings: true,
-  });
   let autocrlf = false;
   let attributes = false;
   let configured: string | undefined;
-  for (const entry of (config?.toString('utf8') ?? '').split('\0')) {
+  for (const entry of settings.split('\0')) {
     const [name, value] = entry.split('\n');
     // A name without a value is true.
     if (name === 'core.autocrlf') autocrlf = !['false', 'no', 'off', '0', ''].includes((value ?? 'true').toLowerCase());

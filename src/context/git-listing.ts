@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { FileMode } from '../plan/input.ts';
 
 /** What git knows of one tracked path. */
@@ -43,6 +43,10 @@ export class GitListing {
   readonly #mixed = new Set<string>();
   /** No path needs a look of its own: all are UTF-8, none lies in a folder .imgbuild. */
   readonly #plainPaths: boolean;
+  /** Whether the order of the slots, by bytes, is that of the paths by UTF-16 code units. */
+  readonly inPathOrder: boolean;
+  /** The bytes as a string, where they are ASCII: a part of a string is made without copying. */
+  readonly #text: string | undefined;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -71,7 +75,9 @@ export class GitListing {
     this.count = count;
     this.#starts = starts.subarray(0, count + 1);
     this.states = states.subarray(0, count);
-    this.#plainPaths = isUtf8(bytes) && !ownFolder;
+    this.inPathOrder = isAscii(bytes);
+    this.#text = this.inPathOrder ? bytes.toString('latin1') : undefined;
+    this.#plainPaths = (this.inPathOrder || isUtf8(bytes)) && !ownFolder;
   }
 
   #noteAttributes(start: number, end: number): void {
@@ -115,7 +121,8 @@ export class GitListing {
   }
 
   path(slot: number): string {
-    return this.#bytes.toString('utf8', this.#starts[slot]!, this.#end(slot));
+    const start = this.#starts[slot]!;
+    return this.#text?.slice(start, this.#end(slot)) ?? this.#bytes.toString('utf8', start, this.#end(slot));
   }
 
   /** As the index says; not for submodules. */
@@ -127,7 +134,7 @@ export class GitListing {
 
   hash(slot: number): string {
     const start = this.#starts[slot]! - headBytes + 9;
-    return this.#bytes.toString('latin1', start, start + 40);
+    return this.#text?.slice(start, start + 40) ?? this.#bytes.toString('latin1', start, start + 40);
   }
 
   /** The first slot whose path is not before `path`, by bytes. */

@@ -1,14 +1,14 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { Failure } from '../failure.ts';
-import { conversionsAbove, conversionsIn, unconvertedPaths } from './git-attributes.ts';
+import { conversionSettings, conversionsAbove, conversionsIn, unconvertedPaths } from './git-attributes.ts';
 import { GitListing } from './git-listing.ts';
 import { git } from './git.ts';
 
 /** Which index file git reads, as far as another one in its place would show. */
-async function indexIdentity(file: string): Promise<string> {
+function indexIdentity(file: string): string {
   try {
-    const { ino, mtimeNs, ctimeNs, size } = await stat(file, { bigint: true });
+    const { ino, mtimeNs, ctimeNs, size } = statSync(file, { bigint: true });
     return `${ino} ${mtimeNs} ${ctimeNs} ${size}`;
   } catch {
     return 'none';
@@ -21,35 +21,44 @@ function* pathsIn(bytes: Buffer): Generator<Buffer> {
   }
 }
 
+/** Where git's index lies in most repositories: to be looked at before git has said where it is. */
+function likelyIndex(root: string): string {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const repository = join(folder, '.git');
+    if (dirname(folder) === folder || existsSync(repository)) return join(repository, 'index');
+  }
+}
+
 /**
  * What git knows of the files below `root`; undefined where it knows nothing: no git, no repository, or one that it
- * refuses for its owner. Three commands at once, each over the same index: what is tracked; what of it is not as the
+ * refuses for its owner. Several commands at once, each over the same index: what is tracked; what of it is not as the
  * index says (by full stat data; what is racily clean is read by git); what is not tracked, where a folder without
  * tracked files is one line.
  */
 export async function loadGitListing(root: string, signal?: AbortSignal): Promise<GitListing | undefined> {
   try {
-    const places = await git(
-      root,
-      ['rev-parse', '--show-prefix', '--git-path', 'info/attributes', '--git-path', 'index'],
-      { signal },
-    );
-    if (!places) return undefined;
-    const [prefix = '', info = '', index = ''] = places.toString('utf8').split('\n');
+    // Nothing is awaited before git runs: it is to be at work while the caller's other code is loaded.
+    let index = likelyIndex(root);
     for (let attempt = 0; attempt < 5; attempt++) {
-      const before = await indexIdentity(resolve(root, index));
-      const [listing, modified, untracked, conversion] = await Promise.all([
-        // Read while the other two, which look at the disk, are still at it.
-        git(root, ['ls-files', '-s', '-v', '-z'], { signal }).then((tracked) => tracked && new GitListing(tracked)),
-        git(root, ['ls-files', '-m', '-d', '-z'], { signal }),
+      const before = indexIdentity(index);
+      // What takes longest begins first: git needs some milliseconds to start.
+      const [modified, untracked, listing, places, settings] = await Promise.all([
+        // As `ls-files -m -d`, on all cores.
+        git(root, ['diff-files', '--name-only', '--relative', '--ignore-submodules=all', '-z'], { signal }),
         git(root, ['ls-files', '-o', '--directory', '-z'], { signal }),
-        conversionsAbove(root, prefix, info, signal),
+        git(root, ['ls-files', '-s', '-v', '-z'], { signal }).then((tracked) => tracked && new GitListing(tracked)),
+        git(root, ['rev-parse', '--show-prefix', '--git-path', 'info/attributes', '--git-path', 'index'], { signal }),
+        conversionSettings(root, signal),
       ]);
-      if (!listing || !modified || !untracked) return undefined;
+      if (!places || !listing || !modified || !untracked) return undefined;
+      const [prefix = '', info = '', found = ''] = places.toString('utf8').split('\n');
       // git replaces the index by rename: the same file before and after means that all of them read that one.
-      if ((await indexIdentity(resolve(root, index))) !== before) continue;
+      const looked = index;
+      index = resolve(root, found);
+      if (index !== looked || indexIdentity(index) !== before) continue;
       listing.addUntracked(untracked);
       for (const path of pathsIn(modified)) listing.markUnknown(path);
+      const conversion = await conversionsAbove(root, prefix, info, settings);
       conversion.attributes ||= await conversionsIn(root, listing.attributesFiles);
       if (conversion.autocrlf || conversion.attributes) {
         listing.keepTrusted(await unconvertedPaths(root, conversion, signal));

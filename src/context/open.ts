@@ -2,7 +2,6 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
-import { noId } from './blob-id.ts';
 import type { BuildContext, HashedEntry } from './context.ts';
 import { ContextTree, withPatterns } from './context-tree.ts';
 import { graftsOf, nodeAt } from './copy-entries.ts';
@@ -11,6 +10,7 @@ import { lostModes, materialise } from './materialise.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 import type { Selected } from './selection.ts';
 import { selectPattern } from './selection.ts';
+import { changedOrigins, selectedFiles } from './selected-files.ts';
 import { WorkTree, openWorkTree } from './work-tree.ts';
 
 export interface ContextOptions {
@@ -115,9 +115,9 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
   };
 
   // What each answer was, for `changed`.
-  const answers: { selections: readonly FileSelection[]; entries: HashedEntry[] }[] = [];
-  const select = async (selections: readonly FileSelection[]): Promise<HashedEntry[]> => {
-    const entries = await hashed(context, collect(selections));
+  const answers: { selections: readonly FileSelection[]; entries: Iterable<HashedEntry> }[] = [];
+  const select = async (selections: readonly FileSelection[]): Promise<Iterable<HashedEntry>> => {
+    const entries = await selectedFiles(context, collect(selections));
     answers.push({ selections, entries });
     return entries;
   };
@@ -128,7 +128,8 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     async changed() {
       const now = await openContext({ ...options, tree: await openWorkTree(options.tree.root, { signal }) });
       const changed = new Set<string>();
-      for (const { selections, entries } of answers) differences(entries, await now.select(selections), changed);
+      for (const { selections, entries } of answers)
+        for (const origin of changedOrigins(entries, await now.select(selections))) changed.add(origin);
       return [...changed].toSorted();
     },
     missing(selections) {
@@ -158,58 +159,7 @@ const wholeContext: FileSelection = {
   at: { file: '', line: 1, column: 1, length: 1, text: '' },
 };
 
-async function hashed({ tree }: ContextTree, selected: Selected): Promise<HashedEntry[]> {
-  const found: HashedEntry[] = [];
-  const unread = new Set<HashedEntry>();
-  for (const { path, origin, node } of selected.nodes) {
-    const known = node.kind === 'folder' ? { mode: '040000' as const, hash: noId } : tree.known(node);
-    const entry: HashedEntry = { path, origin, mode: known?.mode ?? '100644', hash: known?.hash ?? '' };
-    found.push(entry);
-    if (!known) unread.add(entry);
-  }
-  for (const { path, origin, node } of selected.folders) {
-    // Nearly all files come here: a path that ends its origin is cut from it, not put together anew.
-    const cut =
-      path === '' ? origin.length + Number(origin !== '') : origin.endsWith(path) ? origin.length - path.length : -1;
-    for (let slot = node.first; slot < node.end; slot++) {
-      const file = tree.slot(slot);
-      const below = cut < 0 ? path + file.origin.slice(origin.length) : file.origin.slice(cut);
-      found.push({ path: below, origin: file.origin, mode: file.mode, hash: file.hash });
-    }
-  }
-  const entries = sortedOnce(found);
-  if (unread.size > 0) {
-    const contents = await tree.read(Array.from(unread, (entry) => entry.origin));
-    for (const entry of entries) if (unread.has(entry)) Object.assign(entry, contents.get(entry.origin));
-  }
-  return entries;
-}
-
 function* origins({ tree }: ContextTree, selected: Selected): Generator<string> {
   for (const { origin } of selected.nodes) yield origin;
   for (const { node } of selected.folders) for (let slot = node.first; slot < node.end; slot++) yield tree.origin(slot);
-}
-
-/** In the order of their paths, each path once. */
-function sortedOnce(entries: HashedEntry[]): HashedEntry[] {
-  let sorted = true;
-  for (let index = 1; sorted && index < entries.length; index++) {
-    sorted = entries[index - 1]!.path < entries[index]!.path;
-  }
-  if (sorted) return entries;
-  entries.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  return entries.filter((entry, index) => entry.path !== entries[index - 1]?.path);
-}
-
-/** Adds the origins of entries that are in one list only; both are sorted by path. */
-function differences(before: readonly HashedEntry[], now: readonly HashedEntry[], changed: Set<string>): void {
-  let at = 0;
-  for (const entry of before) {
-    for (; at < now.length && now[at]!.path < entry.path; at++) changed.add(now[at]!.origin);
-    const other = now[at];
-    if (other?.path === entry.path) at++;
-    const same = other?.path === entry.path && other.hash === entry.hash && other.mode === entry.mode;
-    if (!same) changed.add(entry.origin);
-  }
-  for (; at < now.length; at++) changed.add(now[at]!.origin);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import type { FileMode } from '../plan/input.ts';
+import type { HashedEntry } from './context.ts';
 import { blobId, fileId, smallFileId } from './blob-id.ts';
 import type { GitListing } from './git-listing.ts';
 import { slotState } from './git-listing.ts';
@@ -100,6 +101,18 @@ export class WorkTree {
     return [...nodes.filter((node) => !names.has(node.name)), ...untracked];
   }
 
+  readonly #children = new Map<string, ReadonlyMap<string, TreeNode>>();
+
+  /** What a folder has under a name. Fifty contexts lie in one folder: it is listed once. */
+  child(path: string, folder: TreeNode, name: string): TreeNode | undefined {
+    let children = this.#children.get(path);
+    if (!children) {
+      children = new Map(this.list(path, folder).map((node) => [node.name, node]));
+      this.#children.set(path, children);
+    }
+    return children.get(name);
+  }
+
   #listDisk(path: string): TreeNode[] {
     try {
       return readdirSync(join(this.root, path), { withFileTypes: true }).map((entry) => ({
@@ -166,15 +179,21 @@ export class WorkTree {
     return folder.first >= 0 && this.#git!.isPlain(path, folder.first, folder.end);
   }
 
+  /** Whether git's slots are in the order of their paths by UTF-16 code units. */
+  get inPathOrder(): boolean {
+    return this.#git?.inPathOrder ?? false;
+  }
+
   /** Path of a slot. */
   origin(slot: number): string {
     return this.#git!.path(slot);
   }
 
-  /** Path, mode and hash of a slot of a plain folder. */
-  slot(slot: number): { origin: string } & Content {
+  /** A slot of a plain folder; its path is what comes after the first `above` characters of its origin. */
+  slot(slot: number, above: number): HashedEntry {
     const listing = this.#git!;
-    return { origin: listing.path(slot), mode: listing.mode(slot), hash: listing.hash(slot) };
+    const origin = listing.path(slot);
+    return { path: origin.slice(above), origin, mode: listing.mode(slot), hash: listing.hash(slot) };
   }
 
   /** Mode and hash of a file or link where git's answer is certain. */

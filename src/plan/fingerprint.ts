@@ -8,7 +8,7 @@ import { manifestText, type FileInput, type OtherInput } from './input.ts';
 export const inputsVersion = '1';
 
 /** sha256 of the input manifest, as 64 hex digits. docs/fingerprints.md says what is in it and why. */
-export function fingerprintOf(others: readonly OtherInput[], files: readonly Omit<FileInput, 'kind'>[]): string {
+export function fingerprintOf(others: readonly OtherInput[], files: Iterable<Omit<FileInput, 'kind'>>): string {
   const hash = createHash('sha256');
   for (const block of manifestText(others, files)) hash.update(block);
   return hash.digest('hex');

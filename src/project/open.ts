@@ -1,5 +1,6 @@
 import type { Config, StoreAddress } from '../config/config.ts';
-import { findConfig, loadConfig } from '../config/load.ts';
+import { findConfig } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
 import type { Lock } from '../lock/lock.ts';
 import { readLock } from '../lock/lock-file.ts';
 import type { LayerStore } from '../store/layer-store.ts';

@@ -1,4 +1,4 @@
-import { openWorkTree } from '../context/context.ts';
+import { openWorkTree, type WorkTree } from '../context/context.ts';
 import type { Lock } from '../lock/lock.ts';
 import { resolveMissing } from '../lock/resolve.ts';
 import { platformName } from '../oci/platform.ts';
@@ -21,6 +21,8 @@ export interface ProjectPlanOptions {
   frozen: boolean;
   /** A release that all layers are compared with, in place of the last builds of the branch. */
   against?: string | undefined;
+  /** The files below the root, where they are being listed already. */
+  tree?: Promise<WorkTree>;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -67,7 +69,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
   requireLayers(config, [...options.layers, ...options.force]);
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
   // Listing the files takes longest: it begins before the Dockerfiles are read.
-  const opening = openWorkTree(config.root, { signal });
+  const opening = options.tree ?? openWorkTree(config.root, { signal });
   opening.catch(() => {});
   const sources = { ...baseSources(config, options.signal), progress };
   const { chain, lock } = await lockedChain(config, async (needs, found = project.lock) => {

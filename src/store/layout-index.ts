@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -45,22 +46,29 @@ export async function readLayoutIndex(folder: string): Promise<ImageIndex | unde
 
 /** Reads index.json once as long as the file is the same; every write of it is a new file. */
 export function cachedLayoutIndex(folder: string): () => Promise<ImageIndex | undefined> {
-  let known: { identity: string; index: ImageIndex } | undefined;
+  let known: { identity: string; index: Promise<ImageIndex | undefined> } | undefined;
   return async () => {
-    const identity = await identityOf(join(folder, 'index.json'));
+    const identity = identityOf(join(folder, 'index.json'));
     if (identity === undefined) return readLayoutIndex(folder);
     if (known?.identity !== identity) {
-      const index = await readLayoutIndex(folder);
-      if (index === undefined) return undefined;
-      known = { identity, index };
+      const reading = { identity, index: readLayoutIndex(folder) };
+      known = reading;
+      reading.index.catch(() => {
+        if (known === reading) known = undefined;
+      });
     }
     return known.index;
   };
 }
 
-async function identityOf(path: string): Promise<string | undefined> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
-  return found && `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+/** Synchronous, as every look that a plan takes hundreds of times: a trip through the thread pool costs ten times as much. */
+function identityOf(path: string): string | undefined {
+  try {
+    const found = statSync(path, { bigint: true });
+    return `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+  } catch {
+    return undefined;
+  }
 }
 
 export function findName(index: ImageIndex, name: string): Descriptor | undefined {

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findConfig, loadConfig } from '../../src/config/load.ts';
+import { findConfig } from '../../src/config/find.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { Failure, Failures } from '../../src/failure.ts';
 
 let root: string;

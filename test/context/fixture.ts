@@ -82,11 +82,11 @@ export function copy(...patterns: string[]): FileSelection {
 /** The paths that a COPY of these patterns reads. */
 export async function read(root: string, patterns: string[], layer?: Partial<Layer>): Promise<string[]> {
   const context = await open(root, layer);
-  return (await context.select([copy(...patterns)])).map((entry) => entry.path);
+  return Array.from(await context.select([copy(...patterns)]), (entry) => entry.path);
 }
 
 /** Path → `mode hash`, of everything. */
 export async function everything(root: string, layer?: Partial<Layer>): Promise<Record<string, string>> {
   const entries = await (await open(root, layer)).all();
-  return Object.fromEntries(entries.map(({ path, mode, hash }) => [path, `${mode} ${hash}`]));
+  return Object.fromEntries(Array.from(entries, ({ path, mode, hash }) => [path, `${mode} ${hash}`]));
 }

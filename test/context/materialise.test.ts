@@ -107,7 +107,7 @@ test('a context is the same under another umask', async () => {
     return join(root, umask);
   };
   const hashes = await Promise.all(
-    ['022', '077', '002'].map(async (umask) => (await open(make(umask), { dockerfile: 'x' })).all()),
+    ['022', '077', '002'].map(async (umask) => [...(await (await open(make(umask), { dockerfile: 'x' })).all())]),
   );
   expect(hashes[1]).toEqual(hashes[0]);
   expect(hashes[2]).toEqual(hashes[0]);
@@ -125,7 +125,7 @@ test('copy entries are in the context that is handed over, and nothing is writte
   };
   const context = await open(root, layer);
   const made = await context.materialise();
-  const entries = (await context.all()).map((entry) => [entry.path, `${entry.mode} ${entry.hash}`]);
+  const entries = Array.from(await context.all(), (entry) => [entry.path, `${entry.mode} ${entry.hash}`]);
   expect(naive(made.path)).toEqual(Object.fromEntries(entries));
   expect(Object.keys(naive(made.path))).toEqual(['Dockerfile', 'lib/common/a', 'lib/common/d/b', 'two.txt']);
   await made.dispose();

@@ -146,14 +146,14 @@ test('a materialised context has what was hashed, and nothing else', { timeout: 
         writeFileSync(join(root, 'odd'), '', { mode: odd ? 0o600 : 0o644 });
         const context = await open(root);
         const entries = Object.fromEntries(
-          (await context.all()).map((each) => [each.path, `${each.mode} ${each.hash}`]),
+          Array.from(await context.all(), (each) => [each.path, `${each.mode} ${each.hash}`]),
         );
         const made = await context.materialise();
         try {
           // As the engine's client would read it: with the ignore file beside the Dockerfile that it's given.
           const sent = await open(made.path, { dockerfile: relative(made.path, made.dockerfile) });
           expect(
-            Object.fromEntries((await sent.all()).map((each) => [each.path, `${each.mode} ${each.hash}`])),
+            Object.fromEntries(Array.from(await sent.all(), (each) => [each.path, `${each.mode} ${each.hash}`])),
           ).toEqual(entries);
           if (made.path !== root) expect(naive(made.path)).toEqual(entries);
         } finally {
@@ -191,9 +191,9 @@ test('patterns read the same from git as from the disk', { timeout: 300_000 }, a
         git(root, 'init', '-q');
         for (const one of steps) play(root, one);
         writeFileSync(join(root, '.dockerignore'), ignore);
-        const fromGit = await (await open(root)).select([each]);
+        const fromGit = [...(await (await open(root)).select([each]))];
         rmSync(join(root, '.git'), { recursive: true });
-        expect(fromGit).toEqual(await (await open(root)).select([each]));
+        expect(fromGit).toEqual([...(await (await open(root)).select([each]))]);
         rmSync(root, { recursive: true, force: true });
       },
     ),

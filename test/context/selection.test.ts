@@ -146,7 +146,7 @@ describe.each([
   test('--exclude is relative to each source and leaves folders standing', async () => {
     const context = await open(make(tree));
     const select = async (patterns: string[], excludes: string[]): Promise<string[]> =>
-      (await context.select([{ ...copy(...patterns), excludes }])).map((entry) => entry.path);
+      Array.from(await context.select([{ ...copy(...patterns), excludes }]), (entry) => entry.path);
     expect(await select(['app'], ['lib'])).toEqual(['app/main.py']);
     expect(await select(['app'], ['lib/*'])).toEqual(['app/lib', 'app/main.py']);
     expect(await select(['app'], ['**/*.py', '!lib/a.py'])).toEqual(['app/lib/a.py', 'app/lib/b.txt']);
@@ -156,7 +156,7 @@ describe.each([
   test('--parents takes patterns that cross folders, from the pivot on', async () => {
     const context = await open(make(tree));
     const select = async (...patterns: string[]): Promise<string[]> =>
-      (await context.select([{ ...copy(...patterns), parents: true }])).map((entry) => entry.path);
+      Array.from(await context.select([{ ...copy(...patterns), parents: true }]), (entry) => entry.path);
     expect(await select('**/*.py')).toEqual(['app/lib/a.py', 'app/main.py']);
     expect(await select('app/./lib')).toEqual(['app/lib/a.py', 'app/lib/b.txt']);
     expect(await select('app/./*.txt')).toEqual([]);
@@ -185,12 +185,14 @@ describe.each([
       'svc/.dockerignore': '**/.gitkeep',
     });
     const layer = { context: 'svc', copy: [{ src: 'common', dst: 'lib/common' }] };
-    expect((await (await open(root, layer)).all()).map(({ path, origin, mode }) => [path, origin, mode])).toEqual([
-      ['.dockerignore', 'svc/.dockerignore', '100644'],
-      ['lib/common/a', 'common/a', '100644'],
-      ['lib/common/deep/b', 'common/deep/b', '100755'],
-      ['x', 'svc/x', '100644'],
-    ]);
+    expect(Array.from(await (await open(root, layer)).all(), ({ path, origin, mode }) => [path, origin, mode])).toEqual(
+      [
+        ['.dockerignore', 'svc/.dockerignore', '100644'],
+        ['lib/common/a', 'common/a', '100644'],
+        ['lib/common/deep/b', 'common/deep/b', '100755'],
+        ['x', 'svc/x', '100644'],
+      ],
+    );
     expect(await read(root, ['lib/*/deep'], layer)).toEqual(['lib/common/deep/b']);
   });
 
@@ -272,6 +274,27 @@ describe.each([
     expect(await read(root, ['.'])).toEqual(names.toSorted());
     expect(await read(root, ['x', 'ä/*'])).toEqual(['x/a', 'ä/ö']);
   });
+});
+
+test('files that git knows are in the order of their paths, each once, wherever they come from', async () => {
+  const root = repository({
+    'app/a/x': '1',
+    'app/a-b/x': '2',
+    'app/a/b/y': '3',
+    'app/c': '4',
+    'app/z/x': '5',
+    'lib/b/x': '6',
+    'other/lib': '7',
+  });
+  const layer = { context: 'app' };
+  expect(await read(root, ['z', 'a', 'a/b', 'c', 'a-b', 'a/x'], layer)).toEqual(['a-b/x', 'a/b/y', 'a/x', 'c', 'z/x']);
+  // As long as the context's name, so that the same part is cut from its origins: git's order is not that of the paths.
+  const copied = { ...layer, copy: [{ src: 'lib', dst: 'aaa' }] };
+  expect(await read(root, ['.'], copied)).toEqual(['a-b/x', 'a/b/y', 'a/x', 'aaa/b/x', 'c', 'z/x']);
+  const same = { context: 'app', copy: [{ src: 'lib/b', dst: 'b' }] };
+  expect(await read(root, ['z', 'b', 'a'], same)).toEqual(['a/b/y', 'a/x', 'b/x', 'z/x']);
+  put(root, 'app/a/new', '8');
+  expect(await read(root, ['.'], same)).toEqual(['a-b/x', 'a/b/y', 'a/new', 'a/x', 'b/x', 'c', 'z/x']);
 });
 
 test('what changed since it was selected is named', async () => {

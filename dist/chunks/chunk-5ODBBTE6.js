@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{c as i}from"./chunk-4YSJUC2E.js";import{c as n}from"./chunk-7OK7LTM4.js";import{j as e,k as t}from"./chunk-HROQWVK3.js";async function g({directory:c,file:f,defaultStore:s,signal:r}){let o=await t(f??await e(c),{defaultStore:s}),[a,d]=await Promise.all([i(o.root),n(o.store,r&&{registry:{signal:r}})]);return{config:o,lock:a,store:d}}export{g as a};
