@@ -7,11 +7,14 @@ import { OverlayStore } from '../store/overlay.ts';
 import { RegistryStore } from '../store/registry.ts';
 
 /** How an engine can reach an image of the store by itself. */
-export async function whereIs(store: LayerStore, repository: string, digest: Digest): Promise<ParentImage['source']> {
+export async function whereIs(
+  store: LayerStore,
+  repository: string,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<ParentImage['source']> {
   if (store instanceof OverlayStore) {
-    // The folder may hold a manifest whose filesystem layers are below: only a whole image can be built on.
-    const whole = await isWhole(store.upper, repository, digest);
-    return whereIs(whole ? store.upper : store.lower, repository, digest);
+    return whereIs(await store.complete(repository, digest, signal), repository, digest);
   }
   if (store instanceof LayoutStore) return { kind: 'layout', path: store.path };
   if (store instanceof RegistryStore) {
@@ -22,17 +25,4 @@ export async function whereIs(store: LayerStore, repository: string, digest: Dig
     because: 'an engine cannot read from this kind of store',
     fix: 'use a folder or a registry as the store',
   });
-}
-
-async function isWhole(store: LayoutStore, repository: string, digest: Digest): Promise<boolean> {
-  const found = await store.getManifest(repository, digest);
-  if (found === undefined) return false;
-  const { config, layers = [] } = JSON.parse(Buffer.from(found.bytes).toString('utf8')) as {
-    config?: { digest: Digest };
-    layers?: { digest: Digest }[];
-  };
-  for (const blob of [...(config ? [config] : []), ...layers]) {
-    if (!(await store.hasBlob(repository, blob.digest))) return false;
-  }
-  return true;
 }

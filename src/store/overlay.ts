@@ -3,13 +3,15 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import { namedBy, parseManifest } from '../oci/parse-manifest.ts';
+import { copyContent, repositoryOf } from './copy-image.ts';
 import type { BlobPut, BlobSource, LayerStore } from './layer-store.ts';
 import type { LayoutStore } from './layout.ts';
 
 /**
  * A store that may only be read, and a folder over it that takes all writes: for pull requests from forks, whose tokens
- * cannot push. Reads ask the folder first. What the store below has is not fetched: the folder is an OCI layout with gaps,
- * as image-layout.md allows.
+ * cannot push. Reads ask the folder first. What the same repository below has is not fetched: the folder is an OCI layout
+ * with gaps, as image-layout.md allows. `complete` fills those of one image.
  */
 export class OverlayStore implements LayerStore {
   readonly name: string;
@@ -67,11 +69,11 @@ export class OverlayStore implements LayerStore {
     blob: BlobSource,
     options: { mountFrom?: string[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
-    if (!(await this.upper.hasBlob(repository, blob.digest))) {
-      for (const from of new Set([repository, ...(options.mountFrom ?? [])])) {
-        if (!(await this.lower.hasBlob(from, blob.digest))) continue;
-        return from === repository ? { outcome: 'present' } : { outcome: 'mounted', from };
-      }
+    // A file that is given away costs no more than a link. What only another repository below has is put here too: nothing
+    // below can be asked to mount it, and nobody would find it there.
+    const free = blob.file !== undefined && blob.disposable === true;
+    if (!free && !(await this.upper.hasBlob(repository, blob.digest))) {
+      if (await this.lower.hasBlob(repository, blob.digest)) return { outcome: 'present' };
     }
     return this.upper.putBlob(repository, blob, options);
   }
@@ -83,5 +85,20 @@ export class OverlayStore implements LayerStore {
       }
       return this.lower.hasBlob(repository, named.digest);
     });
+  }
+
+  /**
+   * The store that holds an image whole, for an engine that reads there by itself: its gaps are filled from below where
+   * only the folder has its manifest.
+   */
+  async complete(repository: string, digest: Digest, signal?: AbortSignal): Promise<LayerStore> {
+    const image = await this.upper.getManifest(repository, digest);
+    if (image === undefined) return this.lower;
+    const named = namedBy(parseManifest(image.bytes, image.descriptor.mediaType));
+    const held = await Promise.all(named.map((blob) => this.upper.hasBlob(repository, blob.digest)));
+    if (held.every(Boolean)) return this.upper;
+    if ((await this.lower.headManifest(repository, digest)) !== undefined) return this.lower;
+    await copyContent(repositoryOf(this, repository), image, this.upper, repository, signal && { signal });
+    return this.upper;
   }
 }
