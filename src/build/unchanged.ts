@@ -2,10 +2,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { BuildEvent } from '../engine/engine.ts';
-import { openContext, openWorkTree } from '../context/context.ts';
 import { Failure } from '../failure.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
-import type { Input } from '../plan/input.ts';
 import type { PlannedBuild } from '../plan/plan-layers.ts';
 
 /** BuildKit's name for the step in which the client sends the files. */
@@ -46,36 +44,20 @@ export function watchContext(config: Config, build: PlannedBuild, signal: AbortS
   };
 }
 
-/** Reads the same files as the plan once more. Throws a Failure that names the one that is another now. */
-async function checkUnchanged(config: Config, { inputs }: PlannedBuild, signal: AbortSignal): Promise<void> {
+/** Reads the same files as the plan once more. Throws a Failure that names the first that is another now. */
+async function checkUnchanged(config: Config, { inputs, context }: PlannedBuild, signal: AbortSignal): Promise<void> {
   const { link, analysis } = inputs;
-  const changed = (what: string): Failure =>
-    new Failure({
-      doing: `building ${link.layer.name}`,
-      because: `${what} changed while it was built`,
-      fix: 'run it again when nothing writes there any more; nothing of it was saved',
-    });
-  const source = await readFile(path.join(config.root, link.layer.dockerfile), 'utf8');
-  const now = parseDockerfile(source, link.layer.dockerfile);
-  if (JSON.stringify(now.instructions) !== JSON.stringify(link.dockerfile.instructions))
-    throw changed(link.layer.dockerfile);
-  const tree = await openWorkTree(config.root, { signal });
-  try {
-    const context = await openContext({ root: config.root, layer: link.layer, tree, signal });
-    const files = analysis.unresolved.length > 0 ? await context.all() : await context.select(analysis.files);
-    const planned = new Map<string, string>();
-    for (const input of inputs.inputs) if (input.kind === 'file') planned.set(input.path, lineOf(input));
-    for (const { path: file, origin, mode, hash } of files) {
-      if (planned.get(file) !== lineOf({ kind: 'file', path: file, mode, hash })) throw changed(origin);
-      planned.delete(file);
-    }
-    const [gone] = planned.keys();
-    if (gone !== undefined) throw changed(gone);
-  } finally {
-    await tree.close();
-  }
-}
-
-function lineOf({ mode, hash }: Extract<Input, { kind: 'file' }>): string {
-  return `${mode} ${hash}`;
+  const { dockerfile } = link.layer;
+  const source = await readFile(path.join(config.root, dockerfile), 'utf8').catch(() => undefined);
+  const now = source === undefined ? [] : parseDockerfile(source, dockerfile).instructions;
+  const [changed] =
+    JSON.stringify(now) === JSON.stringify(link.dockerfile.instructions)
+      ? await context.changed(analysis.unresolved.length > 0 ? undefined : analysis.files, signal)
+      : [dockerfile];
+  if (changed === undefined) return;
+  throw new Failure({
+    doing: `building ${link.layer.name}`,
+    because: `${changed} changed while it was built`,
+    fix: 'run it again when nothing writes there any more; nothing of it was saved',
+  });
 }

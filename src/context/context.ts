@@ -28,10 +28,11 @@ export interface BuildContext {
   /** Patterns of the selections that match nothing: the build would fail there, or copy nothing. Hashes nothing. */
   missing(selections: readonly FileSelection[]): { pattern: string; at: SourceLocation }[];
   /**
-   * What was selected or listed so far and is another now, or gone, or new; relative to the repository's root, sorted.
-   * A build that takes minutes must ask before it saves what it made under the fingerprint of the files as they were.
+   * What of the files that `select` gave for these selections (`all`, where none are given) is another now, or gone, or
+   * new; relative to the repository's root, sorted. A build must ask before it saves what it made under the fingerprint
+   * of the files as they were.
    */
-  changed(): Promise<string[]>;
+  changed(selections?: readonly FileSelection[], signal?: AbortSignal): Promise<string[]>;
   /**
    * Files that lose mode bits in the normalised context: 0600, setuid and the like; relative to the repository's root,
    * sorted. What the umask of the checkout explains is left out. Each file of the context is looked at: ask for layers

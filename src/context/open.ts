@@ -114,23 +114,28 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     return selected;
   };
 
-  // What each answer was, for `changed`.
-  const answers: { selections: readonly FileSelection[]; entries: Iterable<HashedEntry> }[] = [];
+  // What each answer was, for `changed`. Platforms that read the same files ask for the same.
+  const answers = new Map<string, Iterable<HashedEntry>>();
   const select = async (selections: readonly FileSelection[]): Promise<Iterable<HashedEntry>> => {
     const entries = await selectedFiles(context, collect(selections));
-    answers.push({ selections, entries });
+    answers.set(JSON.stringify(selections), entries);
     return entries;
   };
 
   return {
     select,
     all: () => select([wholeContext]),
-    async changed() {
-      const now = await openContext({ ...options, tree: await openWorkTree(options.tree.root, { signal }) });
-      const changed = new Set<string>();
-      for (const { selections, entries } of answers)
-        for (const origin of changedOrigins(entries, await now.select(selections))) changed.add(origin);
-      return [...changed].toSorted();
+    async changed(selections, abort = signal) {
+      const asked = selections ?? [wholeContext];
+      const before = answers.get(JSON.stringify(asked));
+      if (before === undefined) throw new TypeError('these selections were not asked for before');
+      const tree = await openWorkTree(options.tree.root, { signal: abort });
+      try {
+        const now = await openContext({ ...options, tree, signal: abort });
+        return [...changedOrigins(before, await now.select(asked))].toSorted();
+      } finally {
+        await tree.close();
+      }
     },
     missing(selections) {
       const patterns: { pattern: string; at: FileSelection['at'] }[] = [];

@@ -298,16 +298,35 @@ test('files that git knows are in the order of their paths, each once, wherever 
 });
 
 test('what changed since it was selected is named', async () => {
-  const root = repository({ 'a/same': '1', 'a/edited': '1', 'a/removed': '1', 'a/mode': '1', 'b/not-selected': '1' });
+  const root = repository({
+    'a/same': '1',
+    'a/edited': '1',
+    'a/removed': '1',
+    'a/mode': '1',
+    'b/selected-elsewhere': '1',
+  });
   const context = await open(root);
   await context.select([copy('a')]);
-  expect(await context.changed()).toEqual([]);
+  await context.select([copy('b')]);
+  expect(await context.changed([copy('a')])).toEqual([]);
   put(root, 'a/edited', '2');
   put(root, 'a/added', '2');
-  put(root, 'b/not-selected', '2');
+  put(root, 'b/selected-elsewhere', '2');
   rmSync(join(root, 'a/removed'));
   chmodSync(join(root, 'a/mode'), 0o755);
-  expect(await context.changed()).toEqual(['a/added', 'a/edited', 'a/mode', 'a/removed']);
+  expect(await context.changed([copy('a')])).toEqual(['a/added', 'a/edited', 'a/mode', 'a/removed']);
+  expect(await context.changed([copy('b')])).toEqual(['b/selected-elsewhere']);
+  await expect(context.changed()).rejects.toThrow('not asked for');
+  await expect(context.changed([copy('b')], AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
+});
+
+test('of all that a context holds, what changed is named by its place in the repository', async () => {
+  const root = repository({ 'app/a': '1', 'app/.dockerignore': 'ignored\n', 'lib/b': '1' });
+  const context = await open(root, { context: 'app', copy: [{ src: 'lib', dst: 'lib' }] });
+  await context.all();
+  put(root, 'app/ignored', '2');
+  put(root, 'lib/b', '2');
+  expect(await context.changed()).toEqual(['lib/b']);
 });
 
 test('.git is read with git: true only, a worktree’s file and a submodule’s too', async () => {
