@@ -66,7 +66,12 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
   const contextOf = (link: ChainLink): Promise<BuildContext> => {
     const known = contexts.get(link.layer.name);
     if (known) return known;
-    const opened = openContext({ root: request.config.root, layer: link.layer, tree: request.tree });
+    const opened = openContext({
+      root: request.config.root,
+      layer: link.layer,
+      tree: request.tree,
+      signal: request.signal,
+    });
     contexts.set(link.layer.name, opened);
     return opened;
   };
@@ -108,12 +113,27 @@ function parentDecisions(inputs: LayerInputs, decisions: ReadonlyMap<string, Dec
   });
 }
 
-function warningsOf(inputs: LayerInputs, lost: readonly { origin: string; mode: number }[]): string[] {
-  const { name } = inputs.link.layer;
-  return lost.map(({ origin, mode }) => {
+/** Modes that the build will not have. Each file of the context is looked at. */
+async function modeWarnings({ link }: LayerInputs, context: BuildContext): Promise<string[]> {
+  return (await context.lostModes()).map(({ origin, mode }) => {
     const becomes = (mode & 0o111) === 0 ? '0644' : '0755';
-    return `${name}: ${origin} has mode 0${(mode & 0o7777).toString(8)}; in the build it is ${becomes}`;
+    return `${link.layer.name}: ${origin} has mode 0${(mode & 0o7777).toString(8)}; in the build it is ${becomes}`;
   });
+}
+
+/**
+ * Sources of COPY and ADD that the context does not have. A step fails for a path; for a pattern with wildcards BuildKit
+ * copies nothing, and Docker's own builder fails where no other source of the step has anything.
+ */
+function missingWarnings({ link, analysis }: LayerInputs, context: BuildContext): string[] {
+  return (['copy', 'add'] as const).flatMap((via) =>
+    context
+      .missing(analysis.files.filter((selection) => selection.via === via))
+      .map(
+        ({ pattern, at }) =>
+          `${link.layer.name}: ${at.file}:${at.line}: ${via.toUpperCase()} ${pattern} matches no file`,
+      ),
+  );
 }
 
 /**
@@ -149,7 +169,7 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
         for (const { at, why } of inputs.analysis.unresolved) {
           reasons.push({ kind: 'unresolved-source', line: at.line, detail: why });
         }
-        warnings.push(...warningsOf(inputs, await context.lostModes()));
+        warnings.push(...missingWarnings(inputs, context), ...(await modeWarnings(inputs, context)));
       }
       const planned: PlannedLayer = {
         name: link.layer.name,
