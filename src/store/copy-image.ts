@@ -94,11 +94,16 @@ async function copyNamed(
   const pending = [...blobs.values()].filter((blob) => !blob.urls?.length);
   const work = async () => {
     for (let blob = pending.shift(); blob !== undefined; blob = pending.shift()) {
-      await copyBlob(source, blob, target, repository, options, copied);
+      try {
+        await copyBlob(source, blob, target, repository, options, copied);
+      } catch (error) {
+        pending.length = 0;
+        throw error;
+      }
     }
   };
   const workers = Array.from({ length: Math.min(atOnce, pending.length) }, work);
-  // All end before the first failure is told: nothing goes on behind the caller's back.
+  // After a failure no further blob begins; those under way end first: nothing goes on behind the caller's back.
   for (const result of await Promise.allSettled(workers)) if (result.status === 'rejected') throw result.reason;
 }
 
