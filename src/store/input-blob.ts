@@ -23,7 +23,12 @@ export async function unpackInputs(stream: Readable): Promise<Input[]> {
   });
   const unpacked = createZstdDecompress();
   stream.on('error', (error) => unpacked.destroy(error));
-  for await (const chunk of stream.pipe(unpacked)) lines.push(chunk as Buffer);
+  try {
+    for await (const chunk of stream.pipe(unpacked)) lines.push(chunk as Buffer);
+  } finally {
+    // A pipe leaves what it read from open when its end fails.
+    stream.destroy();
+  }
   lines.end();
   return inputs;
 }
