@@ -2,8 +2,10 @@ import { Failure } from '../failure.ts';
 
 /** The Failure for an error of the file system; anything else is returned as it came. */
 export function fileFailure(doing: string, error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof Failure || typeof code !== 'string') return error;
+  if (error instanceof Failure || !(error instanceof Error)) return error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  // Streams and aborts have codes too, and name no system call.
+  if (code === undefined || syscall === undefined) return error;
   const known: Record<string, [string, string]> = {
     ENOSPC: [
       'the disk is full',

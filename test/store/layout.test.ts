@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -81,6 +82,15 @@ describe('the folder', () => {
     expect(await store.hasBlob('a', wrong.digest)).toBe(false);
     expect(await readdir(join(folder, 'store/.ingest'))).toEqual([]);
   });
+});
+
+it('a save that is stopped tells no fault of the disk', async () => {
+  const slow = { ...blobOf('slow'), open: () => new Readable({ read() {} }) };
+  const stop = new AbortController();
+  const put = store.putBlob('a', slow, { signal: stop.signal });
+  setTimeout(() => stop.abort(), 20);
+  await expect(put).rejects.toMatchObject({ name: 'AbortError' });
+  expect(await readdir(join(folder, 'store/.ingest'))).toEqual([]);
 });
 
 describe('what is damaged', () => {
