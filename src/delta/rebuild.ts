@@ -54,6 +54,7 @@ export async function gather(
   onBytes: (bytes: number) => void = () => {},
 ): Promise<SourceSpool> {
   const spool = new SourceSpool(wanted, path);
+  let more: string[];
   try {
     for (const [at, layer] of layers.entries()) {
       const iterator = layer.tar()[Symbol.asyncIterator]();
@@ -64,19 +65,23 @@ export async function gather(
           return next;
         },
       };
-      await spool.add({ [Symbol.asyncIterator]: () => counted });
-      // What follows the archive's end belongs to the digest.
-      while ((await counted.next()).done !== true);
+      try {
+        await spool.add({ [Symbol.asyncIterator]: () => counted });
+        // What follows the archive's end belongs to the digest.
+        while ((await counted.next()).done !== true);
+      } finally {
+        await iterator.return?.();
+      }
       spool.commit(at);
     }
-    const more = spool.linkTargets();
-    if (more.length === 0) return spool;
-    spool.close();
-    return await gather(layers, new Set([...wanted, ...more]), path, onBytes);
+    more = spool.linkTargets();
   } catch (error) {
     spool.close();
     throw error;
   }
+  if (more.length === 0) return spool;
+  spool.close();
+  return gather(layers, new Set([...wanted, ...more]), path, onBytes);
 }
 
 /**
