@@ -174,7 +174,8 @@ async function applyImage(
     loading.end();
   }
   if (source !== undefined) progress.note(`made from the image ${source.id}`);
-  return done(id, 'loaded');
+  // After an interruption it may be there, tagged, by another digest than it was asked for by.
+  return done(id, before === undefined ? 'loaded' : 'present');
 }
 
 /** Reads the source image that the bundle names; of several that may be it, the first that proves to be. */
