@@ -8,6 +8,7 @@ import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import { gather, nowhere, rebuildLayer, sourcePaths } from './rebuild.ts';
+import type { SourceSpool } from './source-spool.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
 
 /** Whom the user trusts: the keys of a keyring, or whoever made the file. */
@@ -48,17 +49,18 @@ export async function rebuildAll(
   const wanted = await sourcePaths(bundle, image);
   const path = join(temporary, `sources-${randomBytes(4).toString('hex')}`);
   const proving = progress.transfer('proving');
-  const spool = await gather(from?.layers ?? [], wanted, path, (bytes) => {
-    signal.throwIfAborted();
-    proving.add(bytes);
-  });
+  let spool: SourceSpool | undefined;
   try {
+    spool = await gather(from?.layers ?? [], wanted, path, (bytes) => {
+      signal.throwIfAborted();
+      proving.add(bytes);
+    });
     for (const layer of image.layers) {
       if (layer.carried.kind === 'reused') continue;
       proving.add(await rebuildLayer(bundle, layer, spool, nowhere, signal));
     }
   } finally {
-    spool.close();
+    spool?.close();
     proving.end();
   }
 }
