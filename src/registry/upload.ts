@@ -28,29 +28,38 @@ export async function uploadBlob(
   let inPieces = false;
   let session = options.session;
   const { signal, present } = options;
+  const send = async (how: typeof sendWhole, location: URL): Promise<void> => {
+    try {
+      await how(transport, repository, blob, location, signal);
+    } catch (error) {
+      // The session is gone, with the connection or because it did its work: the next try asks, and opens a new one.
+      if (error instanceof RegistryError && (error.missing || error.has('BLOB_UPLOAD_UNKNOWN'))) {
+        throw asTemporary(error);
+      }
+      throw error;
+    }
+  };
   await withRetry({ policy: transport.retry, signal, onRetry: transport.onRetry }, async (attempt) => {
     if (attempt > 0 && (await present())) return;
     const location = session ?? (await openSession(transport, repository, signal));
     session = undefined;
-    if (inPieces) return sendPieces(transport, repository, blob, location, signal);
+    if (inPieces) return send(sendPieces, location);
     try {
-      await sendWhole(transport, repository, blob, location, signal);
+      await send(sendWhole, location);
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       const tooMuch = error.status === 413 || error.status === 416;
       if (tooMuch && blob.size > piece) {
         inPieces = true;
-        return sendPieces(transport, repository, blob, await openSession(transport, repository, signal), signal);
+        return send(sendPieces, await openSession(transport, repository, signal));
       }
       if (error.status === undefined && blob.size > worthResuming) inPieces = true;
-      // The session is gone with the connection: the next try opens a new one.
-      if (error.status === 404 || error.has('BLOB_UPLOAD_UNKNOWN')) throw asTemporary(error);
       throw error;
     }
   });
 }
 
-export async function openSession(transport: Transport, repository: string, signal?: AbortSignal): Promise<URL> {
+async function openSession(transport: Transport, repository: string, signal?: AbortSignal): Promise<URL> {
   const answer = await transport.ask({
     method: 'POST',
     to: `/v2/${repository}/blobs/uploads/`,
@@ -134,6 +143,8 @@ async function sendPieces(
   const scopes = [pushScope(repository)];
   let location = start;
   let offset = 0;
+  let furthest = 0;
+  let stuck = { at: -1, times: 0 };
   let reader = pieces(blob.open(), piece);
   try {
     while (offset < blob.size) {
@@ -166,11 +177,17 @@ async function sendPieces(
         await answer.body.dump().catch(() => {});
         location = locationOf(answer);
       });
+      furthest = Math.max(furthest, from);
       if (resumed === undefined) {
         offset = from + bytes.length;
       } else if (resumed === from + bytes.length) {
         offset = resumed;
       } else {
+        stuck = { at: furthest, times: furthest > stuck.at ? 1 : stuck.times + 1 };
+        if (stuck.times >= transport.retry.attempts) {
+          const text = `it has ${resumed} bytes of an upload of which it had ${furthest}`;
+          throw new RegistryError({ method: 'PATCH', url: location, text });
+        }
         await reader.return(undefined);
         offset = resumed;
         reader = pieces(blob.open(offset), piece);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Failure } from '../../src/failure.ts';
 import { BrokenContent } from '../../src/oci/broken-content.ts';
 import { RegistryClient, type ClientOptions } from '../../src/registry/client.ts';
-import { startMemoryRegistry, type MemoryRegistry } from '../support/registry-memory.ts';
+import { startMemoryRegistry, type Fault, type MemoryRegistry } from '../support/registry-memory.ts';
 import { RegistryStore } from '../../src/store/registry.ts';
 import { blobOf, putImage } from '../store/content.ts';
 
@@ -225,6 +225,29 @@ describe('an upload', () => {
         ? { status: 404, body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}' }
         : undefined;
     expect(await client().putBlob('app', blobOf('x'))).toMatchObject({ outcome: 'uploaded' });
+  });
+
+  it('whose session is lost between two pieces starts over', async () => {
+    registry.mostPut = 1_000_000;
+    const blob = blobOf(randomBytes(10_000_000));
+    let patches = 0;
+    registry.fault = ({ method }) =>
+      method === 'PATCH' && ++patches === 2
+        ? { status: 404, body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}' }
+        : undefined;
+    expect(await client().putBlob('app', blob)).toEqual({ outcome: 'uploaded', bytes: blob.size });
+    expect(registry.blobs.get(blob.digest)).toHaveLength(10_000_000);
+    expect(patches).toBe(2 + 3);
+  });
+
+  it('of which the registry loses every piece ends', async () => {
+    registry.mostPut = 1_000_000;
+    let patches = 0;
+    registry.fault = ({ method, path }): Fault | undefined => {
+      if (method === 'PATCH') return ++patches % 2 === 0 ? { cut: 0 } : { status: 202, headers: { location: path } };
+      return method === 'GET' ? { status: 204, headers: { range: '0-0' } } : undefined;
+    };
+    await expect(client().putBlob('app', blobOf(randomBytes(10_000_000)))).rejects.toThrow(/it has 0 bytes of an/);
   });
 
   it('that arrived although its answer was lost is not sent again', async () => {
