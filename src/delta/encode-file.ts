@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { align, indexSeeds, type SeedIndex } from './align.ts';
 import { landmarksOf, slotsFor } from './landmarks.ts';
 import type { RandomAccess } from './source-spool.ts';
@@ -23,7 +24,7 @@ interface OldWindow {
   parts: { start: number; position: number; size: number }[];
 }
 
-/** Writes what makes `text` (a part of the new image) out of the old file `path`. */
+/** Writes what makes `text` (a part of the new image) out of the old file `path`. `onBytes` may throw to end it. */
 export async function encodeFile(
   writer: OperationWriter,
   path: string,
@@ -63,6 +64,8 @@ export async function encodeFile(
     writer.data(part.subarray(done));
     await writer.drain();
     onBytes(part.length);
+    // An interrupt must be heard between parts: what is found in the old costs time, and gives the writer next to nothing.
+    await setImmediate();
   }
 }
 

@@ -160,7 +160,10 @@ async function encodeImage(pair: Pair, prefix: string, progress: Progress, signa
       const plan = plans[at]!;
       const encoding = progress.transfer(`${to.name}: filesystem layer ${at + 1} of ${missing.length}`, plan.size);
       try {
-        const onBytes = (bytes: number) => encoding.add(bytes);
+        const onBytes = (bytes: number) => {
+          signal.throwIfAborted();
+          encoding.add(bytes);
+        };
         const delta = await encodeLayer(plan, spool, `${prefix}-${at}.delta`, onBytes, signal);
         const isSmaller = delta.size < layer.descriptor.size;
         const size = { layer, uncompressedSize: plan.size };

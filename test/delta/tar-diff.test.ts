@@ -282,6 +282,22 @@ test('files larger than the windows are searched where their parts came from', a
   expect((await applied(delta, { big: old })).equals(text)).toBe(true);
 });
 
+test('an interrupt is heard while a large file is searched, though hardly anything is written', async () => {
+  const old = noise(400_000, 'model');
+  const controller = new AbortController();
+  setImmediate(() => controller.abort(new Error('stopped')));
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    controller.signal.throwIfAborted();
+    done += bytes;
+  };
+  const writer = new OperationWriter(new Writable({ write: (_chunk, _encoding, written) => written() }));
+  const windows = { old: 1024 * 1024, new: 100_000 };
+  const encoding = encodeFile(writer, 'model', inMemory(old), inMemory(old), onBytes, windows);
+  await expect(encoding).rejects.toThrow('stopped');
+  expect(done).toBeLessThan(old.length);
+});
+
 describe('damaged and hostile operations', () => {
   const op = (code: number, value: number, contents: Buffer | string = '') => {
     const head = Buffer.alloc(9);
