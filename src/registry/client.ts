@@ -99,7 +99,7 @@ export class RegistryClient {
   ): Promise<Readable> {
     const doing = `reading the blob ${blob.digest} of ${this.#named(repository)}`;
     const broken = (because: string) => this.#broken(doing, because);
-    const failed = (error: unknown) => registryFailure(doing, error, 'pull');
+    const failed = (error: unknown) => this.#failure(doing, error, 'pull');
     try {
       return await downloadBlob(this.#transport, repository, blob, broken, failed, signal);
     } catch (error) {
@@ -144,7 +144,7 @@ export class RegistryClient {
         const refused =
           error instanceof RegistryError && (error.denied || [400, 404, 405, 501].includes(error.status ?? 0));
         if (refused) return undefined;
-        throw registryFailure(doing, error, 'pull');
+        throw this.#failure(doing, error, 'pull');
       }
       const page = this.#json(doing, answer);
       if (Array.isArray(page['repositories'])) {
@@ -175,7 +175,7 @@ export class RegistryClient {
       await uploadBlob(this.#transport, repository, blob, { session, signal, present });
       return { outcome: 'uploaded', bytes: blob.size };
     } catch (error) {
-      throw registryFailure(doing, error, 'push');
+      throw this.#failure(doing, error, 'push');
     }
   }
 
@@ -208,7 +208,7 @@ export class RegistryClient {
         }),
       );
     } catch (error) {
-      throw registryFailure(doing, error, 'push');
+      throw this.#failure(doing, error, 'push');
     }
     const told = answer.headers['docker-content-digest'];
     if (typeof told === 'string' && isDigest(told) && told !== digest) {
@@ -224,7 +224,7 @@ export class RegistryClient {
     try {
       await this.#transport.ask({ method: 'DELETE', to, scopes, accept: [200, 202, 204, 404], signal });
     } catch (error) {
-      if (!(error instanceof RegistryError) || error.status !== 405) throw registryFailure(doing, error, 'push');
+      if (!(error instanceof RegistryError) || error.status !== 405) throw this.#failure(doing, error, 'push');
       const fix = `allow deletion in the configuration of ${this.registry}, or remove it by its own tools`;
       throw new Failure({
         doing,
@@ -285,7 +285,7 @@ export class RegistryClient {
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       if (error.missing) return undefined;
-      if (!error.denied) throw registryFailure(doing, error, 'pull');
+      if (!error.denied) throw this.#failure(doing, error, 'pull');
       return this.#readAsWriter(doing, call, repository, error);
     }
   }
@@ -304,7 +304,7 @@ export class RegistryClient {
       if (error instanceof RegistryError && error.missing) return undefined;
       const hidden = error instanceof RegistryError && error.denied && error !== refusal;
       if (hidden && (await this.#transport.mayPush(repository, call.signal))) return undefined;
-      throw registryFailure(doing, error instanceof RegistryError && error.denied ? refusal : error, 'pull');
+      throw this.#failure(doing, error instanceof RegistryError && error.denied ? refusal : error, 'pull');
     }
   }
 
@@ -328,6 +328,10 @@ export class RegistryClient {
       // Said below.
     }
     throw this.#broken(doing, `${answer.url.host} does not answer with a JSON object`);
+  }
+
+  #failure(doing: string, error: unknown, right: 'pull' | 'push'): unknown {
+    return registryFailure(doing, error, this.registry, right);
   }
 
   #named(repository: string, reference?: string): string {

@@ -153,23 +153,26 @@ function isCertificateProblem(error: RegistryError): boolean {
   return /CERT|SIGNATURE|VERIFY|SELF_SIGNED|ISSUER/.test(code) && error.status === undefined;
 }
 
-/** The Failure that a user sees for an error of a registry. `right` is what the call needed. */
-export function registryFailure(doing: string, error: unknown, right: 'pull' | 'push'): unknown {
+/**
+ * The Failure that a user sees for an error of a registry. `right` is what the call needed. Its token service or where it
+ * redirects to may have said it: a login is the registry's all the same.
+ */
+export function registryFailure(doing: string, error: unknown, registry: string, right: 'pull' | 'push'): unknown {
   if (!(error instanceof RegistryError)) return error;
-  return new Failure({ doing, because: error.message, fix: fixFor(error, right), cause: error });
+  return new Failure({ doing, because: error.message, fix: fixFor(error, registry, right), cause: error });
 }
 
-function fixFor(error: RegistryError, right: 'pull' | 'push'): string {
+function fixFor(error: RegistryError, registry: string, right: 'pull' | 'push'): string {
   const { host } = error;
-  if (error.denied && host.endsWith('ghcr.io')) {
+  if (error.denied && registry === 'ghcr.io') {
     const needed = right === 'push' ? 'packages: write' : 'packages: read';
     return `give the job \`permissions: ${needed}\` and link the package to this repository (package settings, "Manage Actions access"); at a desk, \`docker login ghcr.io\` with a token that has ${right === 'push' ? 'write:packages' : 'read:packages'}; a pull request from a fork can only read`;
   }
   if (error.denied) {
-    return `\`docker login ${host}\` with an account that may ${right === 'push' ? 'push to' : 'pull from'} this repository`;
+    return `\`docker login ${registry}\` with an account that may ${right === 'push' ? 'push to' : 'pull from'} this repository`;
   }
   if (error.status === 429)
-    return `${host} limits requests: wait, log in with \`docker login ${host}\`, or run fewer jobs at once`;
+    return `${host} limits requests: wait, log in with \`docker login ${registry}\`, or run fewer jobs at once`;
   if (error.status === 413) return `a proxy before ${host} refuses bodies of that size: raise its limit`;
   if (isCertificateProblem(error)) {
     return `name the certificate authority of ${host} in a PEM file by NODE_EXTRA_CA_CERTS, or add it to the system's`;

@@ -129,9 +129,15 @@ describe('errors', () => {
       'PUT https://ghcr.io/v2/a/blobs/uploads/1?_state=REDACTED&digest=sha256:12&X-Amz-Signature=REDACTED: 403 DENIED: permission_denied: write_package',
     );
     expect(redacted(url)).not.toMatch(/pw|abc|user/);
-    const failure = registryFailure('saving a', error, 'push') as Failure;
+    const failure = registryFailure('saving a', error, 'ghcr.io', 'push') as Failure;
     expect(failure.fix).toContain('packages: write');
     expect(failure.fix).toContain('link the package');
+  });
+
+  it('of a token service elsewhere ask for a login to the registry', () => {
+    const error = errorOf('GET', new URL('https://gitlab.com/jwt/auth'), 403, {}, Buffer.from(''));
+    const failure = registryFailure('reading a', error, 'registry.gitlab.com', 'pull') as Failure;
+    expect(failure.fix).toContain('`docker login registry.gitlab.com`');
   });
 
   it('are temporary or not', () => {
