@@ -27,7 +27,8 @@ export async function openDockerArchive(
   const bytes = await readMember(members, 'manifest.json', documentLimit);
   const saved = bytes === undefined ? undefined : parse(bytes, options.name);
   const found = saved && pick(saved, options);
-  const tag = found?.RepoTags?.[0];
+  // Of several names of one image, the one that was asked for.
+  const tag = found && (options.reference ?? found.RepoTags?.[0]);
   if (await isOciLayout(members)) {
     // With one image in the archive, its tag there need not be written as the caller wrote it.
     const { reference, ...rest } = options;

@@ -109,12 +109,15 @@ describe('transports', () => {
 
   test('docker-archive: as Docker writes it, equal filesystem layers as links', async () => {
     const image = writeDockerArchive(join(folder, 'd.tar'), layers, { tags: ['app:1', 'app:latest'] });
-    for (const name of ['docker-archive:d.tar', 'docker-archive:d.tar:app:latest']) {
+    for (const [name, reference] of [
+      ['docker-archive:d.tar', 'app:1'],
+      ['docker-archive:d.tar:app:latest', 'app:latest'],
+    ] as const) {
       expect(await tars(name)).toEqual({
         diffIds: image.diffIds,
         read: image.diffIds,
         config: image.config,
-        reference: 'app:1',
+        reference,
       });
     }
   });
