@@ -30,7 +30,13 @@ export async function openFromDaemon(
     const file = join(folder, 'image.tar');
     const saved = await engine.save(reference, options.signal);
     await pipeline(saved, createWriteStream(file), options.signal ? { signal: options.signal } : {});
-    const image = await openDockerArchive(await openTarFile(file), { name: options.name, platform: options.platform });
+    const members = await openTarFile(file);
+    const image = await openDockerArchive(members, { name: options.name, platform: options.platform }).catch(
+      async (error: unknown) => {
+        await members.close();
+        throw error;
+      },
+    );
     const byId = /^(sha256:)?[0-9a-f]{12,64}$/.test(reference);
     const named = reference.includes(':') || reference.includes('@') ? reference : `${reference}:latest`;
     return {
