@@ -107,6 +107,9 @@ function exactPattern(path: string): string | undefined {
   return escaped.replace(/^[!#\s]/, '[$&]').replace(/\s$/, '[$&]');
 }
 
+/** A line of a .dockerignore with this pattern: `#` begins a comment at the very start of a line only. */
+const ignoreLine = (pattern: string): string => (pattern.startsWith('#') ? ` ${pattern}` : pattern);
+
 export interface MaterialiseOptions {
   disk: ContextTree;
   /** Absolute path of the context's folder. */
@@ -123,15 +126,15 @@ export interface MaterialiseOptions {
 /** See BuildContext.materialise. */
 export async function materialise(options: MaterialiseOptions): Promise<MaterialisedContext> {
   const { disk, signal } = options;
-  const { entries, specials, normal } = survey(disk, signal);
-  const excluded = specials.map(exactPattern);
-  const asItIs = normal && !options.grafted && !excluded.includes(undefined);
   const temporary = await temporaryFolder(disk.tree.root);
   try {
+    const { entries, specials, normal } = survey(disk, signal);
+    const excluded = specials.map(exactPattern);
+    const asItIs = normal && !options.grafted && !excluded.includes(undefined);
     const path = asItIs ? options.folder : join(temporary.path, 'context');
     if (!asItIs) await copyEntries(disk.tree.root, entries, path, signal);
     const lines = asItIs
-      ? [...options.patterns, '**/.imgbuild', ...(options.git ? [] : ['**/.git']), ...excluded]
+      ? [...options.patterns.map(ignoreLine), '**/.imgbuild', ...(options.git ? [] : ['**/.git']), ...excluded]
       : // What is excluded was not copied; an empty file would let the context's own .dockerignore count.
         ['# Everything that is excluded is already left out.'];
     const folder = join(temporary.path, 'dockerfile');

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openContext, openWorkTree } from '../../src/context/context.ts';
+import { parseIgnoreFile } from '../../src/context/ignore-file.ts';
 import { folder, open, put, read } from './fixture.ts';
 import { naive } from './naive.ts';
 
@@ -41,6 +42,15 @@ test('a tree with ordinary modes is handed over as it is, with what is never sen
   await made.dispose();
   expect(existsSync(made.dockerfile)).toBe(false);
   expect(readdirSync(join(root, '.imgbuild/tmp'))).toEqual([]);
+});
+
+test('a pattern that begins with # stays one, and no comment', async () => {
+  const root = checkout({ Dockerfile: '', '#notes': 'n', a: 'a', '.dockerignore': '#a\n #notes\n' });
+  expect(await read(root, ['.'])).toEqual(['.dockerignore', 'Dockerfile', 'a']);
+  const made = await (await open(root)).materialise();
+  const lines = readFileSync(`${made.dockerfile}.dockerignore`, 'utf8');
+  expect(parseIgnoreFile(lines).map(({ pattern }) => pattern)).toEqual(['#notes', '**/.imgbuild', '**/.git']);
+  await made.dispose();
 });
 
 test('with git: true, .git is not excluded', async () => {
