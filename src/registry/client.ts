@@ -95,8 +95,9 @@ export class RegistryClient {
   async openBlob(
     repository: string,
     blob: Pick<Descriptor, 'digest' | 'size'>,
-    signal?: AbortSignal,
+    given?: AbortSignal,
   ): Promise<Readable> {
+    const signal = this.#transport.bounded(given);
     const doing = `reading the blob ${blob.digest} of ${this.#named(repository)}`;
     const broken = (because: string) => this.#broken(doing, because);
     const failed = (error: unknown) => this.#failure(doing, error, 'pull');
@@ -161,7 +162,7 @@ export class RegistryClient {
     blob: BlobSource,
     options: { mountFrom?: string[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
-    const { signal } = options;
+    const signal = this.#transport.bounded(options.signal);
     const doing = `uploading the blob ${blob.digest} to ${this.#named(repository)}`;
     const present = async () => (await this.#headBlob(repository, blob.digest, signal)) === blob.size;
     try {
@@ -195,7 +196,7 @@ export class RegistryClient {
     if (isDigest(reference) && reference !== digest) throw broken(`the manifest's digest is ${digest}`);
     let answer: Answer;
     try {
-      answer = await onceBlobsAreKnown(signal, () =>
+      answer = await onceBlobsAreKnown(this.#transport.bounded(signal), () =>
         this.#transport.ask({
           method: 'PUT',
           to: `/v2/${repository}/manifests/${reference}`,

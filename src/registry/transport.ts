@@ -71,9 +71,14 @@ export class Transport {
     return this.#options.onRetry;
   }
 
+  /** The call's own signal, else that of every request. */
+  bounded(signal: AbortSignal | undefined): AbortSignal | undefined {
+    return signal ?? this.#options.signal;
+  }
+
   /** One request, tried again while it fails for a reason that may pass. The caller reads or dumps the body. */
   async exchange(given: Call): Promise<Answer> {
-    const call = this.#bounded(given);
+    const call = { ...given, signal: this.bounded(given.signal) };
     return withRetry({ policy: this.retry, signal: call.signal, onRetry: this.onRetry }, async () => {
       const answer = await this.once(call);
       if (call.most === undefined) return answer;
@@ -95,7 +100,7 @@ export class Transport {
 
   /** One request, not tried again but for a 401 that tells how to log in. */
   async once(given: Call): Promise<Answer> {
-    const call = this.#bounded(given);
+    const call = { ...given, signal: this.bounded(given.signal) };
     const base = await this.#located(call.signal);
     const url = typeof call.to === 'string' ? new URL(call.to, base) : call.to;
     for (let round = 0; ; round++) {
@@ -119,15 +124,11 @@ export class Transport {
    */
   async mayPush(repository: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      return await this.#authorization.mayPush(repository, signal);
+      return await this.#authorization.mayPush(repository, this.bounded(signal));
     } catch (error) {
       if (error instanceof RegistryError && error.denied) return false;
       throw error;
     }
-  }
-
-  #bounded(call: Call): Call {
-    return { ...call, signal: call.signal ?? this.#options.signal };
   }
 
   async #follow(call: Call, start: URL, authorization: string | undefined): Promise<Answer> {
@@ -138,7 +139,10 @@ export class Transport {
       const moved = [301, 302, 303, 307, 308].includes(answer.status) && typeof location === 'string';
       if (!moved || (call.method !== 'GET' && call.method !== 'HEAD')) return answer;
       await answer.body.dump({ limit: largestErrorBody }).catch(() => {});
-      const next = new URL(location, url);
+      const next = URL.parse(location, url.href);
+      if (next === null) {
+        throw new RegistryError({ method: call.method, url, text: 'it redirects to what is no URL' });
+      }
       if (url.protocol === 'https:' && next.protocol !== 'https:') {
         throw new RegistryError({
           method: call.method,

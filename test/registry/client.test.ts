@@ -110,6 +110,34 @@ describe('a registry that has trouble', () => {
   });
 });
 
+it('Ctrl-C that the client alone was given ends every pause, and is told as such', async () => {
+  const blob = blobOf(randomBytes(10_000));
+  await client().putBlob('app', blob);
+  const saved = await image();
+  const unknown = JSON.stringify({ errors: [{ code: 'MANIFEST_BLOB_UNKNOWN' }] });
+  const faults: [Fault, (stopped: RegistryClient) => Promise<unknown>][] = [
+    [{ status: 503, headers: { 'retry-after': '2' } }, (stopped) => stopped.putBlob('app', blobOf('new'))],
+    [{ cut: 100 }, async (stopped) => buffer(await stopped.openBlob('app', blob))],
+    [{ status: 400, body: unknown }, (stopped) => stopped.putManifest('app', 'v1', saved)],
+  ];
+  for (const [fault, work] of faults) {
+    registry.fault = ({ method, path }) => (method === 'HEAD' || path === '/v2/' ? undefined : fault);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 200);
+    const slow = { ...retry, first: 2000, longest: 2000 };
+    const begun = Date.now();
+    const error = await work(client({ signal: stop.signal, retry: slow })).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ name: 'AbortError' });
+    expect(Date.now() - begun).toBeLessThan(1500);
+  }
+});
+
+it('a redirect to what is no URL is told', async () => {
+  registry.fault = ({ path }) =>
+    path === '/v2/' ? undefined : { status: 307, headers: { location: 'http://[nowhere' } };
+  await expect(client().getManifest('app', 'v1')).rejects.toBeInstanceOf(Failure);
+});
+
 describe('a manifest', () => {
   it('flipped byte: broken by its digest', async () => {
     const { descriptor } = await image();
