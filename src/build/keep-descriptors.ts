@@ -10,7 +10,7 @@ import type { ImageManifest, StoredManifest } from '../oci/manifest.ts';
 export function keepDescriptors(image: StoredManifest, diffIds: readonly Digest[], known: KnownLayers): StoredManifest {
   const manifest = JSON.parse(Buffer.from(image.bytes).toString('utf8')) as ImageManifest;
   // A filesystem layer without changes may be left out of a manifest: then the two lists do not run side by side.
-  if (manifest.layers.length !== diffIds.length) return image;
+  if (manifest.layers.length !== diffIds.length || known.descriptors.length !== known.diffIds.length) return image;
   const layers = manifest.layers.map((layer, index) => known.descriptors[index] ?? layer);
   if (layers.every((layer, index) => layer.digest === manifest.layers[index]!.digest)) return image;
   const bytes = Buffer.from(JSON.stringify({ ...manifest, layers }));
