@@ -1,7 +1,9 @@
 import * as core from '@actions/core';
-import { openAsBlob } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, openAsBlob } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { Failure } from '../failure.ts';
 
 export interface ReleasePageRequest {
@@ -82,12 +84,12 @@ async function upload(
   uploads: string,
   directory: string,
 ): Promise<void> {
-  const { data: assets } = await repos.listReleaseAssets({ ...release, per_page: 100 });
+  const assets = await listAssets(repos, release);
   for (const name of (await readdir(directory)).filter((one) => !internal.has(one)).toSorted()) {
     const file = path.join(directory, name);
     const { size } = await stat(file);
     const there = assets.find((asset) => asset.name === name);
-    if (there?.state === 'uploaded' && there.size === size) continue;
+    if (there?.state === 'uploaded' && there.size === size && (await isSame(file, there.digest))) continue;
     if (size >= largestAsset) {
       core.warning(`${name} is larger than the 2 GiB that a release page takes; the artifact of this run has it`);
       continue;
@@ -102,6 +104,23 @@ async function upload(
     await repos.uploadReleaseAsset({ ...release, baseUrl: uploads, name, data, headers });
     core.info(`${name} is on the release page`);
   }
+}
+
+async function listAssets(repos: Repos, release: { owner: string; repo: string; release_id: number }) {
+  const assets: Awaited<ReturnType<Repos['listReleaseAssets']>>['data'] = [];
+  for (let page = 1; ; page += 1) {
+    const { data } = await repos.listReleaseAssets({ ...release, per_page: 100, page });
+    assets.push(...data);
+    if (data.length < 100) return assets;
+  }
+}
+
+/** SHA256SUMS of two builds are of one size. An Enterprise Server may tell no digest: then nothing counts as the same. */
+async function isSame(file: string, digest: string | null | undefined): Promise<boolean> {
+  if (typeof digest !== 'string') return false;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return digest === `sha256:${hash.digest('hex')}`;
 }
 
 /** The tag that started the workflow where it stands for this version, else the version with `v`. */

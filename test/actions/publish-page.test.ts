@@ -68,16 +68,47 @@ test('a run that broke off leaves a draft, and the next one completes it', async
   expect(api.pages[0]!.assets).toHaveLength(2);
 });
 
+/** An asset as GitHub lists it; its digest is null where the server tells none. */
+function asset(id: number, name: string, size: number, digest: string | null = null) {
+  return { id, name, size, state: 'uploaded' as const, sha256: 'kept', digest };
+}
+
 test('a file of another build in a draft is replaced, the same one is not sent again', async () => {
+  writeFileSync(path.join(directory, 'SHA256SUMS'), 'the sums of this build\n');
+  writeFileSync(path.join(directory, 'z.deb'), 'of no known digest\n');
   api.failUploads = 1;
   await publish('1.2.0').catch(() => {});
-  api.pages[0]!.assets.push({ id: 90, name: 'a.ota.tar', size: 5, state: 'uploaded', sha256: '' });
-  api.pages[0]!.assets.push({ id: 91, name: 'release.json', size: 3, state: 'uploaded', sha256: 'kept' });
+  const same = `sha256:${createHash('sha256').update('{}\n').digest('hex')}`;
+  api.pages[0]!.assets = [
+    asset(90, 'a.ota.tar', 5),
+    asset(91, 'release.json', 3, same),
+    asset(92, 'SHA256SUMS', 23, `sha256:${'0'.repeat(64)}`),
+    asset(93, 'z.deb', 19),
+  ];
   await publish('1.2.0');
-  expect(api.pages[0]!.assets).toMatchObject([
-    { name: 'release.json', sha256: 'kept' },
-    { name: 'a.ota.tar', size: delta.length },
+  const digest = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+  expect(api.pages[0]!.assets.map(({ name, sha256 }) => [name, sha256])).toEqual([
+    ['release.json', 'kept'],
+    ['SHA256SUMS', digest('the sums of this build\n')],
+    ['a.ota.tar', digest(delta)],
+    ['z.deb', digest('of no known digest\n')],
   ]);
+});
+
+test('a draft with more files than one answer lists is completed', async () => {
+  api.failUploads = 1;
+  await publish('1.2.0').catch(() => {});
+  const many = Array.from({ length: 100 }, (_, at) => asset(1000 + at, `other-${at}.deb`, 1));
+  const all = [...many, asset(91, 'release.json', 5)];
+  // GitHub lists a hundred at a time.
+  const toJSON = () => {
+    const page = Number(new URLSearchParams(api.requests.at(-1)!.split('?')[1]).get('page') ?? 1);
+    return all.slice(100 * (page - 1), 100 * page);
+  };
+  api.pages[0]!.assets = Object.assign([...all], { toJSON });
+  await publish('1.2.0');
+  expect(api.pages[0]!.assets.filter(({ name }) => name === 'release.json')).toMatchObject([{ size: 3 }]);
+  expect(api.pages[0]).toMatchObject({ draft: false });
 });
 
 test('a published page stays as it is', async () => {
