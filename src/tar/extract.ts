@@ -1,7 +1,15 @@
 import type { Failure } from '../failure.ts';
 import { type ByteSource, streamSource } from './byte-source.ts';
 import { damaged } from './damaged.ts';
-import { blockSize, decodeHeader, isZeroBlock, padding, type TarEntryType, type TarHeader } from './header.ts';
+import {
+  blockSize,
+  decodeHeader,
+  isZeroBlock,
+  padding,
+  type TarEntryType,
+  type TarHeader,
+  withoutContents,
+} from './header.ts';
 import { decodeName } from './name.ts';
 import { applyPax, decodePax, type PaxRecords } from './pax.ts';
 
@@ -25,9 +33,6 @@ export interface ReadTarEntry extends TarEntry {
 
 /** Long names and pax headers are held in memory; real ones are a few hundred bytes, xattrs at most 64 KiB each. */
 const extensionLimit = 1024 * 1024;
-
-/** Types whose size field counts nothing: no contents follow. */
-const withoutContents = new Set<string>(['link', 'symlink', 'character-device', 'block-device', 'directory', 'fifo']);
 
 /**
  * Reads an archive from front to end: v7, ustar, pax, GNU. Ends at the first zero block or at the source's end.
@@ -114,7 +119,8 @@ async function readExtensions(source: ByteSource, globals: PaxRecords): Promise<
   }
 }
 
-async function readExtension(source: ByteSource, size: number): Promise<Buffer> {
+/** The contents of an extension header. */
+export async function readExtension(source: ByteSource, size: number): Promise<Buffer> {
   if (size > extensionLimit)
     throw damaged('reading a tar', `an extension header of ${size} bytes at byte ${source.position}`);
   const bytes = await source.read(size);
@@ -123,13 +129,19 @@ async function readExtension(source: ByteSource, size: number): Promise<Buffer> 
   return bytes;
 }
 
-/** GNU's old sparse format continues its map in further blocks while a flag says so (GNU tar manual, "Old GNU"). */
 async function skipSparseMap(source: ByteSource, header: Buffer): Promise<void> {
+  const map = sparseMapBlocks(source, header);
+  while (!(await map.next()).done);
+}
+
+/** GNU's old sparse format continues its map in further blocks while a flag says so (GNU tar manual, "Old GNU"). */
+export async function* sparseMapBlocks(source: ByteSource, header: Buffer): AsyncGenerator<Buffer, void, undefined> {
   let more = header[482] !== 0;
   while (more) {
     const block = await source.read(blockSize);
     if (block.length < blockSize) throw cut(source.position);
     more = block[504] !== 0;
+    yield block;
   }
 }
 
@@ -138,6 +150,6 @@ function untilNul(bytes: Buffer): string {
   return decodeName(end === -1 ? bytes : bytes.subarray(0, end));
 }
 
-function cut(position: number): Failure {
+export function cut(position: number): Failure {
   return damaged('reading a tar', `it is cut off at byte ${position}`);
 }

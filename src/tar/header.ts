@@ -72,6 +72,16 @@ const flagOfType: Partial<Record<TarHeader['type'], string>> = {
   'gnu-long-link': 'K',
 };
 
+/** Types whose size field counts nothing: no contents follow. */
+export const withoutContents: ReadonlySet<string> = new Set<TarEntryType>([
+  'link',
+  'symlink',
+  'character-device',
+  'block-device',
+  'directory',
+  'fifo',
+]);
+
 const gnuMagic = Buffer.from('ustar  \0', 'latin1');
 const posixMagic = Buffer.from('ustar\0', 'latin1');
 
@@ -137,6 +147,14 @@ export function decodeHeader(block: Uint8Array): TarHeader {
   };
 }
 
+/** Writes other numbers into a header block, in place. Throws a Failure for what its fields cannot say. */
+export function patchHeader(block: Buffer, values: Partial<Pick<TarHeader, 'mtime' | 'size'>>): void {
+  for (const name of ['mtime', 'size'] as const) {
+    if (values[name] !== undefined) putNumber(block, name, values[name], text(block, 'name'));
+  }
+  putChecksum(block);
+}
+
 /**
  * Writes a header as GNU tar's `--format=gnu` does: one block, or with `././@LongLink` entries in front where name or
  * link name pass 100 bytes. Throws a Failure for what the format cannot say.
@@ -182,9 +200,13 @@ function encodeBlock(header: TarHeader, name: Buffer, linkName: Buffer): Buffer 
     putNumber(block, 'deviceMajor', header.deviceMajor, header.name);
     putNumber(block, 'deviceMinor', header.deviceMinor, header.name);
   }
+  putChecksum(block);
+  return block;
+}
+
+function putChecksum(block: Buffer): void {
   const sum = checksum(block).unsigned.toString(8).padStart(6, '0');
   block.write(`${sum}\0 `, field.checksum[0], 'latin1');
-  return block;
 }
 
 function longName(type: 'gnu-long-name' | 'gnu-long-link', name: Buffer): Buffer {

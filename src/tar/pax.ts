@@ -29,6 +29,18 @@ export function decodePax(bytes: Uint8Array): PaxRecords {
   return records;
 }
 
+/** The contents of a pax header with these records. */
+export function encodePax(records: PaxRecords): Buffer {
+  const encoded = [...records].map(([keyword, value]) => {
+    const rest = Buffer.concat([Buffer.from(` ${keyword}=`), value, Buffer.from('\n')]);
+    // The length counts its own digits.
+    let length = rest.length + 1;
+    while (String(length).length + rest.length > length) length += 1;
+    return Buffer.concat([Buffer.from(String(length)), rest]);
+  });
+  return Buffer.concat(encoded);
+}
+
 /**
  * The header that an entry has after its pax records (global ones first). An empty value takes the field back to the
  * header's own. Keywords that concern no field (SCHILY.xattr.*, comment) are left to the caller.
