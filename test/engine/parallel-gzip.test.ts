@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { parallelGzip } from '../../src/engine/parallel-gzip.ts';
@@ -33,6 +33,15 @@ describe('parallel gzip', () => {
     expect(stdout.equals(bytes)).toBe(true);
     const listed = await run('gzip', ['-t', '-'], { input: packed });
     expect(listed.stderr).toBe('');
+  });
+
+  it('stores what does not shrink, and goes on where it does', async () => {
+    const random = randomBytes(3_000_000);
+    const bytes = Buffer.concat([sample(2_000_000), random, sample(2_000_000)]);
+    const packed = await pack([bytes]);
+    expect(gunzipSync(packed).equals(bytes)).toBe(true);
+    expect(packed.length).toBeGreaterThan(random.length);
+    expect(packed.length).toBeLessThan(random.length + 1_200_000);
   });
 
   it('does not depend on how its input is cut', async () => {
