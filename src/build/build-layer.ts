@@ -86,6 +86,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         ssh: layerAgents(lookup.config, link.layer),
         parents: parents.map(({ image }) => image),
         base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
+        baseReference: base?.image.reference,
         sourceDateEpoch,
         noCache: request.noCache,
         destination: destinationOf(request, layout),
@@ -180,7 +181,7 @@ async function save(
       ? (await source.getManifest(built.descriptor.digest))!
       : await pushed(store, repository, built.descriptor);
   const kept = keepDescriptors(made, built.diffIds, base);
-  const mountFrom = [...new Set(parents.flatMap((parent) => parent.repository ?? []))];
+  const mountFrom = [...new Set(parents.flatMap((parent) => parent.mountFrom ?? []))];
   // What was pushed as it is lies there already.
   const stored = destination.kind === 'push' && kept === made;
   const bytes = stored ? 0 : (await copyContent(source, kept, store, repository, { mountFrom, signal })).uploaded;

@@ -11,7 +11,7 @@ export interface EngineAbilities {
   ociOutput: boolean;
   /** Can push straight into a registry, by digest. */
   push: boolean;
-  /** SOURCE_DATE_EPOCH with rewrite-timestamp. */
+  /** Files of new filesystem layers get no time after SOURCE_DATE_EPOCH. */
   rewriteTimestamp: boolean;
 }
 
@@ -55,7 +55,9 @@ export interface BuildRequest {
   parents: ParentImage[];
   /** What the result must begin with: the filesystem layers of the image that the target ends on; none for scratch. */
   base: KnownLayers;
-  /** Seconds; one constant. */
+  /** The one of `parents` that is the base, by its reference; undefined for scratch. */
+  baseReference: string | undefined;
+  /** Seconds; one constant. No file of a new filesystem layer is younger, where the engine can see to it. */
   sourceDateEpoch: number;
   noCache: boolean;
   /**

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageConfig, ImageIndex, ImageManifest } from '../oci/manifest.ts';
-import { isIndexType } from '../oci/media-type.ts';
+import { isIndexType, mediaType } from '../oci/media-type.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { platformName, type Platform } from '../oci/platform.ts';
 import { parseImageConfig } from './image-config.ts';
@@ -71,4 +71,24 @@ export async function readBuiltFolder(folder: string, platform: Platform): Promi
     because: `its layout names ${index.manifests.length} images instead of one (${index.manifests.filter((each) => isIndexType(each.mediaType)).length} of them indexes)`,
     fix: 'report it together with the versions that `imgbuild doctor` shows',
   });
+}
+
+/** Writes an image whose filesystem layers are in the folder, or need not be, and makes it the folder's only one. */
+export async function writeFolderImage(
+  folder: string,
+  image: { layers: readonly Descriptor[]; config: Uint8Array; platform: Platform },
+): Promise<Descriptor> {
+  const put = async (type: string, bytes: Uint8Array): Promise<Descriptor> => {
+    const digest = digestOf(bytes);
+    await writeFile(blobFile(folder, digest), bytes);
+    return { mediaType: type, digest, size: bytes.length };
+  };
+  const config = await put(mediaType.config, image.config);
+  const manifest = { schemaVersion: 2, mediaType: mediaType.manifest, config, layers: image.layers };
+  const written = await put(mediaType.manifest, Buffer.from(JSON.stringify(manifest)));
+  const descriptor = { ...written, platform: { ...image.platform } };
+  const index = { schemaVersion: 2, mediaType: mediaType.index, manifests: [descriptor] };
+  await writeFile(join(folder, 'index.json'), JSON.stringify(index));
+  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  return descriptor;
 }

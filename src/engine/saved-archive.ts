@@ -1,21 +1,13 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { Failure } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.ts';
-import { mediaType } from '../oci/media-type.ts';
+import { digestOf, hexOf, type Digest } from '../oci/digest.ts';
 import { readTar, type ReadTarEntry } from '../tar/extract.ts';
 import type { BuiltImage, KnownLayers } from './engine.ts';
 import { chainIds, parseImageConfig } from './image-config.ts';
-import { parallelGzip } from './parallel-gzip.ts';
-
-interface Compressed {
-  descriptor: Descriptor;
-  diffId: Digest;
-}
+import { writeFolderImage } from './oci-folder.ts';
+import { packLayer, type PackedLayer } from './pack-layer.ts';
 
 /** Parts of an archive that are read into memory: configs and manifest.json. */
 const largestPart = 16 * 1024 * 1024;
@@ -35,7 +27,7 @@ export async function readSavedArchive(
   const blobs = join(folder, 'blobs', 'sha256');
   await mkdir(blobs, { recursive: true });
   const parts = new Map<string, Buffer>();
-  const layers = new Map<string, Compressed>();
+  const layers = new Map<string, PackedLayer>();
   const links = new Map<string, string>();
   const passed = new Map<string, number>();
   const knownIds = known.diffIds.slice(0, known.descriptors.length);
@@ -50,7 +42,7 @@ export async function readSavedArchive(
     } else if (name !== `blobs/sha256/${hexOf(id)}` && isLayer(entry)) {
       const at = placeInKnown(name, parts, knownIds, knownChain);
       if (at !== undefined) passed.set(name, at);
-      else layers.set(name, await compress(entry, blobs));
+      else layers.set(name, await packLayer(entry.contents(), blobs));
     } else if (entry.header.size <= largestPart) {
       parts.set(name, await readAll(entry));
     }
@@ -85,17 +77,8 @@ export async function readSavedArchive(
       throw wrong(`filesystem layer ${index + 1} has diffID ${found.diffId}, its config says ${diffId}`);
     return found.descriptor;
   });
-  const configDescriptor = await put(blobs, mediaType.config, config);
-  const bytes = Buffer.from(
-    JSON.stringify({ schemaVersion: 2, mediaType: mediaType.manifest, config: configDescriptor, layers: descriptors }),
-  );
   const platform = variant === undefined || variant === '' ? { os, architecture } : { os, architecture, variant };
-  const descriptor = { ...(await put(blobs, mediaType.manifest, bytes)), platform };
-  await writeFile(
-    join(folder, 'index.json'),
-    JSON.stringify({ schemaVersion: 2, mediaType: mediaType.index, manifests: [descriptor] }),
-  );
-  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  const descriptor = await writeFolderImage(folder, { layers: descriptors, config, platform });
   return { descriptor, config: id, diffIds: rootfs.diff_ids };
 }
 
@@ -139,35 +122,4 @@ async function readAll(entry: ReadTarEntry): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of entry.contents()) chunks.push(chunk);
   return Buffer.concat(chunks);
-}
-
-async function compress(entry: ReadTarEntry, blobs: string): Promise<Compressed> {
-  const plain = createHash('sha256');
-  const packed = createHash('sha256');
-  let size = 0;
-  async function* hashed(): AsyncGenerator<Buffer> {
-    for await (const chunk of entry.contents()) {
-      plain.update(chunk);
-      yield chunk;
-    }
-  }
-  async function* counted(): AsyncGenerator<Buffer> {
-    for await (const chunk of parallelGzip(hashed())) {
-      packed.update(chunk);
-      size += chunk.length;
-      yield chunk;
-    }
-  }
-  const temporary = join(blobs, '.layer');
-  await pipeline(counted, createWriteStream(temporary));
-  const digest = parseDigest(`sha256:${packed.digest('hex')}`);
-  await rename(temporary, join(blobs, hexOf(digest)));
-  const diffId = parseDigest(`sha256:${plain.digest('hex')}`);
-  return { descriptor: { mediaType: mediaType.layerGzip, digest, size }, diffId };
-}
-
-async function put(blobs: string, type: string, bytes: Buffer): Promise<Descriptor> {
-  const digest = digestOf(bytes);
-  await writeFile(join(blobs, hexOf(digest)), bytes);
-  return { mediaType: type, digest, size: bytes.length };
 }

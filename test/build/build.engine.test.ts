@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { sourceDateEpoch } from '../../src/build/build-layer.ts';
 import type { LayerEvent } from '../../src/build/event.ts';
 import { Failure } from '../../src/failure.ts';
 import type { Digest } from '../../src/oci/digest.ts';
+import { readTar } from '../../src/tar/extract.ts';
 import {
   chainFiles,
   engineProject,
@@ -314,5 +317,13 @@ bases: { "tiny:1": oci:./bases/tiny }
         ),
       );
     expect(await configs(other, second)).toEqual(await configs(one, first));
+    const { repository, digest } = first.layers[0]!;
+    const { tars } = await readSaved(await one.store(), repository, digest);
+    const times = async (tar: Buffer) => {
+      const entries: number[] = [];
+      for await (const { header } of readTar(Readable.from([tar]))) entries.push(header.mtime);
+      return Math.max(...entries);
+    };
+    expect(await times(tars.at(-1)!)).toBe(sourceDateEpoch);
   });
 });

@@ -139,7 +139,7 @@ debs:
     });
   });
 
-  test('locks a base that only the local engine has, and refuses it under --frozen', async () => {
+  test('locks a base that only the local engine has, builds on its very filesystem layers, and refuses it under --frozen', async () => {
     const name = `imgbuild-test-${process.pid}-${kind}:1`;
     const imported = await run('docker', ['import', '--change', 'ENV A=b', inject('rootfs').tiny, name], { env });
     expect(imported.exitCode).toBe(0);
@@ -156,8 +156,17 @@ debs:
       expect(frozen.exitCode).toBe(2);
       expect(frozen.stderr).toContain("only one machine's Docker has");
       expect((await imgbuild('plan')).exitCode).toBe(0);
+      expect((await imgbuild('build', 'service', '--load')).exitCode).toBe(0);
+      const layers = async (image: string) => {
+        const format = '{{json .RootFS.Layers}}';
+        const { stdout } = await run('docker', ['image', 'inspect', '--format', format, image], { env });
+        return JSON.parse(stdout.toString()) as string[];
+      };
+      const [base, built] = [await layers(name), await layers('demo_service')];
+      expect(built.slice(0, base.length)).toEqual(base);
+      expect(built.length).toBe(base.length + 1);
     } finally {
-      await run('docker', ['rmi', '--force', name], { env });
+      await run('docker', ['rmi', '--force', name, 'demo_service'], { env });
     }
   });
 });

@@ -1,0 +1,105 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { Failure } from '../failure.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestOf, type Digest } from '../oci/digest.ts';
+import { mediaType } from '../oci/media-type.ts';
+import type { Platform } from '../oci/platform.ts';
+import { clampTimes } from '../tar/clamp-times.ts';
+import { checkBase } from './check-base.ts';
+import type { BuiltImage, KnownLayers } from './engine.ts';
+import { blobFile, readBuiltFolder, writeFolderImage, type FolderImage } from './oci-folder.ts';
+import { packLayer, type PackedLayer } from './pack-layer.ts';
+
+export interface PackLayout {
+  /** Holds the one image that BuildKit wrote, its own filesystem layers as bare tars. */
+  folder: string;
+  layer: string;
+  platform: Platform;
+  /** What the image begins with: kept as it is, its blobs need not be there. */
+  base: KnownLayers;
+  /** Seconds; no file of a new filesystem layer is younger. */
+  sourceDateEpoch: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Empty files named by the blobs of the base: BuildKit sends no blob that the layout seems to have. Its manifest names
+ * them all the same, and whoever reads the image finds their bytes where the base is.
+ */
+export async function standIn(folder: string, base: KnownLayers): Promise<{ remove(): Promise<void> }> {
+  await mkdir(join(folder, 'blobs', 'sha256'), { recursive: true });
+  const files = base.descriptors.map(({ digest }) => blobFile(folder, digest));
+  for (const file of files) await writeFile(file, '');
+  return {
+    async remove() {
+      for (const file of files) await rm(file, { force: true });
+    },
+  };
+}
+
+/**
+ * Makes of what BuildKit wrote what is saved: file times clamped, filesystem layers compressed on all cores. BuildKit
+ * could do both, but compresses each filesystem layer twice for it, on one core (three times as long, measured). The
+ * manifest and config are written anew; with equal steps they are equal bytes, whatever BuildKit's version.
+ * Throws a Failure where what was built does not begin with its base.
+ */
+export async function packLayout(request: PackLayout): Promise<BuiltImage> {
+  const { folder, base, platform, sourceDateEpoch } = request;
+  const { manifest, config, configBytes } = await readBuiltFolder(folder, platform);
+  const diffIds = config.rootfs.diff_ids;
+  if (manifest.layers.length !== diffIds.length) throw uneven(request.layer, manifest.layers.length, diffIds.length);
+  checkBase(request.layer, diffIds, base.diffIds);
+  const layers: Descriptor[] = [];
+  const packedIds: Digest[] = [];
+  const pack = async (layer: Descriptor, packed: Promise<PackedLayer>) => {
+    const { descriptor, diffId } = await packed;
+    if (descriptor.digest !== layer.digest) await rm(blobFile(folder, layer.digest), { force: true });
+    layers.push(descriptor);
+    packedIds.push(diffId);
+  };
+  const blobs = join(folder, 'blobs', 'sha256');
+  for (const [index, layer] of manifest.layers.entries()) {
+    const tar = () => tarOf(blobFile(folder, layer.digest), layer.mediaType);
+    if (index >= base.diffIds.length) {
+      await pack(layer, packLayer(clampTimes(tar(), sourceDateEpoch), blobs, request.signal));
+    } else if (base.descriptors[index] === undefined && layer.mediaType === mediaType.layerTar) {
+      // As a daemon gives it.
+      await pack(layer, packLayer(tar(), blobs, request.signal));
+    } else {
+      layers.push(base.descriptors[index] ?? layer);
+      packedIds.push(diffIds[index]!);
+    }
+  }
+  const bytes = withDiffIds(configBytes, packedIds);
+  const descriptor = await writeFolderImage(folder, { layers, config: bytes, platform });
+  return { descriptor, config: digestOf(bytes), diffIds: packedIds };
+}
+
+/** BuildKit keeps a compression that its cache has already. */
+function tarOf(file: string, type: string): AsyncIterable<Buffer> {
+  const blob = createReadStream(file, { highWaterMark: 1024 * 1024 });
+  switch (type) {
+    case mediaType.layerGzip:
+      return blob.pipe(createGunzip());
+    case mediaType.layerZstd:
+      return blob.pipe(createZstdDecompress());
+    default:
+      return blob;
+  }
+}
+
+function withDiffIds(config: FolderImage['configBytes'], diffIds: readonly Digest[]): Buffer {
+  const values = JSON.parse(config.toString('utf8')) as Record<string, unknown>;
+  return Buffer.from(JSON.stringify({ ...values, rootfs: { type: 'layers', diff_ids: diffIds } }));
+}
+
+function uneven(layer: string, descriptors: number, diffIds: number): Failure {
+  return new Failure({
+    doing: `building ${layer}`,
+    because: `the builder wrote ${descriptors} filesystem layers and ${diffIds} diffIDs`,
+    fix: 'report it together with the versions that `imgbuild doctor` shows',
+  });
+}
