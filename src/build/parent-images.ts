@@ -14,9 +14,10 @@ import type { UsedImage } from '../plan/graph.ts';
 import { registryClient, type Registries } from '../registry/registries.ts';
 import type { ImageSource } from '../store/copy-image.ts';
 import { repositoryOf } from '../store/copy-image.ts';
-import type { LayerStore } from '../store/layer-store.ts';
+import type { LayerStore, MountSource } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
 import { readBlob } from '../store/read-blob.ts';
+import { RegistryStore } from '../store/registry.ts';
 import { whereIs } from './where.ts';
 
 /** An image that a layer is built on, with a way to its bytes for us; undefined where only a daemon has it. */
@@ -24,8 +25,8 @@ export interface ResolvedParent {
   image: ParentImage;
   manifest: StoredManifest | undefined;
   bytes: ImageSource | undefined;
-  /** The repository of the store, where it is a layer. */
-  repository?: string;
+  /** Where the store's own registry may link its blobs from. */
+  mountFrom?: MountSource;
 }
 
 export interface ParentLookup {
@@ -73,7 +74,7 @@ async function resolveLayer(
     descriptor: manifest.descriptor,
     source: await whereIs(store, repository, digest),
   };
-  return { image, manifest, bytes: repositoryOf(store, repository), repository };
+  return { image, manifest, bytes: repositoryOf(store, repository), mountFrom: repository };
 }
 
 async function resolveBase(
@@ -99,7 +100,9 @@ async function resolveBase(
       openBlob: (blob, signal) => client.openBlob(repository, blob, signal),
     };
     const source = { kind: 'registry', name: `${registry}/${repository}` } as const;
-    return { image: { reference, label: reference, descriptor: manifest.descriptor, source }, manifest, bytes };
+    const image: ParentImage = { reference, label: reference, descriptor: manifest.descriptor, source };
+    const near = lookup.store instanceof RegistryStore && lookup.store.registry === registry;
+    return { image, manifest, bytes, ...(near && { mountFrom: { inRegistry: repository } }) };
   }
   const declared = lookup.config.bases.get(used.reference);
   if (!declared) throw gone(used, `imgbuild.lock takes it from ${base.from}, and \`bases:\` no longer names it`);

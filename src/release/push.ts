@@ -6,7 +6,7 @@ import type { PlatformName } from '../oci/platform.ts';
 import { isTag } from '../oci/reference.ts';
 import { silent, type Progress } from '../progress.ts';
 import { copyContent, repositoryOf } from '../store/copy-image.ts';
-import type { LayerStore } from '../store/layer-store.ts';
+import type { LayerStore, MountSource } from '../store/layer-store.ts';
 import { LayoutStore } from '../store/layout.ts';
 import type { OpenStoreOptions } from '../store/open.ts';
 import { RegistryStore } from '../store/registry.ts';
@@ -146,9 +146,8 @@ async function bring(
   });
 }
 
-/** The repository's whole path in the target's registry, when the store lies there too: blobs are linked from it. */
-function mountable(store: LayerStore, target: PushTarget, repository: string): string | undefined {
+/** The repository in the target's registry, when the store lies there too: blobs are linked from it. */
+function mountable(store: LayerStore, target: PushTarget, repository: string): MountSource | undefined {
   if (!(store instanceof RegistryStore) || !(target.store instanceof RegistryStore)) return undefined;
-  if (store.registry !== target.store.registry || target.store.path !== '') return undefined;
-  return store.repositoryPath(repository);
+  return store.registry === target.store.registry ? { inRegistry: store.repositoryPath(repository) } : undefined;
 }

@@ -5,7 +5,7 @@ import type { StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { namedBy, parseManifest } from '../oci/parse-manifest.ts';
 import { silent, type Progress } from '../progress.ts';
-import type { BlobSource, LayerStore } from './layer-store.ts';
+import type { BlobSource, LayerStore, MountSource } from './layer-store.ts';
 
 /** Where manifests and blobs are read: a store's repository, a layout that an engine wrote, a registry. */
 export interface ImageSource {
@@ -16,8 +16,8 @@ export interface ImageSource {
 }
 
 export interface CopyOptions {
-  /** Repositories of the target's own store that may hold the blobs already. */
-  mountFrom?: string[];
+  /** Where the target's registry may have the blobs already. */
+  mountFrom?: MountSource[];
   progress?: Progress;
   signal?: AbortSignal;
 }

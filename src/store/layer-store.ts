@@ -22,6 +22,9 @@ export type BlobPut =
   | { outcome: 'mounted'; from: string }
   | { outcome: 'uploaded'; bytes: number };
 
+/** A repository of the same store, or by its whole path one of the registry in which the store lies. */
+export type MountSource = string | { inRegistry: string };
+
 /**
  * Where saved layers, releases and models lie. Repositories are paths below the store: `service_runtime`,
  * `releases`, `models/ocr`. Missing is `undefined` or `false`; whatever is broken, refused or unreachable throws a
@@ -53,11 +56,11 @@ export interface LayerStore {
    */
   listRepositories(): Promise<string[] | undefined>;
 
-  /** `mountFrom`: repositories of this store that may have the blob. */
+  /** `mountFrom`: where else the blob may lie that a registry can link it from. */
   putBlob(
     repository: string,
     blob: BlobSource,
-    options?: { mountFrom?: string[]; signal?: AbortSignal },
+    options?: { mountFrom?: MountSource[]; signal?: AbortSignal },
   ): Promise<BlobPut>;
   /** Puts the bytes under the tag, or under their own digest alone. All blobs they name must be there. */
   putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void>;

@@ -14,7 +14,7 @@ import { verifying } from '../oci/verify.ts';
 import { syncFolder, temporaryName, writeDurably } from '../files/durable-write.ts';
 import { fileFailure } from './file-failure.ts';
 import { withFolderLock } from './folder-lock.ts';
-import type { BlobPut, BlobSource, PruneStore } from './layer-store.ts';
+import type { BlobPut, BlobSource, MountSource, PruneStore } from './layer-store.ts';
 import {
   cachedLayoutIndex,
   emptyIndex,
@@ -123,7 +123,7 @@ export class LayoutStore implements PruneStore {
   async putBlob(
     repository: string,
     blob: BlobSource,
-    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+    options: { mountFrom?: MountSource[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
     const path = this.blobPath(blob.digest);
     const doing = `saving a blob of ${repository} in ${this.name}`;

@@ -5,7 +5,7 @@ import type { StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { namedBy, parseManifest } from '../oci/parse-manifest.ts';
 import { copyContent, repositoryOf } from './copy-image.ts';
-import type { BlobPut, BlobSource, LayerStore } from './layer-store.ts';
+import type { BlobPut, BlobSource, LayerStore, MountSource } from './layer-store.ts';
 import type { LayoutStore } from './layout.ts';
 
 /**
@@ -67,7 +67,7 @@ export class OverlayStore implements LayerStore {
   async putBlob(
     repository: string,
     blob: BlobSource,
-    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+    options: { mountFrom?: MountSource[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
     // A file that is given away costs no more than a link. What only another repository below has is put here too: nothing
     // below can be asked to mount it, and nobody would find it there.

@@ -3,7 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { RegistryClient, type ClientOptions } from '../registry/client.ts';
-import type { BlobPut, BlobSource, LayerStore } from './layer-store.ts';
+import type { BlobPut, BlobSource, LayerStore, MountSource } from './layer-store.ts';
 
 /** A store in a registry: its repositories lie below one path, `ghcr.io/acme/ccai` + `service_runtime`. */
 export class RegistryStore implements LayerStore {
@@ -55,12 +55,12 @@ export class RegistryStore implements LayerStore {
   async putBlob(
     repository: string,
     blob: BlobSource,
-    options: { mountFrom?: string[]; signal?: AbortSignal } = {},
+    options: { mountFrom?: MountSource[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
-    const mountFrom = (options.mountFrom ?? []).map((from) => this.repositoryPath(from));
-    const put = await this.client.putBlob(this.repositoryPath(repository), blob, { ...options, mountFrom });
-    if (put.outcome !== 'mounted') return put;
-    return { outcome: 'mounted', from: this.path === '' ? put.from : put.from.slice(this.path.length + 1) };
+    const mountFrom = (options.mountFrom ?? []).map((from) =>
+      typeof from === 'string' ? this.repositoryPath(from) : from.inRegistry,
+    );
+    return this.client.putBlob(this.repositoryPath(repository), blob, { ...options, mountFrom });
   }
 
   putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {

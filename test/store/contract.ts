@@ -7,6 +7,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { mediaType } from '../../src/oci/media-type.ts';
 import type { LayerStore } from '../../src/store/layer-store.ts';
 import { layerTag } from '../../src/store/layer-tags.ts';
+import { RegistryStore } from '../../src/store/registry.ts';
 import { findSaved, lastSaved, readInputs, saveLayer } from '../../src/store/saved-layer.ts';
 import { repositoryOf, copyImage } from '../../src/store/copy-image.ts';
 import { blobOf, putImage, stored } from './content.ts';
@@ -103,6 +104,10 @@ export function describeStore(
       const put = await store.putBlob(two, untouched, { mountFrom: [two, `${own}/never`, one] });
       expect(put.outcome).toBe(options.sharing);
       expect(await store.hasBlob(two, blob.digest)).toBe(true);
+      if (store instanceof RegistryStore) {
+        const mountFrom = [{ inRegistry: store.repositoryPath(one) }];
+        expect(await store.putBlob(`${own}/three`, untouched, { mountFrom })).toMatchObject({ outcome: 'mounted' });
+      }
       const unknown = blobOf(randomBytes(1000));
       expect(await store.putBlob(two, unknown, { mountFrom: [one] })).toMatchObject({ outcome: 'uploaded' });
     });
