@@ -14,7 +14,7 @@ import { encodeLayer, planLayer, sourcesOf, type LayerPlan } from './encode-laye
 import { indexSources, readOldTree, type SourceIndex } from './old-tree.ts';
 import { gather } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
-import { withTemporaryFolder } from './temporary-folder.ts';
+import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { rebuildAll } from './verify.ts';
 
 export interface DeltaRequest {

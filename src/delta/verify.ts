@@ -9,7 +9,7 @@ import type { Bundle, BundleImage } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import { gather, nowhere, rebuildLayer, sourcePaths } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
-import { withTemporaryFolder } from './temporary-folder.ts';
+import { withTemporaryFolder } from '../files/temporary-folder.ts';
 
 /** Whom the user trusts: the keys of a keyring, or whoever made the file. */
 export type Trust = { keyring: string } | 'anyone';

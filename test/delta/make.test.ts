@@ -238,14 +238,6 @@ describe('what cannot be made leaves nothing behind', () => {
     }
   });
 
-  test('what a killed process left is removed by the next one', async () => {
-    put('old.tar', [base, app]);
-    put('new.tar', [base, newApp]);
-    mkdirSync(join(folder, '.imgbuild-999999999-abcdef'));
-    await make();
-    expect(leftovers()).toEqual([]);
-  });
-
   test('disk full', async () => {
     const small = join(folder, 'small');
     mkdirSync(small);
