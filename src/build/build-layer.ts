@@ -130,7 +130,7 @@ function declaredArgs({ inputs }: PlannedBuild): Record<string, string> {
   );
 }
 
-function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): BuildRequest['destination'] {
+function destinationOf({ build, lookup, engine, signal }: LayerBuild, layout: string): BuildRequest['destination'] {
   const { store } = lookup;
   if (!engine.abilities.push || !(store instanceof RegistryStore)) return { kind: 'layout', path: layout };
   const repository = build.planned.repository;
@@ -142,7 +142,7 @@ function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): B
       const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
       if (parsed.kind === 'index') throw notAnImage(repository);
       const { config } = parsed.manifest;
-      const bytes = await readBlob(config, (blob) => store.openBlob(repository, blob));
+      const bytes = await readBlob(config, (blob) => store.openBlob(repository, blob, signal));
       return { config: config.digest, diffIds: parseImageConfig(bytes).rootfs.diff_ids };
     },
   };

@@ -144,6 +144,7 @@ async function buildOne(
     lock,
     store,
     ...(options.registries === undefined ? {} : { registries: options.registries }),
+    signal,
     digestOf: (layer): Digest => results.get(keyOf(layer, platform))!.digest,
   };
   const begun = Date.now();

@@ -49,8 +49,8 @@ export async function examine(request: ExamineRequest): Promise<Finding[]> {
   }
   findings.push(...(await engine(request)));
   findings.push(await disk('this folder', config?.root ?? request.directory));
-  if (config) findings.push(await store(config));
-  for (const program of programs) findings.push(await look(program, request.env));
+  if (config) findings.push(await store(config, request.signal));
+  for (const program of programs) findings.push(await look(program, request));
   return findings;
 }
 
@@ -104,7 +104,7 @@ async function disk(whose: string, folder: string): Promise<Finding> {
   return { level: room < tooLittleDisk ? 'error' : 'warning', subject: 'disk', text, fix };
 }
 
-async function store(config: Config): Promise<Finding> {
+async function store(config: Config, signal: AbortSignal): Promise<Finding> {
   if (config.store.kind === 'folder') {
     const { path: folder } = config.store;
     try {
@@ -118,7 +118,10 @@ async function store(config: Config): Promise<Finding> {
   const { registry, path: below } = config.store;
   try {
     const layer = config.layers[0];
-    const tags = layer === undefined ? [] : await (await openStore(config.store)).listTags(layer.image.path);
+    const tags =
+      layer === undefined
+        ? []
+        : await (await openStore(config.store, { registry: { signal } })).listTags(layer.image.path);
     const text = `${registry}/${below} answers${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
     return { level: 'ok', subject: 'store', text };
   } catch (error) {
@@ -140,9 +143,9 @@ function nearest(folder: string): string {
 
 async function look(
   { name, what, package: packaged = name }: { name: string; what: string; package?: string },
-  env: NodeJS.ProcessEnv,
+  { env, signal }: ExamineRequest,
 ): Promise<Finding> {
-  const answer = await run(name, ['--version'], { env }).catch(() => undefined);
+  const answer = await run(name, ['--version'], { env, signal }).catch(() => signal.throwIfAborted());
   if (answer?.exitCode === 0) {
     return {
       level: 'ok',

@@ -203,7 +203,7 @@ async function prove(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const bundle = await openBundle(path);
+  const bundle = await openBundle(path, signal);
   try {
     const images = await bundle.images();
     for (const [at, image] of images.entries()) {

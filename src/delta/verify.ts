@@ -104,7 +104,7 @@ export async function verifyBundle(request: {
   progress: Progress;
   signal: AbortSignal;
 }): Promise<VerifiedBundle> {
-  const bundle = await openBundle(request.path);
+  const bundle = await openBundle(request.path, request.signal);
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();

@@ -16,7 +16,7 @@ export async function openFromDaemon(
   reference: string,
   options: { name: string; platform: Platform; signal?: AbortSignal },
 ): Promise<SourceImage> {
-  if ((await engine.inspect(reference)) === undefined) {
+  if ((await engine.inspect(reference, options.signal)) === undefined) {
     throw new Failure({
       doing: `opening ${options.name}`,
       because: `Docker at ${engine.address} has no image ${reference}`,

@@ -34,7 +34,7 @@ export interface DockerEngine {
   readonly address: string;
   info(): Promise<EngineInfo>;
   /** undefined when the engine has no such image. */
-  inspect(image: string): Promise<InspectedImage | undefined>;
+  inspect(image: string, signal?: AbortSignal): Promise<InspectedImage | undefined>;
   /** IDs of every image. */
   list(): Promise<string[]>;
   /** What `docker save` writes. */
@@ -59,7 +59,7 @@ const defaultSocket = '/var/run/docker.sock';
 /** The engine that DOCKER_HOST names, as the docker client reads it: unix://, tcp:// (with DOCKER_TLS_VERIFY). */
 export function connectEngine(environment: NodeJS.ProcessEnv = process.env): DockerEngine {
   const target = targetOf(environment);
-  const call = (method: string, path: string, body?: unknown) => callEngine(target, method, path, body);
+  const call = (method: string, path: string, options?: CallOptions) => callEngine(target, method, path, options);
   return {
     address: target.address,
     async info() {
@@ -77,8 +77,8 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
         version: value.ServerVersion ?? 'unknown',
       };
     },
-    async inspect(image) {
-      const value = (await call('GET', `/images/${encodeURIComponent(image)}/json`).catch(notFound)) as
+    async inspect(image, signal) {
+      const value = (await call('GET', `/images/${encodeURIComponent(image)}/json`, { signal }).catch(notFound)) as
         | {
             Id: string;
             RootFS?: { Layers?: Digest[] | null };
@@ -122,7 +122,9 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
     },
     async tryContainer(image) {
       // An image without a command still has to prove itself: some command must be named, it is never run.
-      const created = (await call('POST', '/containers/create', { Image: image, Cmd: ['/imgbuild-probe'] })) as {
+      const created = (await call('POST', '/containers/create', {
+        body: { Image: image, Cmd: ['/imgbuild-probe'] },
+      })) as {
         Id: string;
       };
       await call('DELETE', `/containers/${created.Id}?force=1&v=1`);
@@ -216,13 +218,22 @@ async function open(
   });
 }
 
-async function callEngine(target: Target, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await open(
-    target,
-    method,
-    path,
-    body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) },
-  );
+interface CallOptions {
+  /** Sent as JSON. */
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+async function callEngine(
+  target: Target,
+  method: string,
+  path: string,
+  { body, signal }: CallOptions = {},
+): Promise<unknown> {
+  const response = await open(target, method, path, {
+    signal,
+    ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+  });
   await expectOk(target, response, `${method} ${path.replace(/\?.*/s, '')}`);
   const bytes = await readAll(response, 64 * 1024 * 1024);
   return bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown);

@@ -57,7 +57,7 @@ export interface AppliedBundle {
  */
 export async function applyBundle(request: ApplyRequest): Promise<AppliedBundle> {
   const { path, state } = request;
-  const bundle = await openBundle(path);
+  const bundle = await openBundle(path, request.signal);
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();
