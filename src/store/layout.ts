@@ -229,13 +229,13 @@ export class LayoutStore implements PruneStore {
    * Takes a damaged blob out of the way, so that the next save writes it anew. One that is whole after all, because
    * somebody saved it meanwhile, stays.
    */
-  async removeBlob(blob: Pick<Descriptor, 'digest' | 'size'>): Promise<void> {
-    const path = this.blobPath(blob.digest);
+  async removeBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<void> {
+    const path = this.blobPath(digest);
     await this.#guard(`removing ${path}`, async () => {
       const before = await stat(path).catch(() => undefined);
       if (before === undefined) return;
       const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-      const checked = verifying(blob, (because) => this.#broken(`checking ${path}`, because));
+      const checked = verifying({ digest, size: before.size }, (because) => this.#broken(`checking ${path}`, because));
       const whole = await pipeline(createReadStream(path), checked, nowhere).then(
         () => true,
         () => false,
