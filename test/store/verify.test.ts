@@ -5,7 +5,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf, hexOf } from '../../src/oci/digest.ts';
 import { mediaType } from '../../src/oci/media-type.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readInventory } from '../../src/store/inventory.ts';
+import type { LayerStore } from '../../src/store/layer-store.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { damagedTags, findFaults } from '../../src/store/verify.ts';
 import { blobOf, stored } from './content.ts';
@@ -49,6 +51,26 @@ async function save(tag: string, size: number): Promise<void> {
   }
   writeFileSync(index, JSON.stringify(entries));
 }
+
+test('a store that fails is asked no more, once it is told', async () => {
+  const tags = Array.from({ length: 50 }, (_, index) => `t${index}`);
+  let asked = 0;
+  let answered = 0;
+  const failing = {
+    name: 'registry',
+    listRepositories: async () => ['app'],
+    listTags: async () => tags,
+    async getManifest(_repository: string, tag: string) {
+      asked += 1;
+      if (tag === 't0') throw new Error('500');
+      await sleep(20);
+      answered += 1;
+      return undefined;
+    },
+  } as unknown as LayerStore;
+  await expect(readInventory(failing, [])).rejects.toThrow('500');
+  expect([asked, answered]).toEqual([8, 7]);
+});
 
 test('a blob that one image names rightly and another with a wrong size damages the other alone', async () => {
   await save('right', layer.length);
