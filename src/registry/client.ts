@@ -170,6 +170,7 @@ export class RegistryClient {
       let session: URL | undefined;
       for (const from of (options.mountFrom ?? []).filter((each) => each !== repository)) {
         const mounted = await this.#mount(repository, blob.digest, from, signal);
+        if (mounted !== undefined && session !== undefined) await this.#cancelUpload(repository, session, signal);
         if (mounted === true) return { outcome: 'mounted', from };
         session = mounted ?? session;
       }
@@ -259,6 +260,15 @@ export class RegistryClient {
       if (error instanceof RegistryError && error.status !== undefined && !error.temporary) return undefined;
       throw error;
     }
+  }
+
+  /** An upload that nobody ends stays open for a week or more. Not every registry lets one be ended this way. */
+  async #cancelUpload(repository: string, to: URL, signal: AbortSignal | undefined): Promise<void> {
+    const scopes = [pushScope(repository)];
+    const answer = await this.#transport
+      .once({ method: 'DELETE', to, scopes, accept: [200, 202, 204], signal })
+      .catch(() => undefined);
+    await answer?.body.dump().catch(() => {});
   }
 
   /** The blob's size; undefined when it is missing. */
