@@ -92,11 +92,16 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         workFolder: engineFolder,
         signal: watch.signal,
       };
-      const built = await request.engine.build(wanted, (event) => {
-        watch.onStep(event);
-        request.onStep(event);
-      });
-      await watch.settled();
+      let built: BuiltImage;
+      try {
+        built = await request.engine.build(wanted, (event) => {
+          watch.onStep(event);
+          request.onStep(event);
+        });
+        await watch.settled();
+      } finally {
+        await watch.close();
+      }
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {
