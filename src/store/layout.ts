@@ -167,14 +167,18 @@ export class LayoutStore implements PruneStore {
       throw wrong(`the manifest's bytes are those of ${digest}, not ${descriptor.digest}`);
     if (isDigest(reference) && reference !== digest) throw wrong(`the manifest's digest is ${digest}`);
     const parsed = parseManifest(bytes, descriptor.mediaType);
+    const local = namedBy(parsed).filter(({ urls }) => urls === undefined || urls.length === 0);
     await this.#guard(doing, async () => {
       await this.#create();
+      // Asked before the lock is taken: another store may take its time.
+      const lent = new Set<Descriptor>();
+      for (const named of elsewhere === undefined ? [] : local) {
+        if ((await this.blobFault(repository, named)) !== undefined && (await elsewhere!(named))) lent.add(named);
+      }
       await withFolderLock(this.#lock, async () => {
-        for (const named of namedBy(parsed)) {
-          if (named.urls !== undefined && named.urls.length > 0) continue;
+        for (const named of local) {
           const fault = await this.blobFault(repository, named);
-          if (fault !== undefined && elsewhere !== undefined && (await elsewhere(named))) continue;
-          if (fault !== undefined) throw wrong(`it names ${named.digest}, and ${fault}`);
+          if (fault !== undefined && !lent.has(named)) throw wrong(`it names ${named.digest}, and ${fault}`);
         }
         const path = this.blobPath(digest);
         const before = await readFile(path).catch(() => undefined);
