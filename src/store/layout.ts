@@ -130,8 +130,7 @@ export class LayoutStore implements PruneStore {
     return this.#guard(doing, async () => {
       // A file of another size is a damaged one: it is replaced.
       if (sizeOf(path) === blob.size) {
-        // What is about to be named again is young again: `sweep` spares it.
-        await utimes(path, new Date(), new Date());
+        await this.#renew(path);
         return { outcome: 'present' };
       }
       await this.#create();
@@ -185,7 +184,7 @@ export class LayoutStore implements PruneStore {
         if (before === undefined || digestOf(before) !== digest) {
           await writeDurably(this.#ingest, path, (handle) => handle.writeFile(bytes));
         } else {
-          await utimes(path, new Date(), new Date());
+          await this.#renew(path);
         }
         if (isDigest(reference)) return;
         const entry: Descriptor = { mediaType: parsed.mediaType, digest, size: bytes.length };
@@ -272,6 +271,19 @@ export class LayoutStore implements PruneStore {
 
   get #ingest(): string {
     return join(this.path, '.ingest');
+  }
+
+  /** What is about to be named again is young again: `sweep` spares it. */
+  async #renew(path: string): Promise<void> {
+    try {
+      await utimes(path, new Date(), new Date());
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      // Where several users share the folder, only its owner may set a file's time: a copy of one's own takes its place.
+      await writeDurably(this.#ingest, path, (_handle, temporary) =>
+        copyFile(path, temporary, constants.COPYFILE_FICLONE),
+      );
+    }
   }
 
   get #lock(): string {
