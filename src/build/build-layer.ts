@@ -72,7 +72,12 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         ({ image }) => image.reference === build.inputs.analysis.base && fromStage(build, image.reference),
       );
       const given = layerSecrets(lookup.config, link.layer, request.env);
-      const lent = await lendSecrets(build.inputs.inputs, given, request.env, secretFolder);
+      const lent = await lendSecrets(
+        { inputs: build.inputs.inputs, instructions: link.dockerfile.instructions },
+        given,
+        request.env,
+        secretFolder,
+      );
       const wanted: BuildRequest = {
         layer: link.layer.name,
         platform: link.platform,
