@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { detectEngine, daemonFacts, findClients } from '../engine/detect.ts';
 import { Failure, Failures } from '../failure.ts';
 import { run } from '../process/run.ts';
-import { openStore } from '../store/open.ts';
+import { RegistryStore } from '../store/registry.ts';
 
 /** One thing that was looked at. `error` stands in the way of a build; `warning` of something else. */
 export interface Finding {
@@ -117,12 +117,11 @@ async function store(config: Config, signal: AbortSignal): Promise<Finding> {
   }
   const { registry, path: below } = config.store;
   try {
-    const layer = config.layers[0];
-    const tags =
-      layer === undefined
-        ? []
-        : await (await openStore(config.store, { registry: { signal } })).listTags(layer.image.path);
-    const text = `${registry}/${below} answers${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
+    const { image } = config.layers[0]!;
+    const saved = new RegistryStore(registry, below, { signal });
+    const tags = await saved.listTags(image.path);
+    await saved.client.checkPush(saved.repositoryPath(image.path));
+    const text = `${saved.name} can be read and written${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
     return { level: 'ok', subject: 'store', text };
   } catch (error) {
     return failed('store', error);

@@ -12,7 +12,7 @@ import { pullScope, pushScope } from './authorization.ts';
 import { downloadBlob } from './download.ts';
 import { RegistryError, registryFailure } from './error.ts';
 import { Transport, type Answer, type Call, type TransportOptions } from './transport.ts';
-import { locationOf, uploadBlob } from './upload.ts';
+import { locationOf, openSession, uploadBlob } from './upload.ts';
 
 export type ClientOptions = TransportOptions;
 
@@ -178,6 +178,16 @@ export class RegistryClient {
       return { outcome: 'uploaded', bytes: blob.size };
     } catch (error) {
       throw this.#failure(doing, error, 'push');
+    }
+  }
+
+  /** Throws the Failure of whoever may not push there. An upload is opened and ended again: nothing is written. */
+  async checkPush(repository: string, signal?: AbortSignal): Promise<void> {
+    try {
+      const session = await openSession(this.#transport, repository, signal);
+      await this.#cancelUpload(repository, session, signal);
+    } catch (error) {
+      throw this.#failure(`asking for the right to push to ${this.#named(repository)}`, error, 'push');
     }
   }
 
