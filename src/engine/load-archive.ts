@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { Failure } from '../failure.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../oci/manifest.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import { blockSize, padding } from '../tar/header.ts';
@@ -34,7 +35,7 @@ async function* archiveOf(
     'org.opencontainers.image.ref.name': tag,
   };
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
-  yield whole('oci-layout', json({ imageLayoutVersion: '1.0.0' }));
+  yield whole('oci-layout', Buffer.from(layoutMarker));
   const entry = { ...image.descriptor, annotations };
   yield whole('index.json', json({ schemaVersion: 2, mediaType: mediaType.index, manifests: [entry] }));
   yield whole(pathOf(image.descriptor.digest), image.manifest);

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { Failure } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { readTar, type ReadTarEntry } from '../tar/extract.ts';
 import type { BuiltImage, KnownLayers } from './engine.ts';
@@ -91,7 +92,7 @@ export async function readSavedArchive(
     join(folder, 'index.json'),
     JSON.stringify({ schemaVersion: 2, mediaType: mediaType.index, manifests: [descriptor] }),
   );
-  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  await writeFile(join(folder, 'oci-layout'), layoutMarker);
   return { descriptor, config: id, diffIds: rootfs.diff_ids };
 }
 

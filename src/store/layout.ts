@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, isDigest, type Digest } from '../oci/digest.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
@@ -19,7 +20,6 @@ import {
   cachedLayoutIndex,
   emptyIndex,
   findName,
-  layoutMarker,
   readLayoutIndex,
   splitName,
   withName,
