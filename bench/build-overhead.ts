@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { currentEngine, debianEngine, type RunningEngine } from '../scripts/support/engines.ts';
 import { lendSecrets } from '../src/build/machine-settings.ts';
+import { parseDockerfile } from '../src/dockerfile/parse.ts';
 import type { Input } from '../src/plan/input.ts';
 import { runChecked } from '../src/process/run.ts';
 import { type Command, type Measured, measure, record } from './measure.ts';
@@ -50,15 +51,11 @@ const registry = await benchRegistry();
 const figures: Record<string, unknown> = {};
 
 /** What the machine lends to a build behind a proxy of its own; by hand it must be given too. */
-async function secretFlags(folder: string): Promise<string> {
-  const inputs = ['ca', 'pipconf'].map((id) => ({
-    kind: 'mount' as const,
-    type: 'secret',
-    id,
-    text: `type=secret,id=${id},target=${id === 'ca' ? '/run/secrets/ca.pem' : '/etc/pip.conf'}`,
-  }));
-  const lent = await lendSecrets(inputs as Input[], [], process.env, folder);
-  return lent.map((each) => (each.from === 'file' ? `--secret id=${each.id},src=${each.path}` : '')).join(' ');
+async function secretFlags(dockerfile: string, folder: string): Promise<string> {
+  const { instructions } = parseDockerfile(readFileSync(dockerfile, 'utf8'), dockerfile);
+  const inputs = ['ca', 'pipconf'].map((id): Input => ({ kind: 'mount', type: 'secret', id, text: '' }));
+  const lent = await lendSecrets({ inputs, instructions }, [], process.env, folder);
+  return lent.flatMap((each) => (each.from === 'file' ? [`--secret id=${each.id},src=${each.path}`] : [])).join(' ');
 }
 
 /** Every run saves to a place that holds nothing yet. */
@@ -132,7 +129,7 @@ try {
   cpSync(path.join(import.meta.dirname, '../examples/ccai'), path.join(work, 'example'), { recursive: true });
   const dockerfile = path.join(work, 'example/docker/base/Dockerfile');
   writeFileSync(dockerfile, readFileSync(dockerfile, 'utf8').replace('FROM debian:12', `FROM ${system}`));
-  const secrets = await secretFlags(work);
+  const secrets = await secretFlags(path.join(work, 'example/docker/engine/Dockerfile'), work);
   for (const [kind, start] of [
     ['current', currentEngine],
     ['classic', debianEngine],

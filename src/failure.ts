@@ -52,7 +52,7 @@ export class Failure extends Error {
   }
 }
 
-/** Several configuration errors at once: all of them are shown, so that one run mends one file. */
+/** Several failures at once, of a configuration or of layers side by side: all are shown, so that one run mends all. */
 export class Failures extends Error {
   override readonly name = 'Failures';
   readonly failures: readonly Failure[];

@@ -32,7 +32,7 @@ export async function workflowFiles(root: string): Promise<GeneratedFile[]> {
     if (ownOnly.has(name)) continue;
     files.push({
       path: `.github/workflows/${name.replace(/\.yml$/, '-versioned.yml')}`,
-      content: withVersionedReferences(content, `v${version}`),
+      content: olderVariant(content, `v${version}`),
     });
   }
   return files;
@@ -49,9 +49,13 @@ export function pinned(text: string, pins: Readonly<Record<string, Pin>>, file: 
   });
 }
 
-/** Turns `uses: $/build-layer` into `uses: org/imgbuild/build-layer@<ref>`, and `$/` alone into `org/imgbuild@<ref>`. */
-export function withVersionedReferences(text: string, ref: string): string {
-  return text.replaceAll(/^(\s*(?:- )?uses: )\$(\/\S*)?$/gm, (_line, before, path) => {
+/**
+ * Turns `uses: $/build-layer` into `uses: org/imgbuild/build-layer@<ref>`, and `$/` alone into `org/imgbuild@<ref>`.
+ * Leaves out `queue:` of a concurrency group, which GitHub Enterprise Server refuses too.
+ */
+export function olderVariant(text: string, ref: string): string {
+  const known = text.replaceAll(/^  queue: max\n/gm, '');
+  return known.replaceAll(/^(\s*(?:- )?uses: )\$(\/\S*)?$/gm, (_line, before, path) => {
     return `${before}${slug}${path === undefined || path === '/' ? '' : path}@${ref}`;
   });
 }

@@ -5,12 +5,13 @@ import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
 import { hexOf } from '../oci/digest.ts';
-import { platformName } from '../oci/platform.ts';
+import { parsePlatform, platformName } from '../oci/platform.ts';
 import { styleFor } from '../report/failure.ts';
 import { deltaSummary } from '../report/github-summary.ts';
 import { renderDelta } from '../report/ota.ts';
 import { readSigningKey } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
+import { platformsOf } from './delta-platforms.ts';
 import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 
@@ -30,11 +31,19 @@ await runAction(async (context) => {
   await mkdir(directory, { recursive: true });
 
   const deltas: (DeltaReport & { platform: string })[] = [];
-  const platforms = new Map(config.layers.flatMap((layer) => layer.platforms).map((one) => [platformName(one), one]));
-  for (const [name, platform] of platforms) {
+  const declared = [...new Set(config.layers.flatMap((layer) => layer.platforms.map(platformName)))];
+  const named = await Promise.all(
+    from.map(async (version) => ({ version, platforms: await platformsOf(store, version, declared) })),
+  );
+  for (const name of await platformsOf(store, to, declared)) {
+    const platform = parsePlatform(name);
     const opening = { directory: context.directory, platform, store: async () => store, signal: context.signal };
+    const sources = named.filter(({ platforms }) => platforms.includes(name));
+    for (const { version } of named.filter((one) => !sources.includes(one)))
+      context.progress.warn(`${version} has no image for ${name}: no delta to ${to} is made for it`);
+    if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
-      for (const version of from) {
+      for (const { version } of sources) {
         await withImages(version, opening, async (source) => {
           const report = await makeDelta({
             from: source,
@@ -50,6 +59,10 @@ await runAction(async (context) => {
         });
       }
     });
+  }
+  if (deltas.length === 0) {
+    const because = `${to} has images for no platform that ${from.join(' or ')} has images for`;
+    throw wrongInput('from', because, 'name a release that has one of its platforms');
   }
   const made = deltas.map(({ from: old, to: arrived, platform, path: file, bytes, digest }) => {
     return { from: old, to: arrived, platform, file: path.basename(file), size: bytes, sha256: hexOf(digest) };

@@ -18,7 +18,11 @@ export async function openActionProject(context: ActionContext, options: ActionP
   const config = options.platform === undefined ? project.config : onPlatform(project.config, options.platform);
   if (options.readOnly !== true || config.store.kind === 'folder') return { ...project, config };
   const overlay = await makeStateFolder(config.root, 'store');
-  return { ...project, config, store: await openStore(config.store, { overlay }) };
+  return {
+    ...project,
+    config,
+    store: await openStore(config.store, { overlay, registry: { signal: context.signal } }),
+  };
 }
 
 /** The same configuration as if it named this platform alone; layers that are not built for it are not in it. */

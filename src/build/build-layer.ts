@@ -72,7 +72,12 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         ({ image }) => image.reference === build.inputs.analysis.base && fromStage(build, image.reference),
       );
       const given = layerSecrets(lookup.config, link.layer, request.env);
-      const lent = await lendSecrets(build.inputs.inputs, given, request.env, secretFolder);
+      const lent = await lendSecrets(
+        { inputs: build.inputs.inputs, instructions: link.dockerfile.instructions },
+        given,
+        request.env,
+        secretFolder,
+      );
       const wanted: BuildRequest = {
         layer: link.layer.name,
         platform: link.platform,
@@ -93,11 +98,16 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         workFolder: engineFolder,
         signal: watch.signal,
       };
-      const built = await request.engine.build(wanted, (event) => {
-        watch.onStep(event);
-        request.onStep(event);
-      });
-      await watch.settled();
+      let built: BuiltImage;
+      try {
+        built = await request.engine.build(wanted, (event) => {
+          watch.onStep(event);
+          request.onStep(event);
+        });
+        await watch.settled();
+      } finally {
+        await watch.close();
+      }
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {
@@ -131,7 +141,7 @@ function declaredArgs({ inputs }: PlannedBuild): Record<string, string> {
   );
 }
 
-function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): BuildRequest['destination'] {
+function destinationOf({ build, lookup, engine, signal }: LayerBuild, layout: string): BuildRequest['destination'] {
   const { store } = lookup;
   if (!engine.abilities.push || !(store instanceof RegistryStore)) return { kind: 'layout', path: layout };
   const repository = build.planned.repository;
@@ -143,7 +153,7 @@ function destinationOf({ build, lookup, engine }: LayerBuild, layout: string): B
       const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
       if (parsed.kind === 'index') throw notAnImage(repository);
       const { config } = parsed.manifest;
-      const bytes = await readBlob(config, (blob) => store.openBlob(repository, blob));
+      const bytes = await readBlob(config, (blob) => store.openBlob(repository, blob, signal));
       return { config: config.digest, diffIds: parseImageConfig(bytes).rootfs.diff_ids };
     },
   };

@@ -47,46 +47,21 @@ const keyOf = (name: string, platform: string) => `${name} ${platform}`;
 
 /**
  * Carries a plan out: every layer that must be built, parents first and independent ones side by side, each saved as soon
- * as it is built, so that the next run continues there. Throws the Failure of the first layer that fails, or the signal's
- * reason; in both cases nothing half-written is left.
+ * as it is built, so that the next run continues there. Closes the engine. Throws the Failure of the layer that fails,
+ * Failures where several do, or the signal's reason; whatever it throws, nothing half-written is left.
  */
 export async function buildLayers(request: BuildLayersRequest): Promise<BuildReport> {
-  const { planned, engine, store, options, onEvent, signal } = request;
+  const { planned, engine, store, onEvent, signal } = request;
   const begun = Date.now();
-  if (options.load.length > 0 && engine?.load === undefined) {
-    throw new Failure({
-      doing: 'building with --load',
-      because: `${engine?.name ?? 'what builds here'} has no local engine to leave images in`,
-      fix: 'start Docker on this machine, or leave --load out',
-      kind: 'input',
-    });
-  }
-  const results = new Map<string, BuiltLayer>();
-  for (const build of planned.builds) {
-    if (build.planned.action === 'reuse') results.set(keyOfBuild(build), reused(build));
-  }
-  let how: 'done' | 'stopped' = 'done';
+  let results: ReadonlyMap<string, BuiltLayer>;
   try {
-    const tasks = planned.builds
-      .filter((build) => build.planned.action === 'build')
-      .map((build) => ({
-        key: keyOfBuild(build),
-        needs: build.planned.parents.map((name) => keyOf(name, build.planned.platform)),
-        run: async () => {
-          results.set(keyOfBuild(build), await buildOne(build, request, results));
-        },
-      }));
-    await runTasks(tasks, options.atOnce ?? Math.max(2, Math.floor(availableParallelism() / 2)));
-    for (const build of planned.builds) {
-      if (!options.load.includes(build.planned.name)) continue;
-      await loadOne(build, request, results.get(keyOfBuild(build))!.digest);
-    }
+    results = await buildAndLoad(request);
   } catch (error) {
-    if (signal.aborted) how = 'stopped';
+    // What went wrong first is told; an engine that is gone says so of its end too.
+    await engine?.close(signal.aborted ? 'stopped' : 'done').catch(() => undefined);
     throw error;
-  } finally {
-    await engine?.close(how);
   }
+  await engine?.close('done');
   for (const build of planned.builds) {
     const result = results.get(keyOfBuild(build))!;
     if (result.outcome === 'reused')
@@ -99,6 +74,37 @@ export async function buildLayers(request: BuildLayersRequest): Promise<BuildRep
     layers: planned.builds.map((build) => results.get(keyOfBuild(build))!),
     seconds: (Date.now() - begun) / 1000,
   };
+}
+
+async function buildAndLoad(request: BuildLayersRequest): Promise<ReadonlyMap<string, BuiltLayer>> {
+  const { planned, engine, options } = request;
+  if (options.load.length > 0 && engine?.load === undefined) {
+    throw new Failure({
+      doing: 'building with --load',
+      because: `${engine?.name ?? 'what builds here'} has no local engine to leave images in`,
+      fix: 'start Docker on this machine, or leave --load out',
+      kind: 'input',
+    });
+  }
+  const results = new Map<string, BuiltLayer>();
+  for (const build of planned.builds) {
+    if (build.planned.action === 'reuse') results.set(keyOfBuild(build), reused(build));
+  }
+  const tasks = planned.builds
+    .filter((build) => build.planned.action === 'build')
+    .map((build) => ({
+      key: keyOfBuild(build),
+      needs: build.planned.parents.map((name) => keyOf(name, build.planned.platform)),
+      run: async () => {
+        results.set(keyOfBuild(build), await buildOne(build, request, results));
+      },
+    }));
+  await runTasks(tasks, options.atOnce ?? Math.max(2, Math.floor(availableParallelism() / 2)));
+  for (const build of planned.builds) {
+    if (!options.load.includes(build.planned.name)) continue;
+    await loadOne(build, request, results.get(keyOfBuild(build))!.digest);
+  }
+  return results;
 }
 
 function keyOfBuild({ planned }: PlannedBuild): string {
@@ -138,6 +144,7 @@ async function buildOne(
     lock,
     store,
     ...(options.registries === undefined ? {} : { registries: options.registries }),
+    signal,
     digestOf: (layer): Digest => results.get(keyOf(layer, platform))!.digest,
   };
   const begun = Date.now();

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { detectEngine, daemonFacts, findClients } from '../engine/detect.ts';
 import { Failure, Failures } from '../failure.ts';
 import { run } from '../process/run.ts';
-import { openStore } from '../store/open.ts';
+import { RegistryStore } from '../store/registry.ts';
 
 /** One thing that was looked at. `error` stands in the way of a build; `warning` of something else. */
 export interface Finding {
@@ -49,8 +49,8 @@ export async function examine(request: ExamineRequest): Promise<Finding[]> {
   }
   findings.push(...(await engine(request)));
   findings.push(await disk('this folder', config?.root ?? request.directory));
-  if (config) findings.push(await store(config));
-  for (const program of programs) findings.push(await look(program, request.env));
+  if (config) findings.push(await store(config, request.signal));
+  for (const program of programs) findings.push(await look(program, request));
   return findings;
 }
 
@@ -104,7 +104,7 @@ async function disk(whose: string, folder: string): Promise<Finding> {
   return { level: room < tooLittleDisk ? 'error' : 'warning', subject: 'disk', text, fix };
 }
 
-async function store(config: Config): Promise<Finding> {
+async function store(config: Config, signal: AbortSignal): Promise<Finding> {
   if (config.store.kind === 'folder') {
     const { path: folder } = config.store;
     try {
@@ -117,9 +117,11 @@ async function store(config: Config): Promise<Finding> {
   }
   const { registry, path: below } = config.store;
   try {
-    const layer = config.layers[0];
-    const tags = layer === undefined ? [] : await (await openStore(config.store)).listTags(layer.image.path);
-    const text = `${registry}/${below} answers${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
+    const { image } = config.layers[0]!;
+    const saved = new RegistryStore(registry, below, { signal });
+    const tags = await saved.listTags(image.path);
+    await saved.client.checkPush(saved.repositoryPath(image.path));
+    const text = `${saved.name} can be read and written${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
     return { level: 'ok', subject: 'store', text };
   } catch (error) {
     return failed('store', error);
@@ -140,9 +142,9 @@ function nearest(folder: string): string {
 
 async function look(
   { name, what, package: packaged = name }: { name: string; what: string; package?: string },
-  env: NodeJS.ProcessEnv,
+  { env, signal }: ExamineRequest,
 ): Promise<Finding> {
-  const answer = await run(name, ['--version'], { env }).catch(() => undefined);
+  const answer = await run(name, ['--version'], { env, signal }).catch(() => signal.throwIfAborted());
   if (answer?.exitCode === 0) {
     return {
       level: 'ok',

@@ -3,7 +3,8 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { SecretSource } from '../config/config.ts';
-import { parseMount } from '../dockerfile/mount.ts';
+import { flagValues, type Instruction } from '../dockerfile/instruction.ts';
+import { mountId, parseMount } from '../dockerfile/mount.ts';
 import type { Input } from '../plan/input.ts';
 import { run } from '../process/run.ts';
 
@@ -15,21 +16,27 @@ export const lentSecrets = ['ca', 'pipconf', 'aptsources', 'aptconf', 'npmrc'] a
 
 type Lent = (typeof lentSecrets)[number];
 
-interface SecretMount {
-  id: string;
-  target: string;
-}
-
-function secretMounts(inputs: readonly Input[]): SecretMount[] {
-  return inputs.flatMap((input) => {
-    if (input.kind !== 'mount' || input.type !== 'secret') return [];
+/** The ids and targets of the secrets that a RUN mounts. */
+function secretsOf(instruction: Instruction): Map<string, string> {
+  if (instruction.operands.form === 'trigger') return secretsOf(instruction.operands.instruction);
+  const mounts = flagValues(instruction, 'mount').flatMap((text) => {
     try {
-      const { target } = parseMount(input.text, (text) => text);
-      return [{ id: input.id, target: target === '' ? `/run/secrets/${input.id}` : target }];
+      return [parseMount(text, (value) => value)];
     } catch {
-      return [{ id: input.id, target: `/run/secrets/${input.id}` }];
+      return [];
     }
   });
+  const secrets = mounts
+    .filter(({ type }) => type === 'secret')
+    .map((mount) => [mountId(mount), mount.target] as const);
+  return new Map(secrets.map(([id, target]) => [id, target === '' ? `/run/secrets/${id}` : target]));
+}
+
+/** Where the certificates lie beside the pip settings: in each RUN that mounts those, since one file serves them all. */
+function caBesidePip(instructions: readonly Instruction[]): string | undefined {
+  const runs = instructions.map(secretsOf).filter((secrets) => secrets.has('pipconf'));
+  const targets = new Set(runs.map((secrets) => secrets.get('ca')));
+  return targets.size === 1 ? [...targets][0] : undefined;
 }
 
 /**
@@ -37,22 +44,18 @@ function secretMounts(inputs: readonly Input[]): SecretMount[] {
  * Files that must be made for it are written into `folder`, readable by this user alone.
  */
 export async function lendSecrets(
-  inputs: readonly Input[],
+  { inputs, instructions }: { inputs: readonly Input[]; instructions: readonly Instruction[] },
   given: readonly SecretSource[],
   env: NodeJS.ProcessEnv,
   folder: string,
 ): Promise<SecretSource[]> {
-  const mounts = secretMounts(inputs);
-  const caTarget = mounts.find(({ id }) => id === 'ca')?.target;
+  const mounted = inputs.flatMap((input) => (input.kind === 'mount' && input.type === 'secret' ? [input.id] : []));
+  const hasCa = given.some(({ id }) => id === 'ca') || caFile(env) !== undefined;
+  const caTarget = hasCa ? caBesidePip(instructions) : undefined;
   const lent: SecretSource[] = [];
-  for (const id of new Set(mounts.map((mount) => mount.id))) {
+  for (const id of new Set(mounted)) {
     if (!isLent(id) || given.some((secret) => secret.id === id)) continue;
-    const path = await fileFor(
-      id,
-      env,
-      folder,
-      given.some((secret) => secret.id === 'ca') || caFile(env) ? caTarget : undefined,
-    );
+    const path = await fileFor(id, env, folder, caTarget);
     if (path !== undefined) lent.push({ id, from: 'file', path });
   }
   return lent;

@@ -34,6 +34,7 @@ export interface ParentLookup {
   lock: Lock;
   store: LayerStore;
   registries?: Registries;
+  signal: AbortSignal;
   /** The image that a layer has on this platform: saved before, or built by this run. */
   digestOf(layer: string): Digest;
 }
@@ -92,7 +93,7 @@ async function resolveBase(
   }
   if (base.from === 'registry') {
     const { registry, repository } = parseReference(used.reference);
-    const client = (lookup.registries ?? registryClient()).at(registry);
+    const client = (lookup.registries ?? registryClient({ signal: lookup.signal })).at(registry);
     const manifest = await client.getManifest(repository, digest);
     if (manifest === undefined) throw gone(used, `${registry}/${repository} no longer has ${digest}`);
     const bytes: ImageSource = {

@@ -1,3 +1,5 @@
+import { Failure, Failures } from '../failure.ts';
+
 /** Something to do once that which it needs is done. */
 export interface Task {
   key: string;
@@ -8,7 +10,8 @@ export interface Task {
 
 /**
  * Runs each task as soon as what it needs is done, at most `atOnce` at a time, in the given order where there is a choice.
- * After a failure no further one starts; those under way end, so that their work counts. Throws the first failure.
+ * After a failure no further one starts; those under way end, so that their work counts. Throws the failure; where there
+ * are several, Failures, or an AggregateError where one of them is no Failure.
  */
 export async function runTasks(tasks: readonly Task[], atOnce: number): Promise<void> {
   const waiting = [...tasks];
@@ -31,5 +34,14 @@ export async function runTasks(tasks: readonly Task[], atOnce: number): Promise<
     if (running.size === 0) break;
     await Promise.race(running);
   }
-  if (failures.length > 0) throw failures[0];
+  if (failures.length > 0) throw together(failures);
+}
+
+/** Tasks that are stopped by one signal all throw its reason. */
+function together(failures: readonly unknown[]): unknown {
+  const distinct = [...new Set(failures)].flatMap((one): readonly unknown[] =>
+    one instanceof Failures ? one.failures : [one],
+  );
+  if (distinct.length === 1) return distinct[0];
+  return distinct.every((one) => one instanceof Failure) ? new Failures(distinct) : new AggregateError(distinct);
 }

@@ -15,6 +15,8 @@ export interface ContextWatch {
   onStep(event: BuildEvent): void;
   /** Throws a Failure when what was sent is not what was planned. */
   settled(): Promise<void>;
+  /** Ends a look at the files that is under way, and waits for its end. */
+  close(): Promise<void>;
 }
 
 /**
@@ -24,10 +26,11 @@ export interface ContextWatch {
  */
 export function watchContext(config: Config, build: PlannedBuild, signal: AbortSignal): ContextWatch {
   const stop = new AbortController();
+  const closed = new AbortController();
   const steps = new Set<string>();
   let checking: Promise<void> | undefined;
   const check = () => {
-    checking ??= checkUnchanged(config, build, signal);
+    checking ??= checkUnchanged(config, build, AbortSignal.any([signal, closed.signal]));
     // The build is ended with the very Failure; `settled` throws it where the build was faster.
     checking.catch((error: unknown) => stop.abort(error));
   };
@@ -40,6 +43,10 @@ export function watchContext(config: Config, build: PlannedBuild, signal: AbortS
     settled() {
       check();
       return checking!;
+    },
+    async close() {
+      closed.abort();
+      await checking?.catch(() => undefined);
     },
   };
 }

@@ -69,7 +69,7 @@ function addInspect(ota: Command, contextOf: ContextOf): void {
         (info) => info.size,
         () => 0,
       );
-      const inspected = await inspectBundle(bundle, size);
+      const inspected = await inspectBundle(bundle, size, context.signal);
       print(context, inspected, () => renderInspected(inspected, styleFor(context.stdout, process.env)));
     });
 }

@@ -20,8 +20,9 @@ export const addPush: AddCommand = (program, contextOf) => {
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print what the tags stand on as one JSON document')
     .action(async (images: string[], options: PushCommandOptions, command) => {
-      const { json, stdout, progress, signal, ...place } = contextOf(command);
-      const project = await openProject(place);
+      const context = contextOf(command);
+      const { json, stdout, progress, signal } = context;
+      const project = await openProject(context);
       const { tag: tags = [], to, frozen = false } = options;
       refuseSwallowed(project.config, images, tags);
       const pushed = await pushProject(project, { images, tags, to, frozen, progress, signal });

@@ -23,9 +23,10 @@ export const addStore: AddCommand = (program, contextOf) => {
     .description('list the saved layers: size, age, and which releases need them')
     .option('--json', 'print the list as one JSON document')
     .action(async (_options, command) => {
-      const { json, stdout, progress, ...place } = contextOf(command);
-      const project = await openProject(place);
-      const inventory = await readInventory(project.store, await repositoriesOf(project.config, project.store));
+      const { json, stdout, progress, signal, ...place } = contextOf(command);
+      const project = await openProject({ ...place, signal });
+      const named = await repositoriesOf(project.config, project.store, signal);
+      const inventory = await readInventory(project.store, named);
       const releases = await readNeeds(project.store);
       const layers = savedLayers(inventory, releases);
       const saved = inventory.items.filter(({ kind }) => kind === 'image' || kind === 'inputs');
@@ -49,7 +50,8 @@ export const addStore: AddCommand = (program, contextOf) => {
       const project = await openProject({ ...place, signal });
       const folder = project.store instanceof LayoutStore ? project.store : undefined;
       if (options.repair === true && folder === undefined) throw noRepair(project.store);
-      const inventory = await readInventory(project.store, await repositoriesOf(project.config, project.store));
+      const named = await repositoriesOf(project.config, project.store, signal);
+      const inventory = await readInventory(project.store, named);
       const bytes = folder !== undefined || options.bytes === true;
       const faults = await findFaults(project.store, inventory, { bytes, progress, signal });
       const damaged = damagedTags(inventory, faults);
@@ -71,13 +73,14 @@ export const addStore: AddCommand = (program, contextOf) => {
     .option('--yes', 'delete; without it only what would be removed is printed')
     .option('--json', 'print the outcome as one JSON document')
     .action(async (options: { keep: number; yes?: boolean }, command) => {
-      const { json, stdout, ...place } = contextOf(command);
-      const project = await openProject(place);
-      const inventory = await readInventory(project.store, await repositoriesOf(project.config, project.store));
+      const { json, stdout, signal, ...place } = contextOf(command);
+      const project = await openProject({ ...place, signal });
+      const named = await repositoriesOf(project.config, project.store, signal);
+      const inventory = await readInventory(project.store, named);
       const now = new Date();
       const decision = decideGc(inventory, await readNeeds(project.store), { keep: options.keep, now, grace });
       if (!json) stdout.write(renderGarbage(decision, inventory.store, now));
-      const removed = options.yes === true ? await remove(project.store, decision.removals, now) : null;
+      const removed = options.yes === true ? await remove(project.store, decision.removals, now, signal) : null;
       if (json) stdout.write(`${JSON.stringify({ schema: 1, store: inventory.store, ...decision, removed })}\n`);
       else if (removed !== null) stdout.write(renderRemoved(removed));
       else if (decision.removals.length > 0) stdout.write('nothing is deleted yet: say it with --yes\n');
@@ -85,12 +88,13 @@ export const addStore: AddCommand = (program, contextOf) => {
 };
 
 /** Where a store cannot name its repositories: GitHub's API, where there is a token, else what the configuration names. */
-async function repositoriesOf(config: Config, store: LayerStore): Promise<string[]> {
+async function repositoriesOf(config: Config, store: LayerStore, signal: AbortSignal): Promise<string[]> {
   if (!(store instanceof RegistryStore)) return [];
   const prefix = `${store.path}/`;
-  const packages = packagesOf(store);
+  const packages = packagesOf(store, signal);
   // A job's own token may not list what the owner has: what the configuration names is there all the same.
   const listed = (await packages?.list().catch(() => [])) ?? [];
+  signal.throwIfAborted();
   const named = [
     ...config.layers.map(({ image }) => image.path),
     ...config.models.map(({ name }) => `models/${name}`),
@@ -99,11 +103,11 @@ async function repositoriesOf(config: Config, store: LayerStore): Promise<string
   return [...listed.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)), ...named];
 }
 
-function packagesOf(store: RegistryStore): GhcrPackages | undefined {
+function packagesOf(store: RegistryStore, signal: AbortSignal): GhcrPackages | undefined {
   const token = process.env['GITHUB_TOKEN'] || process.env['GH_TOKEN'];
   if (store.registry !== 'ghcr.io' || !token) return undefined;
   const api = process.env['GITHUB_API_URL'];
-  return ghcrPackages({ owner: store.path.split('/')[0]!, token, ...(api ? { api } : {}) });
+  return ghcrPackages({ owner: store.path.split('/')[0]!, token, signal, ...(api ? { api } : {}) });
 }
 
 /** What each release needs, yanked ones too. Throws when one cannot be read: it might need anything. */
@@ -122,14 +126,19 @@ function digestsIn(value: unknown): string[] {
   return Object.values(value).flatMap(digestsIn);
 }
 
-async function remove(store: LayerStore, removals: readonly Removal[], now: Date): Promise<Removed> {
+async function remove(
+  store: LayerStore,
+  removals: readonly Removal[],
+  now: Date,
+  signal: AbortSignal,
+): Promise<Removed> {
   if (isPruneStore(store)) return removeFromFolder(store, removals, new Date(now.getTime() - grace));
   if (!(store instanceof RegistryStore)) {
     const fix = 'use the store itself, without a folder over it';
     throw new Failure({ doing: `removing from ${store.name}`, because: 'this store does not forget', fix });
   }
   if (store.registry !== 'ghcr.io') return removeFromRegistry(store, removals);
-  const packages = packagesOf(store);
+  const packages = packagesOf(store, signal);
   if (packages !== undefined) return removeFromGhcr(packages, store, removals);
   throw new Failure({
     doing: `removing from ${store.name}`,

@@ -52,8 +52,8 @@ export interface InspectedBundle {
 }
 
 /** Reads a bundle without its source image: what each filesystem layer costs, and what of each file is sent. */
-export async function inspectBundle(path: string, size: number): Promise<InspectedBundle> {
-  const bundle = await openBundle(path);
+export async function inspectBundle(path: string, size: number, signal: AbortSignal): Promise<InspectedBundle> {
+  const bundle = await openBundle(path, signal);
   try {
     const images = await bundle.images();
     const inspected: InspectedBundle['images'] = [];

@@ -14,7 +14,7 @@ import { encodeLayer, planLayer, sourcesOf, type LayerPlan } from './encode-laye
 import { indexSources, readOldTree, type SourceIndex } from './old-tree.ts';
 import { gather } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
-import { withTemporaryFolder } from './temporary-folder.ts';
+import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { rebuildAll } from './verify.ts';
 
 export interface DeltaRequest {
@@ -203,7 +203,7 @@ async function prove(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const bundle = await openBundle(path);
+  const bundle = await openBundle(path, signal);
   try {
     const images = await bundle.images();
     for (const [at, image] of images.entries()) {

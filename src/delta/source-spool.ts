@@ -15,11 +15,13 @@ export interface SourceFiles {
   file(path: string): RandomAccess | undefined;
 }
 
-interface Spooled {
-  layer: number;
-  start: number;
-  size: number;
-}
+type Spooled =
+  | { kind: 'file'; start: number; size: number }
+  /** A hard link to what that path is in the same filesystem layer. */
+  | { kind: 'link'; target: string };
+
+/** A chain of hard links that is longer leads in a circle. */
+const linkLimit = 64;
 
 /**
  * Old files that were asked for, in one temporary file. Filesystem layers may come in any order (an engine's archive
@@ -31,11 +33,9 @@ export class SourceSpool implements SourceFiles {
   readonly #path: string;
   readonly #file: number;
   #end = 0;
-  readonly #files = new Map<string, Spooled>();
-  /** Wanted paths that are hard links, and what they link to in the same filesystem layer. */
-  readonly #links = new Map<string, { layer: number; target: string }>();
-  #pending: { path: string; start: number; size: number }[] = [];
-  #pendingLinks: { path: string; target: string }[] = [];
+  /** By path, then by filesystem layer: a link means what its target was there, whatever a higher one made of it. */
+  readonly #entries = new Map<string, Map<number, Spooled>>();
+  #pending = new Map<string, Spooled>();
 
   constructor(wanted: ReadonlySet<string>, path: string) {
     this.#wanted = wanted;
@@ -45,14 +45,13 @@ export class SourceSpool implements SourceFiles {
 
   /** Reads one uncompressed layer tar to its end; what it gave counts once `commit` says which layer it was. */
   async add(tar: AsyncIterable<Buffer>): Promise<void> {
-    this.#pending = [];
-    this.#pendingLinks = [];
+    this.#pending = new Map();
     for await (const entry of readTar(tar)) {
       const path = pathParts(entry.header.name)?.join('/');
       if (path === undefined || !this.#wanted.has(path)) continue;
       if (entry.header.type === 'link') {
         const target = pathParts(entry.header.linkName)?.join('/');
-        if (target !== undefined) this.#pendingLinks.push({ path, target });
+        if (target !== undefined) this.#pending.set(path, { kind: 'link', target });
       }
       if (!isPlainFile(entry)) continue;
       const start = this.#end;
@@ -60,43 +59,31 @@ export class SourceSpool implements SourceFiles {
         writeAll(this.#file, chunk, this.#end);
         this.#end += chunk.length;
       }
-      this.#pending.push({ path, start, size: entry.header.size });
+      this.#pending.set(path, { kind: 'file', start, size: entry.header.size });
     }
   }
 
   /** `layer`: its place in the image, 0 at the bottom. */
   commit(layer: number): void {
-    for (const { path, start, size } of this.#pending) {
-      const known = this.#files.get(path);
-      if (known === undefined || known.layer <= layer) this.#files.set(path, { layer, start, size });
-      // A later regular file replaces a link of the same filesystem layer or of one below.
-      const link = this.#links.get(path);
-      if (link !== undefined && link.layer <= layer) this.#links.delete(path);
+    for (const [path, spooled] of this.#pending) {
+      const layers = this.#entries.get(path) ?? new Map<number, Spooled>();
+      this.#entries.set(path, layers.set(layer, spooled));
     }
-    for (const { path, target } of this.#pendingLinks) {
-      const known = this.#files.get(path);
-      const link = this.#links.get(path);
-      if ((known?.layer ?? -1) > layer || (link?.layer ?? -1) > layer) continue;
-      this.#files.delete(path);
-      this.#links.set(path, { layer, target });
-    }
-    this.#pending = [];
-    this.#pendingLinks = [];
-  }
-
-  /** Wanted paths that no committed filesystem layer has. */
-  missing(): string[] {
-    return [...this.#wanted].filter((path) => this.#find(path) === undefined);
+    this.#pending = new Map();
   }
 
   /** What wanted hard links link to: to be wanted too, in another pass. */
   linkTargets(): string[] {
-    return [...this.#links.values()].map((link) => link.target).filter((target) => !this.#wanted.has(target));
+    const targets = [...this.#wanted].flatMap((path) => {
+      const end = this.#resolve(path);
+      return typeof end === 'string' && !this.#wanted.has(end) ? [end] : [];
+    });
+    return [...new Set(targets)];
   }
 
   file(path: string): RandomAccess | undefined {
-    const found = this.#find(path);
-    if (found === undefined) return undefined;
+    const found = this.#resolve(path);
+    if (typeof found === 'string') return undefined;
     return {
       size: found.size,
       read: (position, length, into) => {
@@ -114,11 +101,18 @@ export class SourceSpool implements SourceFiles {
     rmSync(this.#path, { force: true });
   }
 
-  #find(path: string): Spooled | undefined {
-    const found = this.#files.get(path);
-    if (found !== undefined) return found;
-    const link = this.#links.get(path);
-    return link === undefined ? undefined : this.#files.get(link.target);
+  /** The file that a path is, or the path at which what is known ends. */
+  #resolve(path: string): (Spooled & { kind: 'file' }) | string {
+    let at = path;
+    let highest = Infinity;
+    for (let hops = 0; hops < linkLimit; hops++) {
+      const layers = this.#entries.get(at);
+      const layer = Math.max(...(layers?.keys() ?? []).filter((each) => each <= highest));
+      const found = layers?.get(layer);
+      if (found?.kind !== 'link') return found ?? at;
+      [at, highest] = [found.target, layer];
+    }
+    return at;
   }
 }
 

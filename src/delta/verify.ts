@@ -9,7 +9,7 @@ import type { Bundle, BundleImage } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import { gather, nowhere, rebuildLayer, sourcePaths } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
-import { withTemporaryFolder } from './temporary-folder.ts';
+import { withTemporaryFolder } from '../files/temporary-folder.ts';
 
 /** Whom the user trusts: the keys of a keyring, or whoever made the file. */
 export type Trust = { keyring: string } | 'anyone';
@@ -104,7 +104,7 @@ export async function verifyBundle(request: {
   progress: Progress;
   signal: AbortSignal;
 }): Promise<VerifiedBundle> {
-  const bundle = await openBundle(request.path);
+  const bundle = await openBundle(request.path, request.signal);
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();

@@ -6,7 +6,7 @@ import { Failure } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import type { ImageManifest } from '../oci/manifest.ts';
-import { hostPlatform } from '../oci/platform.ts';
+import { hostPlatform, platformName } from '../oci/platform.ts';
 import { buildArguments } from './build-arguments.ts';
 import { checkBase } from './check-base.ts';
 import { deriveDockerfile } from './derived-dockerfile.ts';
@@ -70,15 +70,11 @@ export class ClassicEngine implements Engine {
     return built;
   }
 
-  load(image: ImageToLoad, name: string, signal: AbortSignal): Promise<void> {
-    return this.#load(image, name, signal);
-  }
-
   async close(how: 'done' | 'stopped'): Promise<void> {
     await (how === 'stopped' ? this.#tags.forget() : this.#tags.expire());
   }
 
-  async #load(image: ImageToLoad, name: string, signal: AbortSignal): Promise<void> {
+  async load(image: ImageToLoad, name: string, signal: AbortSignal): Promise<void> {
     const { config } = JSON.parse(Buffer.from(image.manifest).toString('utf8')) as ImageManifest;
     if (await this.#tags.has(config.digest)) {
       await askDocker(this.#client, ['tag', config.digest, name], `naming an image ${name}`, signal);
@@ -105,7 +101,7 @@ export class ClassicEngine implements Engine {
         const openBlob = async (blob: Descriptor) => createReadStream(blobFile(source.path, blob.digest));
         await this.#tags.once(tag, async () => {
           await this.#tags.willMake(tag);
-          await this.#load({ descriptor: image.descriptor, manifest: image.bytes, openBlob }, tag, signal);
+          await this.load({ descriptor: image.descriptor, manifest: image.bytes, openBlob }, tag, signal);
         });
         return tag;
       }
@@ -118,8 +114,8 @@ export class ClassicEngine implements Engine {
     const format = ['image', 'inspect', '--format', '{{.Id}}', pinned];
     const known = await runDocker(this.#client, format, { signal });
     if (known.exitCode !== 0) {
-      const name = `${platform.os}/${platform.architecture}${platform.variant === undefined ? '' : `/${platform.variant}`}`;
-      await askDocker(this.#client, ['pull', '--quiet', '--platform', name, pinned], doing, signal);
+      const args = ['pull', '--quiet', '--platform', platformName(platform), pinned];
+      await askDocker(this.#client, args, doing, signal);
     }
     const id = parseDigest(await askDocker(this.#client, format, doing, signal));
     const tag = parentTag(parent.label, id);

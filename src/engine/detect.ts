@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, realpath } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { Failure } from '../failure.ts';
 import { BuildxEngine } from './buildx.ts';
@@ -43,19 +43,21 @@ export async function findClients(env: NodeJS.ProcessEnv): Promise<string[]> {
   const found = new Map<string, string>();
   for (const folder of folders) {
     const path = join(folder, 'docker');
-    const there = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (!there) continue;
-    const real = await realpath(path);
-    if (!found.has(real)) found.set(real, path);
+    const real = await programAt(path).catch(() => undefined);
+    if (real !== undefined && !found.has(real)) found.set(real, path);
   }
   return [...found.values()];
 }
 
-export async function clientVersion(client: DockerClient): Promise<string> {
-  const { stdout } = await runDocker(client, ['version', '--format', '{{.Client.Version}}']);
+/** The file that is run; a folder may have its name and be open to this user. */
+async function programAt(path: string): Promise<string | undefined> {
+  await access(path, constants.X_OK);
+  return (await stat(path)).isFile() ? realpath(path) : undefined;
+}
+
+async function clientVersion(client: DockerClient, signal: AbortSignal | undefined): Promise<string> {
+  const options = signal === undefined ? {} : { signal };
+  const { stdout } = await runDocker(client, ['version', '--format', '{{.Client.Version}}'], options);
   return stdout.toString('utf8').trim();
 }
 
@@ -110,18 +112,20 @@ function unreachable(said: string, env: NodeJS.ProcessEnv): Failure {
 }
 
 /** Undefined where the client has no buildx. Throws a Failure when the named builder does not answer. */
-export async function builderFacts(
+async function builderFacts(
   client: DockerClient,
   builder?: string,
   signal?: AbortSignal,
 ): Promise<BuilderFacts | undefined> {
   const options = signal === undefined ? {} : { signal };
-  const version = await runDocker(client, ['buildx', 'version'], options);
+  const named = builder === undefined ? [] : [builder];
+  const [version, { exitCode, stdout, stderr }] = await Promise.all([
+    runDocker(client, ['buildx', 'version'], options),
+    // A builder that is there and does not run yet is started by the question.
+    runDocker(client, ['buildx', 'inspect', '--bootstrap', ...named], options),
+  ]);
   const buildx = /\s(v?\d+\.\d+\.\d+\S*)/.exec(version.exitCode === 0 ? version.stdout.toString('utf8') : '');
   if (!buildx) return undefined;
-  const named = builder === undefined ? [] : [builder];
-  // A builder that is there and does not run yet is started by the question.
-  const { exitCode, stdout, stderr } = await runDocker(client, ['buildx', 'inspect', '--bootstrap', ...named], options);
   const text = stdout.toString('utf8');
   const field = (name: RegExp) => new RegExp(`^${name.source}:\\s*(.+)$`, 'm').exec(text)?.[1]?.trim();
   const driver = field(/Driver/);
@@ -166,12 +170,20 @@ export async function detectEngine(options: DetectOptions = {}): Promise<Engine>
     const because = 'there is no docker client on PATH';
     throw new Failure({ doing: 'looking for an engine to build with', because, fix: installHint });
   }
-  const daemon = await daemonFacts(clients[0]!, signal).catch((error: unknown) => {
-    // A remote builder works without a daemon on this machine.
-    if (builder === undefined || !(error instanceof Failure)) throw error;
-    return undefined;
-  });
-  for (const client of clients) {
+  const [first, ...others] = clients;
+  // The daemon's answer says more than the builder's, where both fail.
+  const [answer, ofFirst] = await Promise.allSettled([
+    daemonFacts(first!, signal),
+    builderFacts(first!, builder, signal),
+  ]);
+  const daemon = answer.status === 'fulfilled' ? answer.value : undefined;
+  // A remote builder works without a daemon on this machine.
+  if (answer.status === 'rejected' && (builder === undefined || !(answer.reason instanceof Failure))) {
+    throw answer.reason;
+  }
+  if (ofFirst.status === 'rejected') throw ofFirst.reason;
+  if (ofFirst.value) return withBuildx(first!, ofFirst.value, daemon, builder);
+  for (const client of others) {
     const facts = await builderFacts(client, builder, signal);
     if (facts) return withBuildx(client, facts, daemon, builder);
   }
@@ -180,14 +192,14 @@ export async function detectEngine(options: DetectOptions = {}): Promise<Engine>
     throw new Failure({ doing: `using the builder ${builder}`, because, fix: 'install docker-buildx', kind: 'input' });
   }
   for (const client of clients) {
-    const version = await clientVersion(client);
+    const version = await clientVersion(client, signal);
     if (daemon?.store === 'classic' && buildsAlone(version)) {
       return new ClassicEngine(client, `docker ${daemon.version} (without buildx)`);
     }
   }
   throw new Failure({
     doing: 'looking for an engine to build with',
-    because: `the docker client ${clients[0]!.program} ${await clientVersion(clients[0]!)} builds by buildx only, which is missing`,
+    because: `the docker client ${clients[0]!.program} ${await clientVersion(clients[0]!, signal)} builds by buildx only, which is missing`,
     fix: "install docker-buildx (Debian, Ubuntu) or docker-buildx-plugin (Docker's own packages)",
   });
 }

@@ -3,11 +3,12 @@ import { Readable } from 'node:stream';
 import { Failure } from '../failure.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../oci/manifest.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import { blockSize, padding } from '../tar/header.ts';
 import { memberHeader } from '../tar/member-header.ts';
-import { askDocker, dockerFailure, lastLines, startDocker, type DockerClient } from './docker-client.ts';
+import { askDocker, dockerFailure, lastLines, runDocker, startDocker, type DockerClient } from './docker-client.ts';
 import type { ImageToLoad } from './engine.ts';
 import { beginsWith, parseImageConfig } from './image-config.ts';
 
@@ -34,7 +35,7 @@ async function* archiveOf(
     'org.opencontainers.image.ref.name': tag,
   };
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
-  yield whole('oci-layout', json({ imageLayoutVersion: '1.0.0' }));
+  yield whole('oci-layout', Buffer.from(layoutMarker));
   const entry = { ...image.descriptor, annotations };
   yield whole('index.json', json({ schemaVersion: 2, mediaType: mediaType.index, manifests: [entry] }));
   yield whole(pathOf(image.descriptor.digest), image.manifest);
@@ -60,9 +61,7 @@ async function* archiveOf(
   yield Buffer.alloc(2 * blockSize);
 }
 
-export async function configOf(
-  image: ImageToLoad,
-): Promise<{ manifest: ImageManifest; bytes: Buffer; config: ImageConfig }> {
+async function configOf(image: ImageToLoad): Promise<{ manifest: ImageManifest; bytes: Buffer; config: ImageConfig }> {
   const manifest = JSON.parse(Buffer.from(image.manifest).toString('utf8')) as ImageManifest;
   const chunks: Buffer[] = [];
   for await (const chunk of await image.openBlob(manifest.config)) chunks.push(chunk as Buffer);
@@ -86,9 +85,9 @@ async function presentLayers(client: DockerClient, diffIds: readonly Digest[], s
   for (let at = 0; at < ids.length; at += 100) {
     const some = ids.slice(at, at + 100);
     const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...some];
-    // An image may go away between the two questions: what the others say still holds.
-    const answer = await askDocker(client, args, 'asking for the images of the engine', signal).catch(() => '');
-    for (const line of answer.split('\n')) {
+    // An image may go away between the two questions, which the exit code tells: what the others say still holds.
+    const { stdout } = await runDocker(client, args, { signal });
+    for (const line of stdout.toString('utf8').split('\n')) {
       if (!line.startsWith('[')) continue;
       const layers = JSON.parse(line) as Digest[];
       while (most < diffIds.length && beginsWith(layers, diffIds.slice(0, most + 1))) most++;
@@ -113,9 +112,10 @@ export async function loadImage(
     const program = startDocker(client, ['load', '--quiet'], signal);
     program.stdout.resume();
     const sent = pipeline(Readable.from(archiveOf(image, manifest, bytes, name, omitted)), program.stdin);
-    // A daemon that refuses closes its end early: its own words come first.
     const [exit, stream] = await Promise.allSettled([program.exited, sent]);
     if (exit.status === 'rejected') throw exit.reason;
+    // A daemon that refuses closes its end early: its own words come first. Of bytes that cannot be read it knows nothing.
+    if (stream.status === 'rejected' && !isClosed(stream.reason)) throw stream.reason;
     if (exit.value !== 0) return program.stderr();
     if (stream.status === 'rejected') throw stream.reason;
     return undefined;
@@ -134,4 +134,10 @@ export async function loadImage(
     because: `the engine reports success and holds another image under that name (${lastLines(JSON.stringify(layers), 1).slice(0, 200)})`,
     fix: 'see whether the disk of the engine is full; its log tells more',
   });
+}
+
+/** The other end of a pipe was closed. */
+function isClosed(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EPIPE' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE';
 }

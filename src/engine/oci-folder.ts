@@ -5,6 +5,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageConfig, ImageIndex, ImageManifest } from '../oci/manifest.ts';
 import { isIndexType, mediaType } from '../oci/media-type.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { platformName, type Platform } from '../oci/platform.ts';
 import { parseImageConfig } from './image-config.ts';
@@ -89,6 +90,6 @@ export async function writeFolderImage(
   const descriptor = { ...written, platform: { ...image.platform } };
   const index = { schemaVersion: 2, mediaType: mediaType.index, manifests: [descriptor] };
   await writeFile(join(folder, 'index.json'), JSON.stringify(index));
-  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  await writeFile(join(folder, 'oci-layout'), layoutMarker);
   return descriptor;
 }

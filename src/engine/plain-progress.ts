@@ -1,10 +1,5 @@
 import type { BuildEvent } from './engine.ts';
 
-interface Step {
-  started: boolean;
-  done: boolean;
-}
-
 /**
  * Reads the lines of `docker build --progress=plain`: `#4 [2/3] RUN make`, `#4 0.5 output`, `#4 DONE 1.2s`.
  * Lines that belong to no step (the error at the end) are given to `onOther`.
@@ -13,7 +8,7 @@ export function plainProgress(
   onEvent: (event: BuildEvent) => void,
   onOther: (line: string) => void,
 ): (line: string) => void {
-  const steps = new Map<string, Step>();
+  const steps = new Map<string, { done: boolean }>();
   let over = false;
   return (line) => {
     const match = over ? undefined : /^#(\d+) (.*)$/.exec(line);
@@ -26,7 +21,7 @@ export function plainProgress(
     const [, id, text] = match as unknown as [string, string, string];
     const step = steps.get(id);
     if (step === undefined) {
-      steps.set(id, { started: true, done: false });
+      steps.set(id, { done: false });
       onEvent({ kind: 'step-started', id, name: text, cached: false });
       return;
     }

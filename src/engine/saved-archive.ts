@@ -14,8 +14,8 @@ const largestPart = 16 * 1024 * 1024;
 
 /**
  * Reads what `docker save` writes (image spec v1.2, and with blobs/ since Docker 25) into an OCI layout folder.
- * Filesystem layers of `known` keep their descriptors, where it has any, and are passed over; the others are compressed with gzip while
- * they stream, their diffIDs checked against the config. Memory: a few MiB.
+ * Filesystem layers of `known` keep their descriptors, where it has any, and are passed over, wherever in the image they
+ * are; the others are compressed with gzip while they stream, their diffIDs checked against the config. Memory: a few MiB.
  * Throws a Failure when the archive is not the image `id`, is cut, or a filesystem layer differs from its diffID.
  */
 export async function readSavedArchive(
@@ -29,7 +29,6 @@ export async function readSavedArchive(
   const parts = new Map<string, Buffer>();
   const layers = new Map<string, PackedLayer>();
   const links = new Map<string, string>();
-  const passed = new Map<string, number>();
   const knownIds = known.diffIds.slice(0, known.descriptors.length);
   const knownChain = chainIds(knownIds);
   for await (const entry of readTar(archive)) {
@@ -40,9 +39,7 @@ export async function readSavedArchive(
     } else if (type !== 'file') {
       continue;
     } else if (name !== `blobs/sha256/${hexOf(id)}` && isLayer(entry)) {
-      const at = placeInKnown(name, parts, knownIds, knownChain);
-      if (at !== undefined) passed.set(name, at);
-      else layers.set(name, await packLayer(entry.contents(), blobs));
+      if (!isKnown(name, parts, knownIds, knownChain)) layers.set(name, await packLayer(entry.contents(), blobs));
     } else if (entry.header.size <= largestPart) {
       parts.set(name, await readAll(entry));
     }
@@ -67,10 +64,9 @@ export async function readSavedArchive(
 
   const descriptors = rootfs.diff_ids.map((diffId, index): Descriptor => {
     const path = paths[index]!;
-    const name = links.get(path) ?? path;
-    const place = passed.get(name) ?? (knownIds[index] === diffId ? index : undefined);
-    if (place !== undefined && knownIds[place] === diffId) return known.descriptors[place]!;
-    const found = layers.get(name);
+    const place = knownIds.indexOf(diffId);
+    if (place >= 0) return known.descriptors[place]!;
+    const found = layers.get(links.get(path) ?? path);
     if (!found) throw wrong(`filesystem layer ${index + 1} is not in the archive that docker wrote`);
     // docker save only warns when the files on its disk are no longer those of the diffID.
     if (found.diffId !== diffId)
@@ -89,33 +85,29 @@ function isLayer({ header }: ReadTarEntry): boolean {
 }
 
 /**
- * Where a filesystem layer stands in the known chain, as far as the archive tells before its bytes come: by the blob's
- * name, or by the v1 id of its folder, which is a digest over the chain ID and the parent's id. Not finding it costs
- * time only: it is compressed, and its diffID tells afterwards.
+ * Whether a filesystem layer is a known one, as far as the archive tells before its bytes come: by the blob's name, or by
+ * the v1 id of its folder, which is a digest over the chain ID and the parent's id. Not finding it costs time only: it is
+ * compressed, and its diffID tells afterwards.
  */
-function placeInKnown(
+function isKnown(
   name: string,
   parts: ReadonlyMap<string, Buffer>,
   diffIds: readonly Digest[],
   chain: readonly Digest[],
-): number | undefined {
+): boolean {
   const blob = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name);
-  if (blob) {
-    const at = diffIds.indexOf(`sha256:${blob[1]!}`);
-    return at < 0 ? undefined : at;
-  }
+  if (blob) return diffIds.includes(`sha256:${blob[1]!}`);
   const v1Id = name.slice(0, -'/layer.tar'.length);
   const json = parts.get(`${v1Id}/json`);
-  if (!json) return undefined;
+  if (!json) return false;
   const { id, parent, os: _addedLater, ...rest } = JSON.parse(json.toString('utf8')) as Record<string, unknown>;
-  const at = chain.findIndex((chainId) => {
+  return chain.some((chainId) => {
     const fields: Record<string, unknown> = { ...rest, layer_id: chainId };
     if (typeof parent === 'string') fields['parent'] = `sha256:${parent}`;
     // As Go writes a map: keys sorted, no spaces.
     const sorted = Object.fromEntries(Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1)));
     return hexOf(digestOf(JSON.stringify(sorted))) === id;
   });
-  return at < 0 ? undefined : at;
 }
 
 async function readAll(entry: ReadTarEntry): Promise<Buffer> {

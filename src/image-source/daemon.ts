@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { Failure } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import { openDockerArchive } from './docker-archive.ts';
+import { fileFailure } from '../store/file-failure.ts';
 import type { DockerEngine } from './docker-engine.ts';
 import type { SourceImage } from './image.ts';
 import { openTarFile } from './member-store.ts';
@@ -16,7 +17,7 @@ export async function openFromDaemon(
   reference: string,
   options: { name: string; platform: Platform; signal?: AbortSignal },
 ): Promise<SourceImage> {
-  if ((await engine.inspect(reference)) === undefined) {
+  if ((await engine.inspect(reference, options.signal)) === undefined) {
     throw new Failure({
       doing: `opening ${options.name}`,
       because: `Docker at ${engine.address} has no image ${reference}`,
@@ -29,7 +30,14 @@ export async function openFromDaemon(
   try {
     const file = join(folder, 'image.tar');
     const saved = await engine.save(reference, options.signal);
-    await pipeline(saved, createWriteStream(file), options.signal ? { signal: options.signal } : {});
+    await pipeline(saved, createWriteStream(file), options.signal ? { signal: options.signal } : {}).catch(
+      (error: NodeJS.ErrnoException) => {
+        options.signal?.throwIfAborted();
+        const doing = `saving ${reference} from Docker at ${engine.address}`;
+        if (error.syscall !== undefined) throw fileFailure(`${doing} into ${folder}`, error);
+        throw new Failure({ doing, because: `it broke off: ${error.message}`, fix: 'run it again', cause: error });
+      },
+    );
     const members = await openTarFile(file);
     const image = await openDockerArchive(members, { name: options.name, platform: options.platform }).catch(
       async (error: unknown) => {

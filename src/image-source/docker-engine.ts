@@ -34,7 +34,7 @@ export interface DockerEngine {
   readonly address: string;
   info(): Promise<EngineInfo>;
   /** undefined when the engine has no such image. */
-  inspect(image: string): Promise<InspectedImage | undefined>;
+  inspect(image: string, signal?: AbortSignal): Promise<InspectedImage | undefined>;
   /** IDs of every image. */
   list(): Promise<string[]>;
   /** What `docker save` writes. */
@@ -55,11 +55,13 @@ interface Target {
 }
 
 const defaultSocket = '/var/run/docker.sock';
+/** Bytes; what an engine with thousands of images lists. */
+const largestAnswer = 64 * 1024 * 1024;
 
 /** The engine that DOCKER_HOST names, as the docker client reads it: unix://, tcp:// (with DOCKER_TLS_VERIFY). */
 export function connectEngine(environment: NodeJS.ProcessEnv = process.env): DockerEngine {
   const target = targetOf(environment);
-  const call = (method: string, path: string, body?: unknown) => callEngine(target, method, path, body);
+  const call = (method: string, path: string, options?: CallOptions) => callEngine(target, method, path, options);
   return {
     address: target.address,
     async info() {
@@ -77,8 +79,8 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
         version: value.ServerVersion ?? 'unknown',
       };
     },
-    async inspect(image) {
-      const value = (await call('GET', `/images/${encodeURIComponent(image)}/json`).catch(notFound)) as
+    async inspect(image, signal) {
+      const value = (await call('GET', `/images/${encodeURIComponent(image)}/json`, { signal }).catch(notFound)) as
         | {
             Id: string;
             RootFS?: { Layers?: Digest[] | null };
@@ -111,7 +113,7 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
     async load(archive, signal) {
       const response = await open(target, 'POST', '/images/load?quiet=1', { signal, archive });
       await expectOk(target, response, 'loading an image');
-      return readLoadMessages(await readAll(response, 1024 * 1024), target);
+      return readLoadMessages(await readEnd(target, response, 1024 * 1024), target);
     },
     async tag(image, repository, tag) {
       const query = new URLSearchParams({ repo: repository, tag });
@@ -122,7 +124,9 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
     },
     async tryContainer(image) {
       // An image without a command still has to prove itself: some command must be named, it is never run.
-      const created = (await call('POST', '/containers/create', { Image: image, Cmd: ['/imgbuild-probe'] })) as {
+      const created = (await call('POST', '/containers/create', {
+        body: { Image: image, Cmd: ['/imgbuild-probe'] },
+      })) as {
         Id: string;
       };
       await call('DELETE', `/containers/${created.Id}?force=1&v=1`);
@@ -162,7 +166,18 @@ function targetOf(environment: NodeJS.ProcessEnv): Target {
   const options: RequestOptions = { host: match[2]!, port: Number(match[3] ?? (secure ? 2376 : 2375)) };
   if (!secure) return { address: host, secure, options };
   const folder = environment['DOCKER_CERT_PATH'] ?? join(homedir(), '.docker');
-  const read = (name: string) => readFileSync(join(folder, name));
+  const read = (name: string) => {
+    try {
+      return readFileSync(join(folder, name));
+    } catch (error) {
+      throw new Failure({
+        doing: `reaching Docker at ${host}`,
+        because: `its TLS needs ${join(folder, name)}, which cannot be read: ${(error as Error).message}`,
+        fix: 'put ca.pem, cert.pem and key.pem there, or set DOCKER_CERT_PATH to the folder that has them',
+        kind: 'input',
+      });
+    }
+  };
   return {
     address: host,
     secure,
@@ -216,22 +231,35 @@ async function open(
   });
 }
 
-async function callEngine(target: Target, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await open(
-    target,
-    method,
-    path,
-    body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) },
-  );
+interface CallOptions {
+  /** Sent as JSON. */
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+async function callEngine(
+  target: Target,
+  method: string,
+  path: string,
+  { body, signal }: CallOptions = {},
+): Promise<unknown> {
+  const response = await open(target, method, path, {
+    signal,
+    ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+  });
   await expectOk(target, response, `${method} ${path.replace(/\?.*/s, '')}`);
-  const bytes = await readAll(response, 64 * 1024 * 1024);
-  return bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown);
+  const bytes = await readEnd(target, response, largestAnswer);
+  try {
+    return bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown);
+  } catch {
+    throw unreachable(target, new Error('what answers there is no Docker: it does not speak JSON'));
+  }
 }
 
 async function expectOk(target: Target, response: IncomingMessage, doing: string): Promise<void> {
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return;
-  const bytes = await readAll(response, 64 * 1024);
+  const bytes = await readEnd(target, response, 64 * 1024);
   let message = bytes.toString('utf8').trim();
   try {
     message = (JSON.parse(message) as { message?: string }).message ?? message;
@@ -241,13 +269,18 @@ async function expectOk(target: Target, response: IncomingMessage, doing: string
   throw new EngineError(status, `${doing} (Docker at ${target.address})`, message || `it answered ${status}`);
 }
 
-async function readAll(response: IncomingMessage, limit: number): Promise<Buffer> {
+/** An answer, or the last `limit` bytes of a longer one: what went wrong stands there. */
+async function readEnd(target: Target, response: IncomingMessage, limit: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    // The end of a long answer is never what is looked for.
-    if (size <= limit) parts.push(chunk);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      parts.push(chunk);
+      size += chunk.length;
+      while (size - parts[0]!.length >= limit) size -= parts.shift()!.length;
+    }
+  } catch (error) {
+    throw unreachable(target, error as Error);
   }
   return Buffer.concat(parts);
 }
@@ -275,6 +308,7 @@ function unreachable(target: Target, error: NodeJS.ErrnoException): Failure {
   const reasons: Record<string, string> = {
     ENOENT: 'there is no such socket: Docker is not installed or not running',
     ECONNREFUSED: 'nothing listens there: Docker is not running',
+    ECONNRESET: 'it broke off in the middle of an answer',
     EACCES: 'this user may not use the socket',
   };
   return new Failure({

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
+import { fileFailure } from '../store/file-failure.ts';
 import { fileSource } from '../tar/byte-source.ts';
 import { damaged } from '../tar/damaged.ts';
 import { readTar } from '../tar/extract.ts';
@@ -35,9 +36,12 @@ export async function openFolder(path: string): Promise<MemberStore> {
     async open(member) {
       if ((await sizeOf(member)) === undefined) return undefined;
       return (async function* () {
-        const file = await open(join(path, member));
+        const place = join(path, member);
+        const file = await open(place).catch((error: Error) => {
+          throw missing(place, error.message);
+        });
         try {
-          yield* fileSource(file, 0, Number.MAX_SAFE_INTEGER).chunks(Number.MAX_SAFE_INTEGER);
+          yield* told(fileSource(file, 0, Number.MAX_SAFE_INTEGER).chunks(Number.MAX_SAFE_INTEGER), place);
         } finally {
           await file.close();
         }
@@ -73,7 +77,7 @@ export async function openTarFile(path: string): Promise<MemberStore> {
     await file.close();
     throw error instanceof Failure && error.doing === 'reading a tar header'
       ? damaged(`opening ${path}`, error.because)
-      : error;
+      : fileFailure(`reading ${path}`, error);
   }
   const resolve = (member: string) => {
     let found = members.get(normalised(member));
@@ -90,12 +94,21 @@ export async function openTarFile(path: string): Promise<MemberStore> {
     },
     async open(member) {
       const found = resolve(member);
-      return found && fileSource(file, found.start, found.size).chunks(found.size);
+      return found && told(fileSource(file, found.start, found.size).chunks(found.size), path);
     },
     async close() {
       await file.close();
     },
   };
+}
+
+/** A disk that cannot be read is told with the file on it. */
+async function* told(bytes: ByteStream, path: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw fileFailure(`reading ${path}`, error);
+  }
 }
 
 /** A small member as a whole. Throws a Failure when it is larger than `limit` bytes. */

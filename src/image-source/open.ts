@@ -46,7 +46,7 @@ async function openImage(
       return openFromDaemon(engine, name.reference, { ...common, ...(signal ? { signal } : {}) });
     }
     case 'docker':
-      return openFromRegistry(parseReference(name.reference), common);
+      return openFromRegistry(parseReference(name.reference), { ...common, ...(signal ? { signal } : {}) });
     case 'oci': {
       const place = resolve(options.directory, name.path);
       return { ...(await openOciLayout(await openFolder(place), { ...common, ...reference })), place };
@@ -67,10 +67,10 @@ async function openImage(
 
 async function openFromRegistry(
   reference: ImageReference,
-  options: { name: string; platform: Platform },
+  options: { name: string; platform: Platform; signal?: AbortSignal },
 ): Promise<SourceImage> {
   const { registryClient } = await import('../registry/registries.ts');
-  const client = registryClient().at(reference.registry);
+  const client = registryClient(options.signal && { signal: options.signal }).at(reference.registry);
   const wanted = reference.digest ?? reference.tag!;
   const root = await client.getManifest(reference.repository, wanted);
   if (root === undefined) {

@@ -40,7 +40,7 @@ export async function openRelease(store: LayerStore, version: string, platform: 
   }
   const bytes = await readBlob(document, (blob) => store.openBlob('releases', blob));
   const release = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
-  const released = imagesOf(release).filter((image) => samePlatform(parsePlatform(image.platform), platform));
+  const released = imagesOf(release, doing).filter((image) => samePlatform(parsePlatform(image.platform), platform));
   if (released.length === 0) {
     throw new Failure({
       doing,
@@ -61,13 +61,19 @@ export async function openRelease(store: LayerStore, version: string, platform: 
 }
 
 /** Fields are read one by one: a release.json of a later imgbuild may have more. */
-function imagesOf(release: Record<string, unknown>): ReleasedImage[] {
+function imagesOf(release: Record<string, unknown>, doing: string): ReleasedImage[] {
   const images = Array.isArray(release['images']) ? (release['images'] as Record<string, unknown>[]) : [];
-  return images.flatMap((image) => {
+  return images.map((image) => {
     const { digest, platform } = image;
     const repository = image['repository'] ?? untagged(image['image']) ?? image['name'];
-    if (typeof repository !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return [];
-    return typeof platform === 'string' ? [{ repository, digest, platform }] : [];
+    if (typeof repository === 'string' && typeof digest === 'string' && isDigest(digest)) {
+      if (typeof platform === 'string') return { repository, digest, platform };
+    }
+    throw new Failure({
+      doing,
+      because: `its release.json names an image that is none: ${JSON.stringify(image).slice(0, 200)}`,
+      fix: '`imgbuild store verify` tells what is damaged',
+    });
   });
 }
 

@@ -5,13 +5,21 @@ import { streamSource, type ByteSource } from '../tar/byte-source.ts';
 /**
  * Unpacks zstd of any number of frames, skippable ones left out (RFC 8878): Node's own decoder stops after the first.
  * `windowLog` is log2 of the most history that a frame may ask for, in bytes; memory is that and a few buffers.
- * Throws the decoder's error (its `code` begins with ZSTD or Z_) when the bytes are damaged, cut or no zstd.
+ * Ends the source wherever it ends itself. Throws the decoder's error (its `code` begins with ZSTD or Z_) when the bytes are damaged, cut or no zstd.
  */
 export async function* unzstd(
   source: AsyncIterable<Uint8Array>,
   windowLog: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const bytes = streamSource(source);
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    yield* frames(streamSource({ [Symbol.asyncIterator]: () => iterator }), windowLog);
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+async function* frames(bytes: ByteSource, windowLog: number): AsyncGenerator<Buffer, void, undefined> {
   for (let first = true; ; first = false) {
     const magic = await bytes.read(4);
     if (magic.length === 0 && !first) return;

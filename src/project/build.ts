@@ -71,11 +71,12 @@ export async function buildPlanned(
   options: BuildPlannedOptions,
 ): Promise<BuildReport> {
   const { force, load, env, signal } = options;
+  const { current: branch } = await findBranches(config.root, env);
+  const origin = await provenance(config.root, env);
   const needed = planned.plan.hasWork || load.length > 0;
   const engine = needed
     ? await detectEngine({ env, signal, ...(options.builder === undefined ? {} : { builder: options.builder }) })
     : undefined;
-  const { current: branch } = await findBranches(config.root, env);
   return buildLayers({
     config,
     planned,
@@ -88,7 +89,7 @@ export async function buildPlanned(
       branch,
       env,
       ...(options.atOnce === undefined ? {} : { atOnce: options.atOnce }),
-      ...(await provenance(config.root, env)),
+      ...origin,
     },
     onEvent: (event) => options.onEvent(event),
     signal,

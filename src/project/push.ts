@@ -31,7 +31,7 @@ export interface PushProjectOptions {
 export async function pushProject(project: Project, options: PushProjectOptions): Promise<PushedTag[]> {
   const { config, store } = project;
   const tags = options.tags.map(checkTag);
-  const target = options.to === undefined ? undefined : targetOf(options.to, config.root);
+  const target = options.to === undefined ? undefined : targetOf(options.to, config.root, options.signal);
   const named = options.images.map((image) => layerNamed(project, image));
   const { plan } = await planProject(project, {
     layers: [],
@@ -66,9 +66,9 @@ export async function pushProject(project: Project, options: PushProjectOptions)
   });
 }
 
-function targetOf(to: string, root: string) {
+function targetOf(to: string, root: string, signal: AbortSignal) {
   try {
-    return openTarget(parseStoreAddress(to, root));
+    return openTarget(parseStoreAddress(to, root), { signal });
   } catch (error) {
     if (!(error instanceof Wrong)) throw error;
     throw new Failure({ doing: `reading --to ${to}`, because: error.message, fix: error.fix, kind: 'input' });

@@ -12,7 +12,7 @@ import { pullScope, pushScope } from './authorization.ts';
 import { downloadBlob } from './download.ts';
 import { RegistryError, registryFailure } from './error.ts';
 import { Transport, type Answer, type Call, type TransportOptions } from './transport.ts';
-import { locationOf, uploadBlob } from './upload.ts';
+import { locationOf, openSession, uploadBlob } from './upload.ts';
 
 export type ClientOptions = TransportOptions;
 
@@ -170,6 +170,7 @@ export class RegistryClient {
       let session: URL | undefined;
       for (const from of (options.mountFrom ?? []).filter((each) => each !== repository)) {
         const mounted = await this.#mount(repository, blob.digest, from, signal);
+        if (mounted !== undefined && session !== undefined) await this.#cancelUpload(repository, session, signal);
         if (mounted === true) return { outcome: 'mounted', from };
         session = mounted ?? session;
       }
@@ -177,6 +178,16 @@ export class RegistryClient {
       return { outcome: 'uploaded', bytes: blob.size };
     } catch (error) {
       throw this.#failure(doing, error, 'push');
+    }
+  }
+
+  /** Throws the Failure of whoever may not push there. An upload is opened and ended again: nothing is written. */
+  async checkPush(repository: string, signal?: AbortSignal): Promise<void> {
+    try {
+      const session = await openSession(this.#transport, repository, signal);
+      await this.#cancelUpload(repository, session, signal);
+    } catch (error) {
+      throw this.#failure(`asking for the right to push to ${this.#named(repository)}`, error, 'push');
     }
   }
 
@@ -259,6 +270,15 @@ export class RegistryClient {
       if (error instanceof RegistryError && error.status !== undefined && !error.temporary) return undefined;
       throw error;
     }
+  }
+
+  /** An upload that nobody ends stays open for a week or more. Not every registry lets one be ended this way. */
+  async #cancelUpload(repository: string, to: URL, signal: AbortSignal | undefined): Promise<void> {
+    const scopes = [pushScope(repository)];
+    const answer = await this.#transport
+      .once({ method: 'DELETE', to, scopes, accept: [200, 202, 204], signal })
+      .catch(() => undefined);
+    await answer?.body.dump().catch(() => {});
   }
 
   /** The blob's size; undefined when it is missing. */

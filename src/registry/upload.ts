@@ -59,7 +59,7 @@ export async function uploadBlob(
   });
 }
 
-async function openSession(transport: Transport, repository: string, signal?: AbortSignal): Promise<URL> {
+export async function openSession(transport: Transport, repository: string, signal?: AbortSignal): Promise<URL> {
   const answer = await transport.ask({
     method: 'POST',
     to: `/v2/${repository}/blobs/uploads/`,

@@ -56,7 +56,7 @@ const delta = z
   .object({ from: z.string(), to: z.string(), platform, file: fileName, size, sha256 })
   .meta({ description: 'What takes a device from one release to another.' });
 
-/** The one definition of release.json. Keys that a later version adds are kept when it is read. */
+/** The one definition of release.json. Keys that a later version adds are left out when it is read. */
 export const releaseSchema = z
   .object({
     schema: z.literal(1),

@@ -47,6 +47,7 @@ function renderOne(failure: Failure, style: Style): string {
 export function renderError(error: unknown, style: Style): string {
   if (error instanceof Failures) return error.failures.map((failure) => renderOne(failure, style)).join('\n\n');
   if (error instanceof Failure) return renderOne(error, style);
+  if (error instanceof AggregateError) return error.errors.map((one) => renderError(one, style)).join('\n\n');
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return [
     `${style.red('error:')} imgbuild met something it does not expect: ${message}`,

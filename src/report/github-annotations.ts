@@ -16,8 +16,14 @@ const mostAnnotations = 10;
  * files from the configuration's folder; GitHub wants them from the repository's root.
  */
 export function annotationsOf(error: unknown, below: string): Annotation[] {
-  const failures = error instanceof Failures ? error.failures : [error];
-  return failures.slice(0, mostAnnotations).map((failure) => annotationOf(failure, below));
+  return partsOf(error)
+    .slice(0, mostAnnotations)
+    .map((failure) => annotationOf(failure, below));
+}
+
+function partsOf(error: unknown): readonly unknown[] {
+  if (error instanceof Failures) return error.failures;
+  return error instanceof AggregateError ? error.errors : [error];
 }
 
 function annotationOf(error: unknown, below: string): Annotation {

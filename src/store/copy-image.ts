@@ -39,25 +39,9 @@ export function repositoryOf(store: LayerStore, repository: string): ImageSource
 }
 
 /**
- * Brings what an image or index names into a repository (blobs, and an index's manifests by digest), then the manifest
- * itself under `reference`: a tag, or its own digest. What is there already is neither read nor sent.
+ * Brings what an image or index names into a repository: blobs, and an index's manifests by digest. What is there already
+ * is neither read nor sent. The manifest itself is the caller's to put: until then nothing has a name.
  */
-export async function copyImage(
-  source: ImageSource,
-  image: StoredManifest,
-  target: LayerStore,
-  repository: string,
-  reference: string,
-  options: CopyOptions = {},
-): Promise<Copied> {
-  const copied: Copied = { uploaded: 0, mounted: 0, present: 0 };
-  await copyNamed(source, image, target, repository, options, copied);
-  options.signal?.throwIfAborted();
-  await target.putManifest(repository, reference, image);
-  return copied;
-}
-
-/** As copyImage without its last step: everything that the manifest names is there, and nothing has a name yet. */
 export async function copyContent(
   source: ImageSource,
   image: StoredManifest,

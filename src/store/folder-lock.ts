@@ -1,24 +1,15 @@
-import { readFileSync, readlinkSync } from 'node:fs';
 import { link, mkdir, readFile, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { temporaryName } from '../files/durable-write.ts';
+import { isRunning, thisProcess, type ProcessIdentity } from '../process/identity.ts';
 
 /*
  * Node has no flock, and a lock file that is removed when it looks stale can be removed under its next owner. So locks
  * here are numbered files that are made by link(2) and never taken over: who finds the highest number released (empty)
  * or its owner gone makes the next number, which only one can; who then sees a higher one than his own came too late.
  */
-
-interface Owner {
-  pid: number;
-  /** Clock ticks after boot at which the process began: a pid that was given anew is another process. */
-  started: string | null;
-  /** Boot and pid namespace: only in the same one says the pid anything. */
-  place: string;
-}
 
 /** A holder elsewhere (another host or container on a shared folder) is taken for gone after this long without a beat. */
 const silenceOfForeigners = 60_000;
@@ -65,7 +56,7 @@ async function acquire(folder: string): Promise<string> {
       const highest = (await numbers(folder)).at(-1) ?? 0;
       const holder = highest === 0 ? undefined : await holderOf(folder, highest);
       if (holder === undefined) {
-        await writeFile(ticket, JSON.stringify(self()));
+        await writeFile(ticket, JSON.stringify(thisProcess()));
         const next = join(folder, String(highest + 1));
         if (await linked(ticket, next)) {
           const now = await numbers(folder);
@@ -109,7 +100,7 @@ async function linked(from: string, to: string): Promise<boolean> {
 }
 
 /** Who holds that lock; undefined when it was released or its holder is gone. */
-async function holderOf(folder: string, number: number): Promise<Owner | undefined> {
+async function holderOf(folder: string, number: number): Promise<ProcessIdentity | undefined> {
   const path = join(folder, String(number));
   let text: string;
   let touched: number;
@@ -122,50 +113,13 @@ async function holderOf(folder: string, number: number): Promise<Owner | undefin
     throw error;
   }
   if (text === '') return undefined;
-  let owner: Owner;
+  let owner: ProcessIdentity;
   try {
-    owner = JSON.parse(text) as Owner;
+    owner = JSON.parse(text) as ProcessIdentity;
   } catch {
     // Zeros after a power cut: nobody who runs wrote this.
     return undefined;
   }
-  if (owner.place === self().place) return runs(owner) ? owner : undefined;
+  if (owner.place === thisProcess().place) return isRunning(owner) ? owner : undefined;
   return Date.now() - touched > silenceOfForeigners ? undefined : owner;
-}
-
-function runs(owner: Owner): boolean {
-  if (owner.started !== null) return startOf(owner.pid) === owner.started;
-  try {
-    process.kill(owner.pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Field 22 of /proc/PID/stat (proc(5)); the name in parentheses may hold spaces. A zombie has ended. */
-function startOf(pid: number): string | null {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return fields[0] === 'Z' ? null : (fields[19] ?? null);
-  } catch {
-    return null;
-  }
-}
-
-let me: Owner | undefined;
-function self(): Owner {
-  me ??= { pid: process.pid, started: startOf(process.pid), place: placeOf() };
-  return me;
-}
-
-function placeOf(): string {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
-  } catch {
-    return hostname();
-  }
 }

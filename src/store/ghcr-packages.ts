@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
+import { parseRetryAfter } from '../registry/error.ts';
 
 export interface PackageVersion {
   id: number;
@@ -25,17 +26,21 @@ export interface GhcrOptions {
   fetch?: typeof fetch;
   /** `https://api.github.com`, or GITHUB_API_URL on another server. */
   api?: string;
+  /** Ends requests and the pauses between them. */
+  signal?: AbortSignal;
 }
 
 const pageSize = 100;
 const attempts = 4;
+/** Milliseconds: a longer pause that GitHub asks for is told as an error. */
+const patience = 120_000;
 
 /**
  * GitHub's REST API for packages, the only way to delete images from ghcr.io. A version is a manifest with all its tags.
  * https://docs.github.com/rest/packages/packages
  */
 export function ghcrPackages(options: GhcrOptions): GhcrPackages {
-  const { owner, token, api = 'https://api.github.com' } = options;
+  const { owner, token, api = 'https://api.github.com', signal } = options;
   const send = options.fetch ?? fetch;
   let base: Promise<string> | undefined;
 
@@ -46,15 +51,18 @@ export function ghcrPackages(options: GhcrOptions): GhcrPackages {
       'x-github-api-version': '2022-11-28',
     };
     for (let attempt = 1; ; attempt++) {
-      const answer = await send(`${api}${path}`, { method, headers }).catch((cause: unknown) => {
-        throw failure(method, path, 'it cannot be reached', 'see that GitHub can be reached from here', cause);
-      });
+      const answer = await send(`${api}${path}`, { method, headers, signal: signal ?? null }).catch(
+        (cause: unknown) => {
+          signal?.throwIfAborted();
+          throw failure(method, path, 'it cannot be reached', 'see that GitHub can be reached from here', cause);
+        },
+      );
       const again = answer.status === 429 || answer.status >= 500 || answer.headers.has('retry-after');
       if (!again || attempt === attempts) return answer;
+      const pause = parseRetryAfter(answer.headers.get('retry-after') ?? undefined) ?? attempt * 1000;
+      if (pause > patience) return answer;
       await answer.arrayBuffer();
-      const pause = Number(answer.headers.get('retry-after') ?? attempt);
-      if (pause > 120) return answer;
-      await sleep(pause * 1000);
+      await sleep(pause, undefined, signal && { signal });
     }
   };
   const expectOk = async (method: 'GET' | 'DELETE', path: string, answer: Response): Promise<void> => {

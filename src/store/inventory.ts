@@ -51,6 +51,7 @@ export async function readInventory(store: LayerStore, repositories: readonly st
       for (let tag = pending.shift(); tag !== undefined; tag = pending.shift()) {
         const found = await readItem(store, repository, tag).catch((error: unknown) => {
           if (error instanceof BrokenContent || error instanceof RangeError) return error;
+          pending.length = 0;
           throw error;
         });
         if (found instanceof Error) {
@@ -63,7 +64,9 @@ export async function readInventory(store: LayerStore, repositories: readonly st
         else known.tags.push(tag);
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    // After a failure no further tag is read; those under way end first: nothing goes on behind the caller's back.
+    const readers = await Promise.allSettled(Array.from({ length: atOnce }, work));
+    for (const reader of readers) if (reader.status === 'rejected') throw reader.reason;
     const items = [...byDigest.values()].map((item) => ({ ...item, tags: item.tags.toSorted() }));
     inventory.items.push(...items.toSorted((a, b) => (a.tags[0]! < b.tags[0]! ? -1 : 1)));
   }

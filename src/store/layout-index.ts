@@ -11,9 +11,6 @@ import { isTag } from '../oci/reference.ts';
 /** OCI image spec, annotations.md: the name of a manifest in a layout; here `<image>:<tag>`. */
 export const refName = 'org.opencontainers.image.ref.name';
 
-/** OCI image spec, image-layout.md, "oci-layout file". */
-export const layoutMarker = '{"imageLayoutVersion":"1.0.0"}';
-
 export const emptyIndex: ImageIndex = { schemaVersion: 2, mediaType: mediaType.index, manifests: [] };
 
 /**

@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, isDigest, type Digest } from '../oci/digest.ts';
+import { layoutMarker } from '../oci/layout-marker.ts';
 import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
@@ -19,7 +20,6 @@ import {
   cachedLayoutIndex,
   emptyIndex,
   findName,
-  layoutMarker,
   readLayoutIndex,
   splitName,
   withName,
@@ -130,8 +130,7 @@ export class LayoutStore implements PruneStore {
     return this.#guard(doing, async () => {
       // A file of another size is a damaged one: it is replaced.
       if (sizeOf(path) === blob.size) {
-        // What is about to be named again is young again: `sweep` spares it.
-        await utimes(path, new Date(), new Date());
+        await this.#renew(path);
         return { outcome: 'present' };
       }
       await this.#create();
@@ -167,21 +166,25 @@ export class LayoutStore implements PruneStore {
       throw wrong(`the manifest's bytes are those of ${digest}, not ${descriptor.digest}`);
     if (isDigest(reference) && reference !== digest) throw wrong(`the manifest's digest is ${digest}`);
     const parsed = parseManifest(bytes, descriptor.mediaType);
+    const local = namedBy(parsed).filter(({ urls }) => urls === undefined || urls.length === 0);
     await this.#guard(doing, async () => {
       await this.#create();
+      // Asked before the lock is taken: another store may take its time.
+      const lent = new Set<Descriptor>();
+      for (const named of elsewhere === undefined ? [] : local) {
+        if ((await this.blobFault(repository, named)) !== undefined && (await elsewhere!(named))) lent.add(named);
+      }
       await withFolderLock(this.#lock, async () => {
-        for (const named of namedBy(parsed)) {
-          if (named.urls !== undefined && named.urls.length > 0) continue;
+        for (const named of local) {
           const fault = await this.blobFault(repository, named);
-          if (fault !== undefined && elsewhere !== undefined && (await elsewhere(named))) continue;
-          if (fault !== undefined) throw wrong(`it names ${named.digest}, and ${fault}`);
+          if (fault !== undefined && !lent.has(named)) throw wrong(`it names ${named.digest}, and ${fault}`);
         }
         const path = this.blobPath(digest);
         const before = await readFile(path).catch(() => undefined);
         if (before === undefined || digestOf(before) !== digest) {
           await writeDurably(this.#ingest, path, (handle) => handle.writeFile(bytes));
         } else {
-          await utimes(path, new Date(), new Date());
+          await this.#renew(path);
         }
         if (isDigest(reference)) return;
         const entry: Descriptor = { mediaType: parsed.mediaType, digest, size: bytes.length };
@@ -229,13 +232,13 @@ export class LayoutStore implements PruneStore {
    * Takes a damaged blob out of the way, so that the next save writes it anew. One that is whole after all, because
    * somebody saved it meanwhile, stays.
    */
-  async removeBlob(blob: Pick<Descriptor, 'digest' | 'size'>): Promise<void> {
-    const path = this.blobPath(blob.digest);
+  async removeBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<void> {
+    const path = this.blobPath(digest);
     await this.#guard(`removing ${path}`, async () => {
       const before = await stat(path).catch(() => undefined);
       if (before === undefined) return;
       const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-      const checked = verifying(blob, (because) => this.#broken(`checking ${path}`, because));
+      const checked = verifying({ digest, size: before.size }, (because) => this.#broken(`checking ${path}`, because));
       const whole = await pipeline(createReadStream(path), checked, nowhere).then(
         () => true,
         () => false,
@@ -268,6 +271,19 @@ export class LayoutStore implements PruneStore {
 
   get #ingest(): string {
     return join(this.path, '.ingest');
+  }
+
+  /** What is about to be named again is young again: `sweep` spares it. */
+  async #renew(path: string): Promise<void> {
+    try {
+      await utimes(path, new Date(), new Date());
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      // Where several users share the folder, only its owner may set a file's time: a copy of one's own takes its place.
+      await writeDurably(this.#ingest, path, (_handle, temporary) =>
+        copyFile(path, temporary, constants.COPYFILE_FICLONE),
+      );
+    }
   }
 
   get #lock(): string {

@@ -16,12 +16,14 @@ export interface VerifyOptions {
   signal?: AbortSignal;
 }
 
-/** Each blob that is not as its descriptor says, and why, by digest. */
-export type Faults = ReadonlyMap<Digest, { blob: Descriptor; why: string }>;
+/** Each descriptor whose blob is not as it says, and why: one blob may be named rightly and wrongly. */
+export type Faults = ReadonlyMap<string, { blob: Descriptor; why: string }>;
 
-/** Checks each blob that a tag reaches, once. Throws a Failure when the store cannot be asked. */
+const keyOf = ({ digest, size, mediaType }: Descriptor) => `${digest} ${size} ${mediaType}`;
+
+/** Checks each blob that a tag reaches, once for everything that is said of it. Throws a Failure when the store cannot be asked. */
 export async function findFaults(store: LayerStore, inventory: Inventory, options: VerifyOptions): Promise<Faults> {
-  const faults = new Map<Digest, { blob: Descriptor; why: string }>();
+  const faults = new Map<string, { blob: Descriptor; why: string }>();
   const seen = new Set<string>();
   const { progress = silent, signal } = options;
   const pending = inventory.items.flatMap(({ repository, parts }) =>
@@ -33,8 +35,8 @@ export async function findFaults(store: LayerStore, inventory: Inventory, option
     for (let each = pending.pop(); each !== undefined; each = pending.pop()) {
       signal?.throwIfAborted();
       const { repository, part } = each;
-      if (seen.has(part.digest) || (part.urls?.length ?? 0) > 0) continue;
-      seen.add(part.digest);
+      if (seen.has(keyOf(part)) || (part.urls?.length ?? 0) > 0) continue;
+      seen.add(keyOf(part));
       try {
         if (isManifestType(part.mediaType) || isIndexType(part.mediaType)) {
           pending.push(...(await namedParts(store, repository, part)).map((named) => ({ repository, part: named })));
@@ -43,7 +45,7 @@ export async function findFaults(store: LayerStore, inventory: Inventory, option
         }
       } catch (error) {
         if (!(error instanceof BrokenContent)) throw error;
-        faults.set(part.digest, { blob: part, why: error.because });
+        faults.set(keyOf(part), { blob: part, why: error.because });
       }
     }
   } finally {
@@ -54,9 +56,13 @@ export async function findFaults(store: LayerStore, inventory: Inventory, option
 
 async function namedParts(store: LayerStore, repository: string, part: Descriptor): Promise<Descriptor[]> {
   const manifest = await store.getManifest(repository, part.digest);
-  if (manifest !== undefined) return namedBy(parseManifest(manifest.bytes, part.mediaType));
   // Platforms that were never copied here are allowed to be missing.
-  return [];
+  if (manifest === undefined) return [];
+  if (manifest.bytes.length !== part.size) {
+    const because = `${part.digest} has ${manifest.bytes.length} bytes, and ${part.size} are named`;
+    throw new BrokenContent({ doing: `checking ${store.name}`, because });
+  }
+  return namedBy(parseManifest(manifest.bytes, part.mediaType));
 }
 
 async function checkBlob(
@@ -92,7 +98,7 @@ export function damagedTags(inventory: Inventory, faults: Faults): DamagedTag[] 
     ({ repository, tag, why }) => ({ repository, tag, digest: null, why, kind: kindOf(tag) }) as const,
   );
   const parts = inventory.items.flatMap((item: StoredItem) => {
-    const why = item.parts.map(({ digest }) => faults.get(digest)?.why).find((fault) => fault !== undefined);
+    const why = item.parts.map((part) => faults.get(keyOf(part))?.why).find((fault) => fault !== undefined);
     if (why === undefined) return [];
     const { repository, digest, tags } = item;
     return tags.map((tag) => ({ repository, tag, digest, why, kind: kindOf(tag) }) as const);

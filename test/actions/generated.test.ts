@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { actionTables, replaceBetween } from '../../scripts/generate/action-tables.ts';
-import { pinned, withVersionedReferences } from '../../scripts/generate/workflow-files.ts';
+import { pinned, olderVariant } from '../../scripts/generate/workflow-files.ts';
 import { generate, staleFiles } from '../../scripts/generate.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -30,9 +30,14 @@ describe('actions of others', () => {
 
 test('references to ourselves are by version in the variant for runners that do not know `$/`', () => {
   const text = 'uses: $/build-layer\n- uses: $/.github/workflows/ota.yml\nrun: echo $/x\n';
-  expect(withVersionedReferences(text, 'v1.2.3')).toBe(
+  expect(olderVariant(text, 'v1.2.3')).toBe(
     'uses: org/imgbuild/build-layer@v1.2.3\n- uses: org/imgbuild/.github/workflows/ota.yml@v1.2.3\nrun: echo $/x\n',
   );
+});
+
+test('a queue of waiting runs stays out of the variant for servers that do not know it', () => {
+  const text = 'concurrency:\n  group: x\n  queue: max\n\njobs:\n';
+  expect(olderVariant(text, 'v1.2.3')).toBe('concurrency:\n  group: x\n\njobs:\n');
 });
 
 test('tables name what is required and what is preset', () => {

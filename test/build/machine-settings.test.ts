@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lendSecrets, pipConf } from '../../src/build/machine-settings.ts';
+import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 import type { Input } from '../../src/plan/input.ts';
 
 let folder: string;
@@ -11,17 +12,28 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const mount = (id: string, text: string): Input => ({ kind: 'mount', type: 'secret', id, text });
+/** What a Dockerfile with these RUNs reads, as far as secrets go. */
+const mounting = (...runs: string[][]) => {
+  const mount = (text: string): Input => ({
+    kind: 'mount',
+    type: 'secret',
+    id: /id=(\w+)/.exec(text)![1]!,
+    text: `type=secret,${text}`,
+  });
+  const lines = runs.map((run) => `RUN ${run.map((text) => `--mount=type=secret,${text} `).join('')}true`);
+  const { instructions } = parseDockerfile(['FROM scratch', ...lines, ''].join('\n'), 'Dockerfile');
+  return { inputs: runs.flat().map(mount), instructions };
+};
 
 describe('what the machine lends to a build', () => {
   it('is what the mounts name and the configuration does not give', async () => {
     const ca = join(folder, 'bundle.pem');
     await writeFile(ca, 'certificates');
-    const inputs = [
-      mount('ca', 'type=secret,id=ca,target=/run/secrets/ca.pem,required=false'),
-      mount('pipconf', 'type=secret,id=pipconf,target=/etc/pip.conf'),
-      mount('token', 'type=secret,id=token'),
-    ];
+    const inputs = mounting([
+      'id=ca,target=/run/secrets/ca.pem,required=false',
+      'id=pipconf,target=/etc/pip.conf',
+      'id=token',
+    ]);
     const env = { SSL_CERT_FILE: ca, PIP_INDEX_URL: 'http://mirror.invalid/simple' };
     const lent = await lendSecrets(inputs, [], env, folder);
     expect(lent.map(({ id }) => id)).toEqual(['ca', 'pipconf']);
@@ -32,7 +44,22 @@ describe('what the machine lends to a build', () => {
     expect(text).toContain('cert = /run/secrets/ca.pem\n');
     expect((await stat(made.path)).mode & 0o777).toBe(0o600);
     expect(await lendSecrets(inputs, [{ id: 'ca', from: 'env', name: 'X' }], env, folder)).toHaveLength(1);
-    expect(await lendSecrets([], [], env, folder)).toEqual([]);
+    expect(await lendSecrets(mounting(), [], env, folder)).toEqual([]);
+  });
+
+  it('tells pip of certificates only where every RUN that reads its settings has them', async () => {
+    const ca = join(folder, 'bundle.pem');
+    await writeFile(ca, 'certificates');
+    const env = { SSL_CERT_FILE: ca, PIP_INDEX_URL: 'http://mirror.invalid/simple' };
+    const pip = 'id=pipconf,target=/etc/pip.conf';
+    const lentTo = async (...runs: string[][]) => {
+      const lent = await lendSecrets(mounting(...runs), [], env, folder);
+      const file = lent.find(({ id }) => id === 'pipconf') as { path: string };
+      return /cert = .*/.exec(await readFile(file.path, 'utf8'))?.[0];
+    };
+    expect(await lentTo([pip, 'id=ca'], ['id=ca'])).toBe('cert = /run/secrets/ca');
+    expect(await lentTo([pip, 'id=ca'], [pip])).toBeUndefined();
+    expect(await lentTo([pip, 'id=ca'], [pip, 'id=ca,target=/elsewhere'])).toBeUndefined();
   });
 
   it('takes from pip.conf only where packages come from, the later file before the earlier', () => {

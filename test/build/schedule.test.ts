@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { Failure, Failures } from '../../src/failure.ts';
 import { runTasks, type Task } from '../../src/build/schedule.ts';
 
 function tasks(needs: Record<string, string[]>, log: string[], fail: string[] = []): Task[] {
@@ -32,5 +33,24 @@ describe('the order of builds', () => {
     const log: string[] = [];
     await expect(runTasks(tasks({ a: [], b: [], c: ['b'], d: [] }, log, ['a']), 2)).rejects.toThrow('a fails');
     expect(log).toEqual(['+a', '+b', '-b']);
+  });
+
+  const failing = (...errors: Error[]) =>
+    runTasks(
+      errors.map((error, index) => ({ key: `${index}`, needs: [], run: () => Promise.reject(error) })),
+      errors.length,
+    ).catch((error: unknown) => error);
+  const failure = (because: string) => new Failure({ doing: 'building', because });
+
+  it('throws every failure of those that ran side by side', async () => {
+    const error = await failing(failure('no room'), failure('no gcc'));
+    expect(error).toBeInstanceOf(Failures);
+    expect((error as Failures).failures.map(({ because }) => because)).toEqual(['no room', 'no gcc']);
+  });
+
+  it('throws a defect beside the failures, and what all were stopped by once', async () => {
+    const defect = new TypeError('undefined');
+    expect(await failing(failure('no room'), defect)).toMatchObject({ errors: [{ because: 'no room' }, defect] });
+    expect(await failing(defect, defect)).toBe(defect);
   });
 });

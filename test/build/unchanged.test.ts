@@ -15,7 +15,8 @@ async function planned(tree: Tree = {}) {
       .settled()
       .then(() => undefined)
       .catch((error: Error) => error.message);
-  return { folder, ends };
+  const watch = () => watchContext(project.config, build, new AbortController().signal);
+  return { folder, ends, watch };
 }
 
 describe('a build whose files are not those of the plan any more', () => {
@@ -51,6 +52,16 @@ describe('a build whose files are not those of the plan any more', () => {
     expect(await ends()).toBe(told(dockerfile));
     rmSync(path.join(folder, dockerfile));
     expect(await ends()).toBe(told(dockerfile));
+  });
+
+  test('is looked at no more where the engine failed first', async () => {
+    const { watch } = await planned();
+    const one = watch();
+    one.onStep({ kind: 'step-started', id: '1', name: '[internal] load build context', cached: false });
+    one.onStep({ kind: 'step-done', id: '1', cached: false });
+    await one.close();
+    const still = new Promise((resolve) => setImmediate(resolve, 'reading'));
+    expect(await Promise.race([one.settled().catch(() => 'ended'), still])).toBe('ended');
   });
 
   test('does not go on when it is stopped', async () => {

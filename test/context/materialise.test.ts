@@ -203,6 +203,11 @@ test('nothing is left when the process ends', async () => {
   expect(readdirSync(join(root, '.imgbuild/tmp'))).toEqual([]);
 });
 
+test('a tree whose temporary folder cannot be made is told, not copied to another disk', async () => {
+  const root = checkout({ Dockerfile: '', '.imgbuild': 'in the way' });
+  await expect((await open(root)).materialise()).rejects.toThrow(`making a temporary folder in ${root}/.imgbuild/tmp`);
+});
+
 test('.imgbuild ignores itself in git', async () => {
   const root = checkout({ Dockerfile: '' });
   await (await (await open(root)).materialise()).dispose();

@@ -43,6 +43,40 @@ test('what a wanted hard link links to is gathered in a second pass', async () =
   expect(bytes.toString()).toBe('contents');
 });
 
+/** Reads a path whole out of these filesystem layers, lowest first. */
+async function gathered(path: string, ...layers: Buffer[]): Promise<string | undefined> {
+  const spool = await gather(
+    layers.map((bytes) => layerOf(bytes).layer),
+    new Set([path]),
+    spoolPath(),
+  );
+  const file = spool.file(path);
+  const bytes = Buffer.alloc(file?.size ?? 0);
+  file?.read(0, bytes.length, bytes);
+  spool.close();
+  return file && bytes.toString();
+}
+
+test('a hard link to a hard link is followed, in a circle it is none', async () => {
+  const chain = [
+    { name: 'a', bytes: 'contents' },
+    { name: 'b', link: 'a' },
+    { name: 'c', link: 'b' },
+    { name: 'd', link: 'c' },
+  ];
+  expect(await gathered('d', sampleTar(chain))).toBe('contents');
+  const circle = [
+    { name: 'x', link: 'y' },
+    { name: 'y', link: 'x' },
+  ];
+  expect(await gathered('x', sampleTar(circle))).toBeUndefined();
+});
+
+test('a hard link keeps what it linked to when a higher filesystem layer replaces that', async () => {
+  expect(await gathered('b', tar, sampleTar([{ name: 'a', bytes: 'replaced' }]))).toBe('contents');
+  expect(await gathered('a', tar, sampleTar([{ name: 'a', bytes: 'replaced' }]))).toBe('replaced');
+});
+
 test.each([
   ['first', 1],
   ['second', tar.length + 1],

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf, hexOf, type Digest } from '../../src/oci/digest.ts';
+import type { ImageManifest } from '../../src/oci/manifest.ts';
 import { mediaType } from '../../src/oci/media-type.ts';
 import { readSavedArchive } from '../../src/engine/saved-archive.ts';
 import { run } from '../../src/process/run.ts';
@@ -28,8 +29,10 @@ interface Made {
   tars: Buffer[];
 }
 
+const blobPath = (digest: Digest) => `blobs/sha256/${hexOf(digest)}`;
+
 /** What Docker 25 and newer write: blobs by digest, without a suffix. `damage` changes a blob under its name. */
-async function archiveOf(damage = false): Promise<Made> {
+async function archiveOf(damage = false, path = blobPath): Promise<Made> {
   const tars = [await layerTar('below'), await layerTar('above')];
   const diffIds = tars.map((tar) => digestOf(tar));
   const text = JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: diffIds } });
@@ -38,16 +41,16 @@ async function archiveOf(damage = false): Promise<Made> {
   const id = digestOf(config);
   const image = join(folder, 'image');
   await mkdir(join(image, 'blobs/sha256'), { recursive: true });
-  const path = (digest: Digest) => `blobs/sha256/${hexOf(digest)}`;
-  await writeFile(join(image, path(id)), config);
+  await writeFile(join(image, blobPath(id)), config);
   for (const [index, tar] of tars.entries()) {
     const bytes = damage && index === 1 ? Buffer.concat([tar.subarray(0, -512), Buffer.alloc(512, 1)]) : tar;
+    await mkdir(join(image, path(diffIds[index]!), '..'), { recursive: true });
     await writeFile(join(image, path(diffIds[index]!)), bytes);
   }
-  const manifest = [{ Config: path(id), RepoTags: null, Layers: diffIds.map(path) }];
+  const manifest = [{ Config: blobPath(id), RepoTags: null, Layers: diffIds.map(path) }];
   await writeFile(join(image, 'manifest.json'), JSON.stringify(manifest));
   const archive = join(folder, 'archive.tar');
-  await run('tar', ['-C', image, '-cf', archive, 'blobs', 'manifest.json']);
+  await run('tar', ['-C', image, '-cf', archive, ...(await readdir(image))]);
   return { archive, id, tars };
 }
 
@@ -77,6 +80,20 @@ describe("an image out of docker's archive", () => {
     );
     // The manifest, the config and the second filesystem layer.
     expect(await readdir(join(layout, 'blobs/sha256'))).toHaveLength(3);
+  });
+
+  it('finds a known filesystem layer by its diffID, wherever it is and whatever the archive calls it', async () => {
+    const { archive, id, tars } = await archiveOf(false, (digest) => `${digest.slice(7, 19)}/layer.tar`);
+    const known = { mediaType: mediaType.layerZstd, digest: digestOf('known'), size: 5 };
+    const layout = join(folder, 'layout');
+    const { descriptor } = await readSavedArchive(
+      createReadStream(archive),
+      id,
+      { diffIds: [digestOf(tars[1]!)], descriptors: [known] },
+      layout,
+    );
+    const manifest = await readFile(join(layout, blobPath(descriptor.digest)), 'utf8');
+    expect((JSON.parse(manifest) as ImageManifest).layers[1]).toEqual(known);
   });
 
   it('is refused when a filesystem layer is not that of its diffID', async () => {

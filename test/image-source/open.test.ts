@@ -259,6 +259,24 @@ describe('zstd', () => {
       expect((await unpack(packed, piece)).equals(Buffer.concat(texts))).toBe(true);
   });
 
+  test.each(['broken off by the reader', 'damaged'])('%s: the source is closed', async (how) => {
+    const packed = zstdCompressSync(noise(1_000_000, 1));
+    if (how === 'damaged') packed.fill(0xff, 100_000);
+    let isOpen = true;
+    const source = (async function* () {
+      try {
+        for (let at = 0; at < packed.length; at += 1000) yield packed.subarray(at, at + 1000);
+      } finally {
+        isOpen = false;
+      }
+    })();
+    const read = async () => {
+      for await (const chunk of unzstd(source, 23)) if (how !== 'damaged' && chunk.length > 0) break;
+    };
+    await read().catch(() => undefined);
+    expect(isOpen).toBe(false);
+  });
+
   test('cut anywhere, or followed by something else, is an error', async () => {
     const packed = Buffer.concat([zstdCompressSync(noise(5000, 1)), zstdCompressSync(noise(5000, 2))]);
     const frame = zstdCompressSync(noise(5000, 1)).length;

@@ -30,8 +30,13 @@ async function putBlob(store: LayoutStore, repository: string, bytes: Buffer): P
 }
 
 /** A release as its document and artifact stand in a store; images by repository. */
-async function putRelease(store: LayoutStore, version: string, images: Record<string, Buffer[]>): Promise<void> {
-  const released = [];
+async function putRelease(
+  store: LayoutStore,
+  version: string,
+  images: Record<string, Buffer[]>,
+  others: object[] = [],
+): Promise<void> {
+  const released: object[] = [...others];
   for (const [repository, tars] of Object.entries(images)) {
     const { files, image } = sampleLayout(tars);
     for (const [name, bytes] of files) {
@@ -116,5 +121,13 @@ test('a version that the store does not have', async () => {
   const store = new LayoutStore(join(folder, 'store'));
   await expect(openImages('9.9.9', { directory: folder, platform, store: async () => store })).rejects.toThrow(
     /the store has no such release/,
+  );
+});
+
+test('a release.json with an image that is none is refused, not opened without it', async () => {
+  const store = new LayoutStore(join(folder, 'store'));
+  await putRelease(store, '1.0.0', { service: [sampleTar([{ name: 'a', bytes: 'a' }])] }, [{ repository: 'worker' }]);
+  await expect(openImages('1.0.0', { directory: folder, platform, store: async () => store })).rejects.toThrow(
+    /names an image that is none: .*worker/,
   );
 });

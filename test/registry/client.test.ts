@@ -290,6 +290,14 @@ describe('an upload', () => {
     expect(registry.log.filter(({ method }) => method === 'PUT')).toHaveLength(1);
   });
 
+  it('leaves no upload open where mounts are refused', async () => {
+    const [sent, mounted] = [blobOf('sent'), blobOf('mounted')];
+    expect(await client().putBlob('two', sent, { mountFrom: ['x', 'y', 'z'] })).toMatchObject({ outcome: 'uploaded' });
+    await client().putBlob('one', mounted);
+    expect(await client().putBlob('two', mounted, { mountFrom: ['x', 'one'] })).toMatchObject({ outcome: 'mounted' });
+    expect([...registry.uploads.keys()]).toEqual([]);
+  });
+
   it('falls back to sending when a mount is refused', async () => {
     const blob = blobOf('mount');
     await client().putBlob('one', blob);

@@ -20,12 +20,14 @@ let owner: 'Organization' | 'User';
 let packages: Map<string, Version[]>;
 let log: string[];
 let troubles: number;
+let retryAfter: string;
 
 beforeEach(async () => {
   owner = 'Organization';
   packages = new Map();
   log = [];
   troubles = 0;
+  retryAfter = '0';
   server = createServer((request, response) => {
     const url = new URL(request.url!, 'http://x');
     log.push(`${request.method} ${url.pathname}`);
@@ -35,7 +37,7 @@ beforeEach(async () => {
     };
     if (troubles > 0) {
       troubles -= 1;
-      response.writeHead(429, { 'retry-after': '0' });
+      response.writeHead(429, { 'retry-after': retryAfter });
       response.end();
       return;
     }
@@ -129,6 +131,23 @@ describe("GitHub's packages", () => {
     packages.set('ccai/service', []);
     troubles = 2;
     expect(await open().list()).toEqual(['acme/ccai/service']);
+  });
+
+  it('that name the time until which they are limited are asked again then', async () => {
+    packages.set('ccai/service', []);
+    troubles = 1;
+    retryAfter = new Date(Date.now() + 2000).toUTCString();
+    const begun = Date.now();
+    expect(await open().list()).toEqual(['acme/ccai/service']);
+    expect(Date.now() - begun).toBeGreaterThan(500);
+  });
+
+  it('Ctrl-C ends the pause', async () => {
+    troubles = 1;
+    retryAfter = '100';
+    const stop = AbortSignal.timeout(50);
+    await expect(ghcrPackages({ owner: 'acme', token: 'token', api, signal: stop }).list()).rejects.toThrow();
+    expect(stop.aborted).toBe(true);
   });
 
   it('a token without the right: the message names it', async () => {

@@ -27,6 +27,8 @@ export interface MemoryRegistry {
   /** `127.0.0.1:PORT`. */
   host: string;
   log: Logged[];
+  /** Those that are open, with what arrived. */
+  uploads: Map<string, Buffer[]>;
   blobs: Map<string, Buffer>;
   /** `repository digest` of each blob that may be read there. */
   linked: Set<string>;
@@ -49,7 +51,6 @@ export interface MemoryRegistry {
 
 /** A registry in memory that speaks real HTTP, for faults that real registries do not show on demand. */
 export async function startMemoryRegistry(): Promise<MemoryRegistry> {
-  const uploads = new Map<string, Buffer[]>();
   const tokens = new Map<string, { scopes: string[]; until: number }>();
   const seen = new Map<string, number>();
   const server = createServer((request, response) => void serve(request, response));
@@ -58,6 +59,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     log: [],
     blobs: new Map(),
+    uploads: new Map(),
     linked: new Set(),
     manifests: new Map(),
     fault: () => undefined,
@@ -226,10 +228,10 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
         return { status: 201, headers: {}, body: '' };
       }
       const fresh = randomBytes(8).toString('hex');
-      uploads.set(fresh, []);
+      registry.uploads.set(fresh, []);
       return { status: 202, headers: { location: `/v2/${repository}/blobs/uploads/${fresh}?_state=secret` }, body: '' };
     }
-    const parts = uploads.get(id);
+    const parts = registry.uploads.get(id);
     if (parts === undefined) return fail(404, 'BLOB_UPLOAD_UNKNOWN');
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const where = {
@@ -237,6 +239,10 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
       range: `0-${Math.max(0, length - 1)}`,
     };
     if (method === 'GET') return { status: 204, headers: where, body: '' };
+    if (method === 'DELETE') {
+      registry.uploads.delete(id);
+      return { status: 204, headers: {}, body: '' };
+    }
     if (method === 'PATCH') {
       if (body.length > registry.mostPatch) return fail(416, 'BLOB_UPLOAD_INVALID');
       const start = Number(/^(\d+)-/.exec(request.headers['content-range'] ?? '')?.[1] ?? length);
@@ -247,7 +253,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     if (body.length > registry.mostPut) return fail(413, 'SIZE_INVALID');
     const bytes = Buffer.concat([...parts, body]);
     const digest = digestOf(bytes);
-    uploads.delete(id);
+    registry.uploads.delete(id);
     if (digest !== query.get('digest')) return fail(400, 'DIGEST_INVALID');
     registry.blobs.set(digest, bytes);
     registry.linked.add(`${repository} ${digest}`);

@@ -13,7 +13,7 @@ import { openBundle, type Bundle, type BundleImage } from '../bundle/read.ts';
 import { diskFailure } from '../disk-failure.ts';
 import { fileSink, rebuildLayer, sourcePaths } from '../rebuild.ts';
 import type { SourceFiles } from '../source-spool.ts';
-import { withTemporaryFolder } from '../temporary-folder.ts';
+import { withTemporaryFolder } from '../../files/temporary-folder.ts';
 import { checkSignature, type Trust } from '../verify.ts';
 import { readCurrent, stateFolder, writeCurrent, type CurrentRelease } from './current.ts';
 import { findSources, sameList } from './find-source.ts';
@@ -57,7 +57,7 @@ export interface AppliedBundle {
  */
 export async function applyBundle(request: ApplyRequest): Promise<AppliedBundle> {
   const { path, state } = request;
-  const bundle = await openBundle(path);
+  const bundle = await openBundle(path, request.signal);
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();

@@ -1,3 +1,4 @@
+import { layoutMarker } from '../../oci/layout-marker.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts';
 import { mediaType } from '../../oci/media-type.ts';
@@ -37,7 +38,7 @@ export const ownAnnotation = {
 
 /** Detached OpenPGP signature over the bytes of index.json, armoured. */
 export const signatureName = 'index.json.asc';
-export const layoutBytes = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+export const layoutBytes = Buffer.from(layoutMarker);
 export const emptyConfig = Buffer.from('{}');
 export const emptyDescriptor: Descriptor = {
   mediaType: mediaType.empty,

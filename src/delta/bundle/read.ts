@@ -52,8 +52,11 @@ const imageLimit = 64;
 const layerLimit = 1024;
 const signatureLimit = 64 * 1024;
 
-/** Throws a Failure when the file is no bundle, or one of another kind. Holds the file open until `close`. */
-export async function openBundle(path: string): Promise<Bundle> {
+/**
+ * Throws a Failure when the file is no bundle, or one of another kind. Holds the file open until `close`. Blobs end with
+ * the signal's reason once it is aborted.
+ */
+export async function openBundle(path: string, signal: AbortSignal): Promise<Bundle> {
   const members = await openTarFile(path);
   try {
     const index = await readMember(members, 'index.json', documentLimit);
@@ -66,12 +69,19 @@ export async function openBundle(path: string): Promise<Bundle> {
       index,
       signature,
       images: () => readImages(members, path, index),
-      blob: (descriptor) => openBlob(members, path, descriptor),
+      blob: (descriptor) => stoppable(openBlob(members, path, descriptor), signal),
       close: () => members.close(),
     };
   } catch (error) {
     await members.close();
     throw error;
+  }
+}
+
+async function* stoppable(bytes: ByteStream, signal: AbortSignal) {
+  for await (const chunk of bytes) {
+    signal.throwIfAborted();
+    yield chunk;
   }
 }
 

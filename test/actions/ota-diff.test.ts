@@ -1,0 +1,86 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { hostPlatform, platformName } from '../../src/oci/platform.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { mediaType } from '../../src/oci/media-type.ts';
+import { commitRelease } from '../../src/release/release-store.ts';
+import { LayoutStore } from '../../src/store/layout.ts';
+import { noise, sampleLayout, sampleTar } from '../delta/sample-image.ts';
+import { blobOf } from '../store/content.ts';
+import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
+
+const here = platformName(hostPlatform());
+const other = here === 'linux/arm64' ? 'linux/amd64' : 'linux/arm64';
+
+let workspace: string;
+const results: ActionResult[] = [];
+beforeEach(() => {
+  workspace = mkdtempSync(path.join(tmpdir(), 'imgbuild-workspace-'));
+  writeFileSync(
+    path.join(workspace, 'imgbuild.yaml'),
+    `version: 1\nname: app\nplatforms: [${here}, ${other}, linux/riscv64]\nlayers:\n  app: { context: ., image: app }\n`,
+  );
+  writeFileSync(path.join(workspace, 'Dockerfile'), 'FROM scratch\nCOPY imgbuild.yaml /\n');
+});
+afterEach(() => {
+  for (const result of results.splice(0)) removeJob(result);
+  rmSync(workspace, { recursive: true, force: true });
+});
+
+/** Commits a release of one image of this machine's platform, under the names of these. */
+async function release(version: string, platforms: string[]): Promise<void> {
+  const store = new LayoutStore(path.join(workspace, '.imgbuild/store'));
+  const { files, image } = sampleLayout([sampleTar([{ name: 'app', bytes: noise(5000, version) }])]);
+  const manifest = files.get(`blobs/sha256/${image.manifest.slice(7)}`)!;
+  for (const [name, bytes] of files) if (name.startsWith('blobs/')) await store.putBlob('app', blobOf(bytes));
+  const digest = image.manifest as Digest;
+  const descriptor = { mediaType: mediaType.manifest, digest, size: manifest.length };
+  await store.putManifest('app', version, { descriptor, bytes: manifest });
+  const images = platforms.map((platform) => ({
+    layer: 'app',
+    image: 'app',
+    repository: 'app',
+    platform,
+    digest,
+    index: null,
+    config: image.config as Digest,
+    diffIds: image.diffIds as Digest[],
+    fingerprint: '0'.repeat(64),
+  }));
+  const nothing = { previous: null, revision: null, fingerprints: [], debs: [], models: [], deltas: [] };
+  await commitRelease(store, { schema: 1, name: 'app', version, images, ...nothing });
+}
+
+async function diff(from: string, to: string): Promise<ActionResult> {
+  const result = await runAction('ota-diff', workspace, { from, to, 'allow-unsigned': 'true' });
+  results.push(result);
+  return result;
+}
+
+test('a platform that a former release has no image for stops no delta of another', async () => {
+  await release('1.0.0', [here]);
+  await release('1.1.0', [here, other]);
+  const { exitCode, outputs, log, annotations } = await diff('1.0.0', 'v1.1.0');
+  expect(exitCode, log).toBe(0);
+  expect(JSON.parse(outputs.deltas!)).toMatchObject([{ from: '1.0.0', to: '1.1.0', platform: here }]);
+  expect(annotations).toMatchObject([
+    { level: 'warning', message: `1.0.0 has no image for ${other}: no delta to v1.1.0 is made for it` },
+  ]);
+});
+
+test('releases without a platform in common are refused', async () => {
+  await release('1.0.0', [other]);
+  await release('1.1.0', [here]);
+  const { exitCode, annotations } = await diff('1.0.0', '1.1.0');
+  expect(exitCode).toBe(1);
+  expect(annotations.at(-1)!.message).toContain('1.1.0 has images for no platform that 1.0.0 has images for');
+});
+
+test('a release that is not there is told as that', async () => {
+  await release('1.0.0', [here]);
+  const { exitCode, annotations } = await diff('1.0.0', '1.1.0');
+  expect(exitCode).toBe(1);
+  expect(annotations.at(-1)!.message).toContain('the store has no such release');
+});
