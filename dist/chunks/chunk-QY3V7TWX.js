@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{c as n}from"./chunk-SJZUDRBN.js";import{b as t}from"./chunk-H7DDYSZB.js";import{c as i}from"./chunk-IN2ACXOF.js";import{b as e}from"./chunk-D3J6ZDXB.js";async function y({directory:c,file:f,defaultStore:s,signal:r}){let o=await t(f??await e(c),{defaultStore:s}),[a,m]=await Promise.all([i(o.root),n(o.store,r&&{registry:{signal:r}})]);return{config:o,lock:a,store:m}}export{y as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{b as a,c as b,d as c,e as d}from"./chunk-4ZPMY75U.js";import"./chunk-FIIEVF3C.js";import"./chunk-GH57IPXJ.js";import"./chunk-MHOKHJM7.js";import"./chunk-3HFXVG6L.js";import"./chunk-2JMFT6HM.js";import"./chunk-FK3VD6NN.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as checkSignature,c as expectSource,b as rebuildAll,d as verifyBundle};
