@@ -1,8 +1,7 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { constants, copyFile, link, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Writable, addAbortSignal, pipeline as pipe, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -11,8 +10,8 @@ import { layoutMarker } from '../oci/layout-marker.ts';
 import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
-import { verifying } from '../oci/verify.ts';
-import { syncFolder, temporaryName, writeDurably } from '../files/durable-write.ts';
+import { syncFolder, writeDurably } from '../files/durable-write.ts';
+import { BlobFolder, sizeOf } from './blob-folder.ts';
 import { fileFailure } from './file-failure.ts';
 import { withFolderLock } from './folder-lock.ts';
 import type { BlobPut, BlobSource, MountSource, PruneStore } from './layer-store.ts';
@@ -26,8 +25,6 @@ import {
   withoutName,
 } from './layout-index.ts';
 
-const readAhead = 1024 * 1024;
-
 /**
  * A store in a folder: an OCI image layout (image-layout.md) that other tools can read at any moment. Blobs are shared
  * by all its repositories; a tag is an entry of index.json named `<image>:<tag>`. Several processes may use it at once:
@@ -37,16 +34,18 @@ export class LayoutStore implements PruneStore {
   readonly name: string;
   /** Absolute path of the folder. */
   readonly path: string;
+  readonly #blobs: BlobFolder;
   readonly #index: () => Promise<ImageIndex | undefined>;
 
   constructor(path: string, name = `oci:${path}`) {
     this.path = path;
     this.name = name;
+    this.#blobs = new BlobFolder(path);
     this.#index = cachedLayoutIndex(path);
   }
 
   blobPath(digest: Digest): string {
-    return join(this.path, 'blobs', 'sha256', hexOf(digest));
+    return this.#blobs.file(digest);
   }
 
   async getManifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
@@ -83,12 +82,8 @@ export class LayoutStore implements PruneStore {
     return sizeOf(this.blobPath(digest)) !== undefined;
   }
 
-  /** Why a blob cannot be right, as far as its file's size tells without reading it. */
   async blobFault(_repository: string, blob: Pick<Descriptor, 'digest' | 'size'>): Promise<string | undefined> {
-    const path = this.blobPath(blob.digest);
-    const size = sizeOf(path);
-    if (size === undefined) return `${path} is missing`;
-    return size === blob.size ? undefined : `${path} has ${size} bytes instead of ${blob.size}`;
+    return this.#blobs.fault(blob);
   }
 
   async openBlob(
@@ -98,15 +93,10 @@ export class LayoutStore implements PruneStore {
   ): Promise<Readable> {
     signal?.throwIfAborted();
     const doing = `reading a blob of ${repository} in ${this.name}`;
-    const fault = await this.blobFault(repository, blob);
-    if (fault !== undefined) throw this.#broken(doing, fault);
-    const path = this.blobPath(blob.digest);
-    const file = await this.#guard(doing, () => open(path, 'r'));
-    const source = file.createReadStream({ highWaterMark: readAhead });
-    const checked = verifying(blob, (because) => this.#broken(doing, `${path} is damaged: ${because}`));
-    pipe(source, checked, () => {});
-    if (signal !== undefined) addAbortSignal(signal, checked);
-    return checked;
+    const broken = (because: string) => this.#broken(doing, because);
+    const fault = this.#blobs.fault(blob);
+    if (fault !== undefined) throw broken(fault);
+    return this.#guard(doing, () => this.#blobs.open(blob, broken, signal));
   }
 
   async listTags(repository: string): Promise<string[]> {
@@ -125,28 +115,15 @@ export class LayoutStore implements PruneStore {
     blob: BlobSource,
     options: { mountFrom?: MountSource[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
-    const path = this.blobPath(blob.digest);
     const doing = `saving a blob of ${repository} in ${this.name}`;
     return this.#guard(doing, async () => {
       // A file of another size is a damaged one: it is replaced.
-      if (sizeOf(path) === blob.size) {
-        await this.#renew(path);
+      if (this.#blobs.fault(blob) === undefined) {
+        await this.#blobs.renew(blob.digest);
         return { outcome: 'present' };
       }
       await this.#create();
-      const wrong = unusable(doing);
-      if (blob.file !== undefined && (await this.#adopt(blob, blob.file, path, wrong, options.signal))) {
-        return { outcome: 'uploaded', bytes: blob.size };
-      }
-      await writeDurably(this.#ingest, path, async (handle) => {
-        const sink = new Writable({
-          highWaterMark: readAhead,
-          write(chunk: Uint8Array, _encoding, done) {
-            handle.writeFile(chunk).then(() => done(), done);
-          },
-        });
-        await pipeline(blob.open(), verifying(blob, wrong), sink, aborting(options.signal));
-      });
+      await this.#blobs.put(blob, unusable(doing), options.signal);
       return { outcome: 'uploaded', bytes: blob.size };
     });
   }
@@ -172,19 +149,19 @@ export class LayoutStore implements PruneStore {
       // Asked before the lock is taken: another store may take its time.
       const lent = new Set<Descriptor>();
       for (const named of elsewhere === undefined ? [] : local) {
-        if ((await this.blobFault(repository, named)) !== undefined && (await elsewhere!(named))) lent.add(named);
+        if (this.#blobs.fault(named) !== undefined && (await elsewhere!(named))) lent.add(named);
       }
       await withFolderLock(this.#lock, async () => {
         for (const named of local) {
-          const fault = await this.blobFault(repository, named);
+          const fault = this.#blobs.fault(named);
           if (fault !== undefined && !lent.has(named)) throw wrong(`it names ${named.digest}, and ${fault}`);
         }
         const path = this.blobPath(digest);
         const before = await readFile(path).catch(() => undefined);
         if (before === undefined || digestOf(before) !== digest) {
-          await writeDurably(this.#ingest, path, (handle) => handle.writeFile(bytes));
+          await writeDurably(this.#blobs.ingest, path, (handle) => handle.writeFile(bytes));
         } else {
-          await this.#renew(path);
+          await this.#blobs.renew(digest);
         }
         if (isDigest(reference)) return;
         const entry: Descriptor = { mediaType: parsed.mediaType, digest, size: bytes.length };
@@ -208,10 +185,10 @@ export class LayoutStore implements PruneStore {
       withFolderLock(this.#lock, async () => {
         const reached = await this.#reached();
         const freed = { bytes: 0, blobs: 0 };
-        const blobs = join(this.path, 'blobs', 'sha256');
+        const blobs = this.#blobs.path;
         for (const [folder, kept] of [
           [blobs, reached],
-          [this.#ingest, new Set<string>()],
+          [this.#blobs.ingest, new Set<string>()],
         ] as const) {
           for (const name of await readdir(folder)) {
             if (kept.has(name)) continue;
@@ -228,25 +205,9 @@ export class LayoutStore implements PruneStore {
     );
   }
 
-  /**
-   * Takes a damaged blob out of the way, so that the next save writes it anew. One that is whole after all, because
-   * somebody saved it meanwhile, stays.
-   */
+  /** See BlobFolder.remove: the next save writes it anew. */
   async removeBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<void> {
-    const path = this.blobPath(digest);
-    await this.#guard(`removing ${path}`, async () => {
-      const before = await stat(path).catch(() => undefined);
-      if (before === undefined) return;
-      const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-      const checked = verifying({ digest, size: before.size }, (because) => this.#broken(`checking ${path}`, because));
-      const whole = await pipeline(createReadStream(path), checked, nowhere).then(
-        () => true,
-        () => false,
-      );
-      if (whole || (await stat(path).catch(() => undefined))?.ino !== before.ino) return;
-      await rm(path, { force: true });
-      await syncFolder(dirname(path));
-    });
+    await this.#guard(`removing ${this.blobPath(digest)}`, () => this.#blobs.remove(digest));
   }
 
   /** Hex digests of everything that an entry of index.json reaches. What cannot be read might reach more: it throws. */
@@ -269,23 +230,6 @@ export class LayoutStore implements PruneStore {
     return reached;
   }
 
-  get #ingest(): string {
-    return join(this.path, '.ingest');
-  }
-
-  /** What is about to be named again is young again: `sweep` spares it. */
-  async #renew(path: string): Promise<void> {
-    try {
-      await utimes(path, new Date(), new Date());
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
-      // Where several users share the folder, only its owner may set a file's time: a copy of one's own takes its place.
-      await writeDurably(this.#ingest, path, (_handle, temporary) =>
-        copyFile(path, temporary, constants.COPYFILE_FICLONE),
-      );
-    }
-  }
-
   get #lock(): string {
     return join(this.path, '.lock');
   }
@@ -302,48 +246,9 @@ export class LayoutStore implements PruneStore {
   async #writeIndex(change: (index: ImageIndex) => ImageIndex | undefined): Promise<void> {
     const changed = change((await readLayoutIndex(this.path)) ?? emptyIndex);
     if (changed === undefined) return;
-    await writeDurably(this.#ingest, join(this.path, 'index.json'), (handle) =>
+    await writeDurably(this.#blobs.ingest, join(this.path, 'index.json'), (handle) =>
       handle.writeFile(JSON.stringify(changed)),
     );
-  }
-
-  /** A clone of the file (reflink), or the file itself under a second name where its owner gives it away. */
-  async #adopt(
-    blob: BlobSource,
-    file: string,
-    path: string,
-    wrong: (because: string) => Error,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const temporary = temporaryName(this.#ingest);
-    try {
-      await copyFile(file, temporary, constants.COPYFILE_FICLONE_FORCE).catch((error: unknown) => {
-        if (blob.disposable !== true) throw error;
-        return rm(temporary, { force: true }).then(() => link(file, temporary));
-      });
-    } catch {
-      await rm(temporary, { force: true });
-      return false;
-    }
-    try {
-      const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-      const bytes = createReadStream(temporary, { highWaterMark: readAhead });
-      await pipeline(bytes, verifying(blob, wrong), nowhere, aborting(signal));
-      const handle = await open(temporary, 'r+');
-      try {
-        await handle.chmod(0o644);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, path);
-      await utimes(path, new Date(), new Date());
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    await syncFolder(dirname(path));
-    return true;
   }
 
   /** Makes the layout, or what of it is missing. */
@@ -351,8 +256,7 @@ export class LayoutStore implements PruneStore {
     // One look for both questions: another process may be making the same layout.
     const present: string[] = await readdir(this.path).catch(() => []);
     if (present.includes('index.json')) {
-      await mkdir(this.#ingest, { recursive: true });
-      await mkdir(join(this.path, 'blobs', 'sha256'), { recursive: true });
+      await this.#blobs.make();
       return;
     }
     const foreign = present.filter((name) => !['blobs', 'oci-layout', 'ingest', '.ingest', '.lock'].includes(name));
@@ -364,14 +268,15 @@ export class LayoutStore implements PruneStore {
         kind: 'input',
       });
     }
-    for (const folder of [join(this.path, 'blobs', 'sha256'), this.#ingest]) await mkdir(folder, { recursive: true });
+    await this.#blobs.make();
     await withFolderLock(this.#lock, async () => {
       for (const [name, text] of [
         ['oci-layout', layoutMarker],
         ['index.json', JSON.stringify(emptyIndex)],
       ] as const) {
         const path = join(this.path, name);
-        if (sizeOf(path) === undefined) await writeDurably(this.#ingest, path, (handle) => handle.writeFile(text));
+        if (sizeOf(path) === undefined)
+          await writeDurably(this.#blobs.ingest, path, (handle) => handle.writeFile(text));
       }
       await syncFolder(dirname(this.path));
     });
@@ -395,10 +300,6 @@ export class LayoutStore implements PruneStore {
   }
 }
 
-function aborting(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
-}
-
 /** What was handed over for saving is not what it was said to be. */
 function unusable(doing: string): (because: string) => BrokenContent {
   return (because) => new BrokenContent({ doing, because, fix: 'build the layer again' });
@@ -409,13 +310,4 @@ async function ignoreInGit(folder: string): Promise<void> {
   if (basename(folder) !== '.imgbuild') return;
   const path = join(folder, '.gitignore');
   if (sizeOf(path) === undefined) await writeDurably(folder, path, (handle) => handle.writeFile('*\n'));
-}
-
-/** Synchronous, as is the reading of manifests: a plan asks for hundreds, and the thread pool costs ten times as much. */
-function sizeOf(path: string): number | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.size;
-  } catch (error) {
-    throw fileFailure(`reading ${path}`, error);
-  }
 }

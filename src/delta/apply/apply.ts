@@ -1,7 +1,7 @@
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../failure.ts';
-import type { DockerEngine, EngineInfo, InspectedImage } from '../../image-source/docker-engine.ts';
+import type { DockerEngine, EngineInfo } from '../../image-source/docker-engine.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { platformName } from '../../oci/platform.ts';
 import { runChecked } from '../../process/run.ts';
@@ -16,9 +16,9 @@ import type { SourceFiles } from '../source-spool.ts';
 import { withTemporaryFolder } from '../../files/temporary-folder.ts';
 import { checkSignature, type Trust } from '../verify.ts';
 import { readCurrent, stateFolder, writeCurrent, type CurrentRelease } from './current.ts';
-import { findSources, sameList } from './find-source.ts';
+import { sameList } from './find-source.ts';
 import { loadArchive, type ReadyLayer } from './load-archive.ts';
-import { readSource, type ReadSource } from './read-source.ts';
+import { readAnySource } from './read-any-source.ts';
 
 export interface ApplyRequest {
   /** Absolute path of the bundle. */
@@ -176,66 +176,6 @@ async function applyImage(
   if (source !== undefined) progress.note(`made from the image ${source.id}`);
   // After an interruption it may be there, tagged, by another digest than it was asked for by.
   return done(id, before === undefined ? 'loaded' : 'present');
-}
-
-/** Reads the source image that the bundle names; of several that may be it, the first that proves to be. */
-async function readAnySource(
-  request: ApplyRequest,
-  info: EngineInfo,
-  bundle: Bundle,
-  image: BundleImage,
-  files: ReadonlySet<string>,
-  temporary: string,
-): Promise<{ source?: InspectedImage; read?: ReadSource }> {
-  const { engine, progress, signal } = request;
-  if (image.source === undefined) return {};
-  const candidates = await findSources(engine, info, image);
-  let refused: unknown;
-  for (const source of candidates) {
-    const tars = missingByChain(info, image, source);
-    // The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-    if (info.store === 'classic' && files.size === 0 && tars.size === 0) return { source };
-    const reading = progress.transfer('reading the source image');
-    const count = (bytes: number) => reading.add(bytes);
-    try {
-      let wanted: ReadonlySet<string> = files;
-      for (;;) {
-        const read = await readSource(engine, source, { files: wanted, tars }, temporary, count, signal);
-        const isCertain = info.store === 'classic' || image.source.diffIds !== undefined;
-        if (!isCertain && !read.configs.has(image.source.config)) {
-          read.files.close();
-          break;
-        }
-        const more = read.files.linkTargets();
-        if (more.length === 0) return { source, read };
-        read.files.close();
-        wanted = new Set([...wanted, ...more]);
-      }
-    } catch (error) {
-      if (signal.aborted || !(error instanceof Failure)) throw error;
-      refused = error;
-    } finally {
-      reading.end();
-    }
-  }
-  if (refused !== undefined) throw refused;
-  throw new Failure({
-    doing: `applying ${bundle.path}`,
-    because: `Docker at ${engine.address} has no image ${image.source.config}${image.from === undefined ? '' : ` (release ${image.from})`}, from which it starts`,
-    fix: 'use a bundle that starts from an image that `docker images` lists, or load the new release as a whole',
-  });
-}
-
-/**
- * Filesystem layers that the source has, but on other ones: the classic store knows a filesystem layer only together
- * with all below it, so these must be in the archive.
- */
-function missingByChain(info: EngineInfo, image: BundleImage, source: InspectedImage): Set<Digest> {
-  if (info.store === 'containerd') return new Set();
-  let common = 0;
-  while (common < image.layers.length && image.layers[common]!.diffId === source.diffIds[common]) common++;
-  const above = image.layers.slice(common).filter(({ carried }) => carried.kind === 'reused');
-  return new Set(above.map(({ diffId }) => diffId));
 }
 
 /** Docker's exit code and messages prove nothing: the image is asked for, and a container is made of it. */
