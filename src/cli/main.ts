@@ -45,7 +45,6 @@ const program = new Command('imgbuild')
 const command = commandIn(process.argv.slice(2));
 // Commands have a --version of their own, which must reach them.
 if (command === undefined) program.version(version());
-await addCommands(program, contextOf, command);
 
 // The first Ctrl-C lets the command put things right; a second one does not wait.
 for (const [signal, number] of [
@@ -64,21 +63,26 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  progress.close();
-  if (error instanceof CommanderError) {
-    // Commander has written its message; 0 is --help and --version.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else if (interrupt.signal.aborted) {
-    process.stderr.write('stopped; nothing is left half-written\n');
-    process.exitCode ??= 130;
-  } else {
-    process.stderr.write(`${renderError(error, style)}\n`);
-    if (process.env.IMGBUILD_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = exitCodeOf(error);
+async function runCommand(): Promise<void> {
+  try {
+    await addCommands(program, contextOf, command);
+    await program.parseAsync();
+  } catch (error) {
+    progress.close();
+    if (error instanceof CommanderError) {
+      // Commander has written its message; 0 is --help and --version.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else if (interrupt.signal.aborted) {
+      process.stderr.write('stopped; nothing is left half-written\n');
+      process.exitCode ??= 130;
+    } else {
+      process.stderr.write(`${renderError(error, style)}\n`);
+      if (process.env.IMGBUILD_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+      process.exitCode = exitCodeOf(error);
+    }
+  } finally {
+    progress.close();
   }
-} finally {
-  progress.close();
 }
+
+void runCommand();

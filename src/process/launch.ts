@@ -58,8 +58,7 @@ function handOver(node: string): void {
 if (isNewEnough(process.versions.node)) {
   // Compiled code is kept in the temporary folder: a third of the time until a command runs.
   module.enableCompileCache();
-  const program = './main.js';
-  await import(program);
+  module.createRequire(import.meta.url)('./main.cjs');
 } else {
   const node = process.env[startedBy] === String(process.ppid) ? undefined : findNode();
   if (node !== undefined) handOver(node);

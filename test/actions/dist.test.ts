@@ -23,8 +23,8 @@ describe('the bundles', () => {
     const again = path.join(work, 'some/where/else');
     await bundle(root, again);
     expect(await differences(dist, again)).toEqual([]);
-    writeFileSync(path.join(again, 'main.js'), 'other');
-    expect(await differences(dist, again)).toEqual(['main.js']);
+    writeFileSync(path.join(again, 'main.cjs'), 'other');
+    expect(await differences(dist, again)).toEqual(['main.cjs']);
   }, 120_000);
 
   test('all of dist is at most 6 MB, and what an action loads at its start at most 1.5 MB', () => {
@@ -45,7 +45,7 @@ describe('the bundles', () => {
   });
 
   test('they name no place of this machine, and come with the licences of what is in them', () => {
-    for (const file of readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.js'))) {
+    for (const file of readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((one) => /\.c?js$/.test(one))) {
       const { stdout } = spawnSync('grep', ['-c', '-F', root, path.join(dist, file)], { encoding: 'utf8' });
       expect(stdout.trim(), file).toBe('0');
     }
@@ -97,7 +97,7 @@ describe('the launcher', () => {
     return folder;
   }
 
-  const program = (folder: string, code: string) => writeFileSync(path.join(folder, 'dist/main.js'), code);
+  const program = (folder: string, code: string) => writeFileSync(path.join(folder, 'dist/main.cjs'), code);
   const run = (folder: string, ...args: string[]) =>
     spawnSync(process.execPath, [...old, path.join(folder, 'dist/cli.js'), ...args], { encoding: 'utf8' });
 
