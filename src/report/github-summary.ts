@@ -35,7 +35,7 @@ export function planSummary(plan: Plan): string {
   return sections([
     `### ${title}`,
     `Store: ${code(plan.store)}`,
-    table(['Layer', 'Platform', '', 'Why, or the saved image'], rows),
+    table(['Layer', 'Platform', 'Action', 'Why, or the saved image'], rows),
     picture(plan.layers),
     reasonsBelow(building),
     plan.warnings.length === 0
@@ -56,7 +56,7 @@ export function buildSummary(layers: readonly BuildRow[], traffic: Traffic): str
   ]);
   return sections([
     `### ${count(built, 'layer')} built, ${layers.length - built} reused`,
-    table(['Layer', 'Platform', '', 'Time', 'Image'], rows),
+    table(['Layer', 'Platform', 'Outcome', 'Time', 'Image'], rows),
     trafficLine(traffic),
   ]);
 }
