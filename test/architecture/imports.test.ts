@@ -23,7 +23,7 @@ const allowed: Record<string, string[]> = {
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
   deb: [...nouns, 'process', 'tar', 'config', 'files'],
-  apt: [...nouns, 'process', 'tar', 'deb', 'signing'],
+  apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock'],
   model: [...nouns, 'process', 'tar', 'config', 'files', 'store'],
   'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],
   delta: [...nouns, 'process', 'tar', 'signing', 'store', 'engine', 'image-source'],
