@@ -1,0 +1,112 @@
+import { copyFile, link, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { outputFailure } from '../deb/output-file.ts';
+import { Failure } from '../failure.ts';
+import { syncFolder, temporaryName } from '../files/durable-write.ts';
+import type { Progress } from '../progress.ts';
+import { hashFile, type ReadPackage } from './intake.ts';
+import type { IndexedPackage } from './package.ts';
+import { poolStamp, sourceStamp, type SiteState } from './state.ts';
+
+/** How the files of the pool compare with what the index says of them. */
+export interface PoolCheck {
+  /** Stamps of those that are right, by path. */
+  stamps: Record<string, string>;
+  /** Paths of those that are missing or other ones, with the reason. */
+  lost: Map<string, string>;
+}
+
+/**
+ * Compares the pool with the index. A file of the right size whose stamp is the one that was noted when its bytes were
+ * known is not read; any other is hashed, as are all where `verify` says so.
+ */
+export async function checkPool(
+  site: string,
+  packages: readonly IndexedPackage[],
+  state: SiteState,
+  options: { verify: boolean; progress: Progress; signal?: AbortSignal | undefined },
+): Promise<PoolCheck> {
+  const stamps: Record<string, string> = {};
+  const lost = new Map<string, string>();
+  const unsure: IndexedPackage[] = [];
+  const byPath = new Map(packages.map((each) => [each.filename, each]));
+  const look = async (each: IndexedPackage) => {
+    const path = join(site, each.filename);
+    const size = await stat(path).then(
+      (info) => (info.isFile() ? info.size : -1),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+        throw error;
+      },
+    );
+    if (size === undefined) return void lost.set(each.filename, 'it is not there');
+    if (size !== each.size) return void lost.set(each.filename, `it has ${size} bytes, not ${each.size}`);
+    const stamp = await poolStamp(path);
+    stamps[each.filename] = stamp;
+    if (options.verify || state.pool[each.filename] !== stamp) unsure.push(each);
+  };
+  await inParallel([...byPath.values()], 16, look);
+  if (unsure.length === 0) return { stamps, lost };
+  const total = unsure.reduce((sum, { size }) => sum + size, 0);
+  const transfer = options.progress.transfer(`checking ${unsure.length} published packages`, total);
+  try {
+    for (const { filename, sha256 } of unsure) {
+      const found = await hashFile(join(site, filename), (count) => transfer.add(count), options.signal);
+      if (found === sha256) continue;
+      lost.set(filename, 'its bytes are others than the index says');
+      delete stamps[filename];
+    }
+  } finally {
+    transfer.end();
+  }
+  return { stamps, lost };
+}
+
+async function inParallel<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) await work(items[next++]!);
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}
+
+/** Moves a staged copy to its place in the pool. Returns its stamp. */
+export async function placeInPool(site: string, filename: string, staged: string): Promise<string> {
+  const path = join(site, filename);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await rename(staged, path);
+    await syncFolder(dirname(path));
+    return await poolStamp(path);
+  } catch (error) {
+    throw outputFailure(path, error);
+  }
+}
+
+/** Puts a package under its name as a release asset into a folder, by a link where that is possible. */
+export async function placeAsset(folder: string, name: string, read: ReadPackage): Promise<string> {
+  const path = join(folder, name);
+  try {
+    await mkdir(folder, { recursive: true });
+    const temporary = temporaryName(folder);
+    try {
+      await link(read.source.path, temporary).catch(() => copyFile(read.source.path, temporary));
+      await rename(temporary, path);
+    } finally {
+      // Two names of one file: rename leaves both.
+      await rm(temporary, { force: true });
+    }
+    await syncFolder(folder);
+  } catch (error) {
+    throw outputFailure(path, error);
+  }
+  // A link changes the time of change: what counts is that size and contents' time are as they were.
+  const [size, modified] = read.source.stamp.split(' ');
+  const [sizeNow, modifiedNow] = (await sourceStamp(read.source.path)).split(' ');
+  if (size === sizeNow && modified === modifiedNow) return path;
+  throw new Failure({
+    doing: `reading ${read.source.name}`,
+    because: 'it changed while it was published',
+    fix: 'run it again when nothing writes to the file',
+  });
+}

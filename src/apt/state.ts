@@ -1,0 +1,51 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { replaceFile } from '../files/durable-write.ts';
+
+/** How a file looked when its bytes were known: size, time of modification (ns) and, where it counts, of change (ns). */
+export type Stamp = string;
+
+const schema = z.object({
+  schema: z.literal(1),
+  /** Files of the pool whose bytes are those of the index, by path. */
+  pool: z.record(z.string(), z.string()),
+  /** Packages that were read and are listed, by the name of their file: its stamp and sha256. */
+  taken: z.record(z.string(), z.object({ stamp: z.string(), sha256: z.string() })),
+  /** Since when (ISO 8601) nothing refers to a file that readers of an old index may still ask for. */
+  superseded: z.record(z.string(), z.string()),
+  /** Fingerprints of the keys of each suite's last signature. */
+  signedBy: z.record(z.string(), z.array(z.string())),
+});
+
+/**
+ * What saves work at the next time. Nothing is true because it stands here: without it, files are read again. It lies
+ * in the site under a name that static hosts publish, so that it comes back with the site.
+ */
+export type SiteState = z.infer<typeof schema>;
+
+const fileName = 'imgbuild-apt.json';
+
+export async function readState(site: string): Promise<SiteState> {
+  try {
+    return schema.parse(JSON.parse(await readFile(join(site, fileName), 'utf8')));
+  } catch {
+    return { schema: 1, pool: {}, taken: {}, superseded: {}, signedBy: {} };
+  }
+}
+
+export async function writeState(site: string, state: SiteState): Promise<void> {
+  await replaceFile(join(site, fileName), (handle) => handle.writeFile(`${JSON.stringify(state)}\n`));
+}
+
+/** For files of the pool: copies that keep the time of modification are the same. */
+export async function poolStamp(path: string): Promise<Stamp> {
+  const { size, mtimeNs } = await stat(path, { bigint: true });
+  return `${size} ${mtimeNs}`;
+}
+
+/** For files that others write: a change that sets the time back is seen too. */
+export async function sourceStamp(path: string): Promise<Stamp> {
+  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
+  return `${size} ${mtimeNs} ${ctimeNs} ${ino}`;
+}
