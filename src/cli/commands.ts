@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   push: async () => (await import('./push.ts')).addPush,
   debs: async () => (await import('./debs.ts')).addDebs,
   models: async () => (await import('./models.ts')).addModels,
+  apt: async () => (await import('./apt.ts')).addApt,
   ota: async () => (await import('./ota.ts')).addOta,
   release: async () => (await import('./release.ts')).addRelease,
   yank: async () => (await import('./yank.ts')).addYank,
