@@ -1,10 +1,13 @@
 import { Failure } from '../failure.ts';
 import { run, runChecked } from '../process/run.ts';
-import type { SigningKey } from './openpgp.ts';
+import { passphraseVariable, signingKeyVariable, type SigningKey } from './openpgp.ts';
 
 /** A key that stays in the user's GnuPG, or on the card that it speaks to. `id`: a fingerprint, key ID or address. */
 export async function gpgSigningKey(id: string, signal?: AbortSignal): Promise<SigningKey> {
-  const options = signal === undefined ? {} : { signal };
+  // Keys of others are none of its business: what is in its environment, its own programs see too.
+  const env = { ...process.env };
+  for (const secret of [signingKeyVariable, passphraseVariable]) delete env[secret];
+  const options = { env, ...(signal && { signal }) };
   const gpg = (args: readonly string[], input?: string | Uint8Array) =>
     runChecked('gpg', ['--batch', '--no-tty', '--quiet', ...args], { ...options, ...(input && { input }) });
   const listed = await run('gpg', ['--batch', '--no-tty', '--with-colons', '--list-secret-keys', '--', id], options);
