@@ -24,6 +24,8 @@ export interface Archive {
   base: string | undefined;
   /** Where the folders of release assets are; undefined where the site has its own pool. */
   assetsBase: string | undefined;
+  /** Of this release's assets below `assetsBase`, with a slash at its end; undefined where no release is named. */
+  inAssets: string | undefined;
 }
 
 export async function openArchive(options: PublishOptions): Promise<Archive> {
@@ -50,7 +52,8 @@ export async function openArchive(options: PublishOptions): Promise<Archive> {
 
   const mirrors = await readText(join(site, 'mirrors.txt'));
   const published = mirrors === undefined ? undefined : debsOfMirrors(mirrors);
-  const assetsBase = options.assets === undefined ? published : new URL('../', withSlash(options.assets.url)).href;
+  const release = options.assets === undefined ? undefined : new URL(withSlash(options.assets.url)).href;
+  const assetsBase = release === undefined ? published : new URL('../', release).href;
   const base = options.baseUrl === undefined ? await baseOfSources(site, origin, suite) : withSlash(options.baseUrl);
   const refuse = (because: string, fix: string) =>
     new Failure({ doing: `publishing into ${site}`, because, fix, kind: 'input' });
@@ -63,8 +66,6 @@ export async function openArchive(options: PublishOptions): Promise<Archive> {
   const inPool = [...(current?.packages ?? []), ...others.flatMap(({ packages }) => packages)].length > 0;
   if (options.assets !== undefined && published === undefined && inPool)
     throw refuse('its packages are in its own pool', 'leave --assets-url out, or begin an empty site');
-  if (assetsBase !== undefined && options.assets === undefined)
-    throw refuse('its packages are release assets', 'say with --assets-url where those of this release are');
   if (assetsBase !== undefined && base === undefined)
     throw refuse(
       'packages that are release assets are found through the site',
@@ -79,6 +80,7 @@ export async function openArchive(options: PublishOptions): Promise<Archive> {
     keys: await describePublicKeys(publicKeys.join('\n')),
     base,
     assetsBase,
+    inAssets: release === undefined ? undefined : decodeURIComponent(release.slice(assetsBase!.length)),
   };
 }
 

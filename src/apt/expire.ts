@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import type { SiteState } from './state.ts';
 
 /** Milliseconds for which files stay that only readers of an older index ask for. */
@@ -19,12 +19,23 @@ async function filesBelow(site: string, folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(site, join(entry.parentPath, entry.name)));
 }
 
-/** Removes what publications that were stopped left half-written. Only for the holder of the site's lock. */
-export async function sweep(site: string): Promise<void> {
-  const names = await readdir(site);
-  for (const path of [...names, ...(await filesBelow(site, 'dists'))]) {
-    if (partial.test(path.slice(path.lastIndexOf('/') + 1))) await rm(join(site, path), { force: true });
+/**
+ * Removes what publications that were stopped left half-written in the site, and in the folder of assets where there is
+ * one. Only for the holder of the site's lock.
+ */
+export async function sweep(site: string, assets: string | undefined): Promise<void> {
+  const own = [...(await filesIn(site)), ...(await filesBelow(site, 'dists')).map((path) => join(site, path))];
+  for (const path of [...own, ...(assets === undefined ? [] : await filesIn(assets))]) {
+    if (partial.test(basename(path))) await rm(path, { force: true });
   }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.map((name) => join(folder, name));
 }
 
 /**

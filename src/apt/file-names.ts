@@ -18,3 +18,6 @@ export function assetName(of: { name: string; version: string; architecture: str
 
 /** A release asset on GitHub is smaller than this (bytes). */
 export const assetLimit = 2 * 1024 ** 3;
+
+/** … and a release has no more of them than this. */
+export const assetCountLimit = 1000;

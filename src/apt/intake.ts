@@ -28,8 +28,11 @@ export interface ReadPackage extends DebControl {
   staged: string | undefined;
 }
 
-/** The `.deb` files in a folder and those below it, hidden ones aside; or one file. Sorted by path. */
-export async function findDebs(path: string): Promise<SourceFile[]> {
+/**
+ * The `.deb` files in a folder and those below it, hidden ones and those of the site itself aside; or one file. Sorted
+ * by path.
+ */
+export async function findDebs(path: string, site: string): Promise<SourceFile[]> {
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new Failure({
       doing: `looking for packages in ${path}`,
@@ -44,6 +47,7 @@ export async function findDebs(path: string): Promise<SourceFile[]> {
         .filter(
           (file) =>
             file.endsWith('.deb') &&
+            !(isBelow(site, path) && isBelow(file, site)) &&
             !relative(path, file)
               .split('/')
               .some((part) => part.startsWith('.')),
@@ -60,8 +64,12 @@ export async function findDebs(path: string): Promise<SourceFile[]> {
   return found;
 }
 
+function isBelow(path: string, folder: string): boolean {
+  return !/^\.\.(?:\/|$)/.test(relative(folder, path));
+}
+
 /** Throws before anything is read where a file cannot be an asset of a release. */
-export function requireAssetSizes(files: readonly SourceFile[]): void {
+export function requireAssets(files: readonly SourceFile[]): void {
   const failures = files
     .filter(({ size }) => size >= assetLimit)
     .map(

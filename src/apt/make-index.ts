@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import { startFilter } from '../process/filter.ts';
+import type { Progress } from '../progress.ts';
 import { formatPackages, type IndexedPackage } from './package.ts';
 import type { ReleaseEntry } from './release-file.ts';
 import { sha256 } from './suite.ts';
@@ -20,6 +21,7 @@ export async function makeIndex(
   architecture: string,
   packages: readonly IndexedPackage[],
   before: readonly ReleaseEntry[],
+  progress: Progress,
 ): Promise<MadeIndex> {
   const path = `main/binary-${architecture}/Packages`;
   const text = Buffer.from(formatPackages(packages));
@@ -27,7 +29,10 @@ export async function makeIndex(
   const known = before.filter((entry) => entry.path === path || entry.path.startsWith(`${path}.`));
   if (known.length === 3 && known.some((entry) => entry.path === path && entry.sha256 === plain.sha256))
     return { entries: known, files: [] };
-  const packed = await Promise.all([xz(text), zstd(text, { params: { [constants.ZSTD_c_compressionLevel]: 12 } })]);
+  const packed = await Promise.all([
+    xz(path, text, progress),
+    zstd(text, { params: { [constants.ZSTD_c_compressionLevel]: 12 } }),
+  ]);
   const files = packed.map((bytes, index) => ({
     path: `${path}.${index === 0 ? 'xz' : 'zst'}`,
     sha256: sha256(bytes),
@@ -41,12 +46,24 @@ export async function makeIndex(
   return { entries: [plain, ...entries], files };
 }
 
-async function xz(text: Buffer): Promise<Buffer> {
+/** Pieces in which xz is fed: tens of thousands of packages take it seconds, which progress shows. */
+const piece = 256 * 1024;
+
+async function xz(path: string, text: Buffer, progress: Progress): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const env = { PATH: process.env.PATH, LC_ALL: 'C' };
   const args = ['--compress', '--stdout', '--format=xz', '--check=crc64', '-6', '--threads=1'];
   const filter = startFilter('xz', args, async (chunk) => void chunks.push(chunk), env);
-  if (text.length > 0) await filter.write(text);
-  await filter.end();
+  const transfer = progress.transfer(`packing ${path}`, text.length);
+  try {
+    for (let at = 0; at < text.length; at += piece) {
+      const bytes = text.subarray(at, at + piece);
+      await filter.write(bytes);
+      transfer.add(bytes.length);
+    }
+    await filter.end();
+  } finally {
+    transfer.end();
+  }
   return Buffer.concat(chunks);
 }

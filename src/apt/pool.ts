@@ -1,5 +1,5 @@
 import { copyFile, link, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { outputFailure } from '../deb/output-file.ts';
 import { Failure } from '../failure.ts';
 import { syncFolder, temporaryName } from '../files/durable-write.ts';
@@ -83,12 +83,29 @@ export async function placeInPool(site: string, filename: string, staged: string
   }
 }
 
+/** Packages of this release that are not in the folder that is uploaded: an earlier run may have been stopped. */
+export async function checkAssets(
+  folder: string | undefined,
+  inRelease: string | undefined,
+  packages: readonly IndexedPackage[],
+): Promise<PoolCheck> {
+  const lost = new Map<string, string>();
+  if (folder === undefined || inRelease === undefined) return { stamps: {}, lost };
+  for (const { filename, size } of packages) {
+    if (!filename.startsWith(inRelease)) continue;
+    const info = await stat(join(folder, filename.slice(inRelease.length))).catch(() => undefined);
+    if (info?.size !== size) lost.set(filename, 'it is not there');
+  }
+  return { stamps: {}, lost };
+}
+
 /** Puts a package under its name as a release asset into a folder, by a link where that is possible. */
 export async function placeAsset(folder: string, name: string, read: ReadPackage): Promise<string> {
   const path = join(folder, name);
   try {
     await mkdir(folder, { recursive: true });
-    const temporary = temporaryName(folder);
+    // Hidden: what a killed run leaves here must not be uploaded.
+    const temporary = join(folder, `.${name}.${basename(temporaryName(folder))}.partial`);
     try {
       await link(read.source.path, temporary).catch(() => copyFile(read.source.path, temporary));
       await rename(temporary, path);

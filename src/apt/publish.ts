@@ -3,14 +3,14 @@ import { basename, join } from 'node:path';
 import { outputFailure } from '../deb/output-file.ts';
 import { Failure } from '../failure.ts';
 import { withFolderLock } from '../store/folder-lock.ts';
-import { openArchive, withSlash, type Archive } from './archive.ts';
+import { openArchive, type Archive } from './archive.ts';
 import { expire, sweep } from './expire.ts';
-import { assetName, poolPath } from './file-names.ts';
+import { assetCountLimit, assetName, poolPath } from './file-names.ts';
 import { sourcesName } from './index-page.ts';
-import { findDebs, requireAssetSizes, type ReadPackage } from './intake.ts';
+import { findDebs, requireAssets, type ReadPackage, type SourceFile } from './intake.ts';
 import { keyringPackage } from './keyring.ts';
 import { identityOf, indexPackage, type IndexedPackage } from './package.ts';
-import { checkPool, placeAsset, placeInPool } from './pool.ts';
+import { checkAssets, checkPool, placeAsset, placeInPool } from './pool.ts';
 import type { PublishOptions } from './publish-options.ts';
 import { retain } from './retention.ts';
 import { sourceStamp, writeState, type SiteState } from './state.ts';
@@ -73,7 +73,15 @@ export async function publish(options: PublishOptions): Promise<Published> {
   } catch (error) {
     throw outputFailure(site, error);
   }
-  return withFolderLock(join(own, 'lock'), () => publishLocked(options, join(own, 'incoming')));
+  const patience = setTimeout(() => options.progress.note(`waiting for another publication into ${site}`), 1000);
+  try {
+    return await withFolderLock(join(own, 'lock'), async () => {
+      clearTimeout(patience);
+      return publishLocked(options, join(own, 'incoming'));
+    });
+  } finally {
+    clearTimeout(patience);
+  }
 }
 
 async function publishLocked(options: PublishOptions, incoming: string): Promise<Published> {
@@ -81,79 +89,64 @@ async function publishLocked(options: PublishOptions, incoming: string): Promise
   await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming);
   try {
-    await sweep(site);
+    await sweep(site, options.assets?.folder);
     const archive = await openArchive(options);
-    if (options.debs === undefined && archive.current === undefined) {
-      throw new Failure({
-        doing: `publishing into ${site}`,
-        because: `there is no suite ${suite} yet, and no packages were given`,
-        fix: 'name the folder with the packages: imgbuild apt publish DIR -o SITE',
-        kind: 'input',
-      });
-    }
-    const all = [...archive.packages, ...archive.others.flatMap(({ packages }) => packages)];
+    const { state, packages: before } = archive;
+    const elsewhere = archive.others.flatMap(({ packages }) => packages);
+    const sources = options.debs === undefined ? [] : await findDebs(options.debs, site);
+    if (sources.length === 0 && archive.current === undefined) throw nothingToPublish(options);
     const mirrored = archive.assetsBase !== undefined;
-    const { state } = archive;
+    if (mirrored) requireAssets(sources);
     const pool = mirrored
-      ? { stamps: {}, lost: new Map<string, string>() }
-      : await checkPool(site, all, state, { verify: options.verify, progress, signal });
-    const sources = options.debs === undefined ? [] : await findDebs(options.debs);
-    if (options.debs !== undefined && sources.length === 0 && archive.current === undefined) throw noDebs(options.debs);
-    if (mirrored) requireAssetSizes(sources);
-    const keyring = await keyringSource(options, archive, incoming);
+      ? await checkAssets(options.assets?.folder, archive.inAssets, before)
+      : await checkPool(site, [...before, ...elsewhere], state, { verify: options.verify, progress, signal });
 
+    const keyring = await keyringSource(options, archive, incoming);
     const read = await takeIn([...sources, keyring.source], options, archive, pool.lost, incoming);
-    const known = new Map(archive.packages.map((each) => [identityOf(each), each]));
-    const fresh = read.filter((each) => !known.has(identityOf(each)));
-    const listed = fresh.map((each) => ({ read: each, entry: listPackage(each, options, archive) }));
-    requireOwnPaths([...all, ...listed.map(({ entry }) => entry)]);
-    const { kept, dropped } = retain([...archive.packages, ...listed.map(({ entry }) => entry)], options.keep);
-    const isKept = new Set(kept);
+    const known = new Map(before.map((each) => [identityOf(each), each]));
+    const listed = read.map((each) => {
+      const entry = known.get(identityOf(each));
+      return { read: each, entry: entry ?? listPackage(each, archive), isNew: entry === undefined };
+    });
+    const all = [...before, ...listed.filter(({ isNew }) => isNew).map(({ entry }) => entry)];
+    requireOwnPaths([...all, ...elsewhere]);
+    if (archive.inAssets !== undefined) requireFewAssets(all, archive.inAssets);
+    const { kept, dropped } = retain(all, options.keep);
+    const isDropped = new Set(dropped);
 
     // Files first: nothing refers to them yet.
     const added: PublishedPackage[] = [];
-    const mended = read.filter((each) => known.has(identityOf(each)));
-    for (const { read: each, entry } of [
-      ...listed,
-      ...mended.map((again) => ({ read: again, entry: known.get(identityOf(again))! })),
-    ]) {
-      if (!isKept.has(entry)) continue;
-      signal?.throwIfAborted();
-      let file = join(site, entry.filename);
-      if (mirrored) file = await placeAsset(options.assets!.folder, basename(entry.filename), each);
-      else if (pool.stamps[entry.filename] === undefined) {
-        pool.stamps[entry.filename] = await placeInPool(site, entry.filename, each.staged!);
-        pool.lost.delete(entry.filename);
-      }
-      state.taken[basename(each.source.path)] = { stamp: await sourceStamp(each.source.path), sha256: each.sha256 };
-      if (known.has(identityOf(each))) continue;
+    for (const { read: each, entry, isNew } of listed) {
       const { name, version, architecture, size, sha256, filename } = entry;
-      added.push({ name, version, architecture, size, sha256, filename, file });
+      const taken = { stamp: each.source.stamp, sha256 };
+      state.taken[basename(each.source.path)] = taken;
+      if (isDropped.has(entry)) continue;
+      signal?.throwIfAborted();
+      let file = join(site, filename);
+      if (mirrored) file = await placeAsset(options.assets!.folder, basename(filename), each);
+      else if (pool.stamps[filename] === undefined)
+        pool.stamps[filename] = await placeInPool(site, filename, each.staged!);
+      pool.lost.delete(filename);
+      // A link to the file has changed its stamp.
+      taken.stamp = await sourceStamp(each.source.path);
+      if (isNew) added.push({ name, version, architecture, size, sha256, filename, file });
     }
-    const stillListed = new Set(
-      [...kept, ...archive.others.flatMap(({ packages }) => packages)].map((each) => each.filename),
-    );
-    const lost = [...pool.lost].find(([path]) => stillListed.has(path));
-    if (lost !== undefined) {
-      throw new Failure({
-        doing: `checking ${join(site, lost[0])}`,
-        because: `${lost[1]}, and the index lists it`,
-        fix: 'publish that package again, or restore the file from a copy',
-      });
-    }
+    const stillListed = new Set([...kept, ...elsewhere].map(({ filename }) => filename));
+    if (!mirrored) requireFiles(site, pool.lost, stillListed);
     const outcome = await writeSuite(options, archive, kept, { path: keyring.source.path, bytes: keyring.bytes });
-    const droppedNames = dropped.map(({ filename }) => filename).filter((name) => !stillListed.has(name));
     state.pool = pool.stamps;
     const referenced = new Set([...stillListed, ...outcome.byHash]);
     state.superseded = await expire(site, suite, referenced, state.superseded, outcome.now);
     state.signedBy[suite] = options.keys.map(({ fingerprint }) => fingerprint);
-    forgetTaken(state, kept, archive.others);
+    state.taken = noteDropped(state, [...kept, ...elsewhere], dropped, sources);
     await writeState(site, state);
     return {
       suite,
       changed: outcome.changed,
       added,
-      dropped: droppedNames,
+      dropped: dropped
+        .filter((each) => known.has(identityOf(each)) && !stillListed.has(each.filename))
+        .map(({ filename }) => filename),
       packages: kept.length,
       date: outcome.release.date,
       validUntil: outcome.release.validUntil,
@@ -166,11 +159,29 @@ async function publishLocked(options: PublishOptions, incoming: string): Promise
   }
 }
 
-function listPackage(read: ReadPackage, { assets }: PublishOptions, archive: Archive): IndexedPackage {
+function listPackage(read: ReadPackage, { assetsBase, inAssets }: Archive): IndexedPackage {
   const { size, sha256 } = read;
-  if (assets === undefined) return indexPackage(read.control, { filename: poolPath(read), size, sha256 });
-  const folder = new URL(withSlash(assets.url)).href.slice(archive.assetsBase!.length);
-  return indexPackage(read.control, { filename: `${decodeURIComponent(folder)}${assetName(read)}`, size, sha256 });
+  if (assetsBase === undefined) return indexPackage(read.control, { filename: poolPath(read), size, sha256 });
+  if (inAssets !== undefined)
+    return indexPackage(read.control, { filename: `${inAssets}${assetName(read)}`, size, sha256 });
+  throw new Failure({
+    doing: `publishing ${read.name} ${read.version}`,
+    because: `the packages of this archive are release assets, at ${assetsBase}`,
+    fix: 'say with --assets-url where those of this release are',
+    kind: 'input',
+  });
+}
+
+/** Throws where the index would list a file that is not there. */
+function requireFiles(site: string, lost: ReadonlyMap<string, string>, listed: ReadonlySet<string>): void {
+  for (const [path, because] of lost) {
+    if (!listed.has(path)) continue;
+    throw new Failure({
+      doing: `checking ${join(site, path)}`,
+      because: `${because}, and the index lists it`,
+      fix: 'publish that package again, or restore the file from a copy',
+    });
+  }
 }
 
 /** Two packages under one path: versions that differ in the epoch alone, or in what an asset's name cannot say. */
@@ -189,9 +200,28 @@ function requireOwnPaths(packages: readonly IndexedPackage[]): void {
   }
 }
 
-function noDebs(folder: string): Failure {
+function requireFewAssets(packages: readonly IndexedPackage[], inAssets: string): void {
+  const count = packages.filter(({ filename }) => filename.startsWith(inAssets)).length;
+  if (count <= assetCountLimit) return;
+  throw new Failure({
+    doing: `publishing ${count} packages as assets of one release`,
+    because: `a release on GitHub has at most ${assetCountLimit}`,
+    fix: 'publish them in several turns, each with the --assets-url of another release',
+    kind: 'input',
+  });
+}
+
+function nothingToPublish({ debs, site, suite }: PublishOptions): Failure {
+  if (debs === undefined) {
+    return new Failure({
+      doing: `publishing into ${site}`,
+      because: `there is no suite ${suite} yet, and no packages were given`,
+      fix: 'name the folder with the packages: imgbuild apt publish DIR -o SITE',
+      kind: 'input',
+    });
+  }
   return new Failure({
-    doing: `looking for packages in ${folder}`,
+    doing: `looking for packages in ${debs}`,
     because: 'there is no .deb',
     fix: 'pack some first: imgbuild debs -o DIR',
     kind: 'input',
@@ -208,7 +238,21 @@ function requireSuite(suite: string): void {
   });
 }
 
-function forgetTaken(state: SiteState, kept: readonly IndexedPackage[], others: Archive['others']): void {
-  const hashes = new Set([...kept, ...others.flatMap(({ packages }) => packages)].map(({ sha256 }) => sha256));
-  state.taken = Object.fromEntries(Object.entries(state.taken).filter(([, { sha256 }]) => hashes.has(sha256)));
+/** Of what is listed no more, keeps what stood among the sources of this time, so that it need not be read again. */
+function noteDropped(
+  { taken }: SiteState,
+  listed: readonly IndexedPackage[],
+  dropped: readonly IndexedPackage[],
+  sources: readonly SourceFile[],
+): SiteState['taken'] {
+  const hashes = new Set(listed.map(({ sha256 }) => sha256));
+  const displaced = new Map(dropped.map((each) => [each.sha256, each]));
+  const names = new Set(sources.map(({ path }) => basename(path)));
+  const kept = Object.entries(taken).flatMap(([file, { stamp, sha256, dropped: before }]) => {
+    if (hashes.has(sha256)) return [[file, { stamp, sha256 }] as const];
+    const { name, version, architecture } = displaced.get(sha256) ?? before ?? {};
+    if (name === undefined || version === undefined || architecture === undefined || !names.has(file)) return [];
+    return [[file, { stamp, sha256, dropped: { name, version, architecture } }] as const];
+  });
+  return Object.fromEntries(kept);
 }

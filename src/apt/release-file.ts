@@ -51,6 +51,9 @@ export function parseRelease(text: string): Release {
     return parsed;
   };
   const validUntil = fieldOf(fields, 'Valid-Until');
+  const architectures = value('Architectures').split(/\s+/);
+  if (!architectures.every((each) => /^[a-z0-9][a-z0-9-]*$/.test(each)))
+    throw new RangeError('its Architectures are damaged');
   const entries = value('SHA256')
     .split('\n')
     .filter((line) => line.trim() !== '')
@@ -64,7 +67,7 @@ export function parseRelease(text: string): Release {
     suite: value('Suite'),
     date: date('Date', value('Date')),
     validUntil: validUntil === undefined ? undefined : date('Valid-Until', validUntil),
-    architectures: value('Architectures').split(/\s+/),
+    architectures,
     entries,
   };
 }

@@ -10,8 +10,18 @@ const schema = z.object({
   schema: z.literal(1),
   /** Files of the pool whose bytes are those of the index, by path. */
   pool: z.record(z.string(), z.string()),
-  /** Packages that were read and are listed, by the name of their file: its stamp and sha256. */
-  taken: z.record(z.string(), z.object({ stamp: z.string(), sha256: z.string() })),
+  /**
+   * Packages that were read, by the name of their file: its stamp and sha256; and of those that are listed no more,
+   * since newer ones are kept, what they are.
+   */
+  taken: z.record(
+    z.string(),
+    z.object({
+      stamp: z.string(),
+      sha256: z.string(),
+      dropped: z.object({ name: z.string(), version: z.string(), architecture: z.string() }).optional(),
+    }),
+  ),
   /** Since when (ISO 8601) nothing refers to a file that readers of an old index may still ask for. */
   superseded: z.record(z.string(), z.string()),
   /** Fingerprints of the keys of each suite's last signature. */
@@ -35,7 +45,16 @@ export async function readState(site: string): Promise<SiteState> {
 }
 
 export async function writeState(site: string, state: SiteState): Promise<void> {
-  await replaceFile(join(site, fileName), (handle) => handle.writeFile(`${JSON.stringify(state)}\n`));
+  const path = join(site, fileName);
+  const sorted = Object.entries(state).map(([key, value]) => [
+    key,
+    typeof value === 'object'
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  ]);
+  const text = `${JSON.stringify(Object.fromEntries(sorted))}\n`;
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
+  await replaceFile(path, (handle) => handle.writeFile(text));
 }
 
 /** For files of the pool: copies that keep the time of modification are the same. */

@@ -7,7 +7,7 @@ import { readSource, type ReadPackage, type SourceFile } from './intake.ts';
 import { keyringBytes, keyringPackage, writeKeyringPackage } from './keyring.ts';
 import { identityOf, type IndexedPackage } from './package.ts';
 import type { PublishOptions } from './publish-options.ts';
-import { sourceStamp } from './state.ts';
+import { sourceStamp, type SiteState } from './state.ts';
 
 /** The package with the keys: that of before where they are the same ones. */
 export async function keyringSource(
@@ -49,11 +49,12 @@ export async function takeIn(
   const { state, packages } = archive;
   const known = new Map(packages.map((each) => [identityOf(each), each]));
   const hashes = new Set(packages.filter(({ filename }) => !lost.has(filename)).map(({ sha256 }) => sha256));
+  const isOutdated = outdated(packages, options.keep);
   const taken = new Map<string, ReadPackage>();
   for (const [index, source] of sources.entries()) {
     signal?.throwIfAborted();
     const before = state.taken[basename(source.path)];
-    if (before?.stamp === source.stamp && hashes.has(before.sha256)) continue;
+    if (before?.stamp === source.stamp && (hashes.has(before.sha256) || isOutdated(before.dropped))) continue;
     const stage = archive.assetsBase === undefined ? join(incoming, `${index}.deb`) : undefined;
     const read = await readSource(source, stage, progress, signal);
     const identity = identityOf(read);
@@ -72,4 +73,18 @@ export async function takeIn(
     } else taken.set(identity, read);
   }
   return [...taken.values()];
+}
+
+/** Whether so many newer versions of a package are listed that this one would not be kept. */
+function outdated(
+  packages: readonly IndexedPackage[],
+  keep: number | undefined,
+): (known: SiteState['taken'][string]['dropped']) => boolean {
+  return (known) =>
+    known !== undefined &&
+    keep !== undefined &&
+    packages.filter(
+      ({ name, version, architecture }) =>
+        name === known.name && architecture === known.architecture && compareDebianVersions(version, known.version) > 0,
+    ).length >= keep;
 }

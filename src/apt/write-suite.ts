@@ -43,6 +43,7 @@ export async function writeSuite(
         architecture,
         packages.filter((each) => each.architecture === architecture),
         before?.entries ?? [],
+        options.progress,
       ),
     ),
   );

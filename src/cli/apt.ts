@@ -84,7 +84,10 @@ function addPublish(apt: Command, contextOf: ContextOf): void {
         progress: context.progress,
         signal: context.signal,
       });
-      if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, site, ...published })}\n`);
+      if (context.json)
+        context.stdout.write(
+          `${JSON.stringify({ schema: 1, site, ...published, validUntil: published.validUntil ?? null })}\n`,
+        );
       else context.stdout.write(renderPublished(published, site, context));
     });
 }

@@ -1,101 +1,38 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
-  cpSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
-  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
-import { Failure } from '../../src/failure.ts';
-import { silent, type Progress } from '../../src/progress.ts';
-import { generateSigningKey } from '../../src/signing/generate-key.ts';
-import { readSigningKey, type SigningKey } from '../../src/signing/openpgp.ts';
-import { newFolder, newKey, publishWith, type PublishedBy } from './support/archive.ts';
+import type { SigningKey } from '../../src/signing/openpgp.ts';
+import {
+  failureOf,
+  newFolder,
+  newKey,
+  publishWith,
+  put,
+  watching,
+  world,
+  type PublishedBy,
+} from './support/archive.ts';
 import { makeDeb } from './support/make-deb.ts';
+import { readArchive, versions } from './support/read-archive.ts';
 
 let key: SigningKey;
-let other: SigningKey;
-let privateKey: string;
 beforeAll(async () => {
   await installPackages(['xz-utils', 'gpgv', 'apt-utils'], () => {});
-  ({ privateKey } = await generateSigningKey('Example packages <packages@example.com>'));
-  key = await readSigningKey(Buffer.from(privateKey), 'the key');
-  other = await newKey('Other packages <other@example.com>');
+  key = await newKey();
 }, 120_000);
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-const failureOf = async (work: Promise<unknown>): Promise<Failure> => {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(Failure);
-  return error as Failure;
-};
-
-/** Names of the files that were read from front to end. */
-function watching(): { progress: Progress; read: string[] } {
-  const read: string[] = [];
-  return { read, progress: { ...silent, transfer: (label) => (read.push(label), { add() {}, end() {} }) } };
-}
-
-interface Stanza {
-  [field: string]: string;
-}
-
-/**
- * What a reader finds that trusts InRelease alone: checked by gpgv, then each index by hash, then each file of the
- * pool. Throws on anything that is not as listed.
- */
-function readArchive(
-  site: string,
-  suite = 'stable',
-  from = readFileSync(join(site, `dists/${suite}/InRelease`), 'utf8'),
-) {
-  const ring = readdirSync(site).find((name) => name.endsWith('.gpg'))!;
-  const document = join(newFolder('reader'), 'InRelease');
-  writeFileSync(document, from);
-  const text = execFileSync('gpgv', ['--quiet', '--keyring', join(site, ring), '--output', '-', document], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const packages: Stanza[] = [];
-  for (const [, hash, size, path] of text.matchAll(/^ ([0-9a-f]{64}) ([0-9]+) (\S+)$/gm)) {
-    if (path!.endsWith('/Packages')) continue;
-    const bytes = readFileSync(join(site, 'dists', suite, path!, '../by-hash/SHA256', hash!));
-    expect(bytes.length).toBe(Number(size));
-    expect(sha256(bytes)).toBe(hash);
-    if (!path!.endsWith('.zst')) continue;
-    for (const paragraph of zstdDecompressSync(bytes).toString().split('\n\n')) {
-      if (paragraph.trim() === '') continue;
-      packages.push(
-        Object.fromEntries([...paragraph.matchAll(/^(\S+): (.*)$/gm)].map(([, name, value]) => [name, value])),
-      );
-    }
-  }
-  for (const { Filename, SHA256 } of packages) {
-    if (existsSync(join(site, 'pool'))) expect(sha256(readFileSync(join(site, Filename!)))).toBe(SHA256);
-  }
-  return packages;
-}
-const versions = (site: string, name = 'hello', suite?: string) =>
-  readArchive(site, suite)
-    .filter((each) => each.Package === name)
-    .map((each) => each.Version);
-
-const world = () => ({ site: newFolder('site'), debs: newFolder('debs') });
-const put = (debs: string, version: string, name = 'hello') => makeDeb(debs, { name, version });
 const publishTo = (site: string, debs: string | undefined, more: Partial<PublishedBy> = {}) =>
   publishWith({ site, debs, keys: [key], ...more });
 
@@ -231,6 +168,33 @@ describe('adding to what is there', () => {
     expect(existsSync(join(site, '.imgbuild/incoming'))).toBe(false);
   });
 
+  test('nothing is written where nothing is new', async () => {
+    const { site, debs } = world();
+    await put(debs, '1.0');
+    await publishTo(site, debs);
+    await publishTo(site, debs);
+    const state = () =>
+      readdirSync(site, { recursive: true, encoding: 'utf8' })
+        .filter((path) => !path.startsWith('.imgbuild'))
+        .map((path) => `${path} ${statSync(join(site, path), { bigint: true }).ctimeNs}`);
+    const before = state();
+    expect((await publishTo(site, debs)).changed).toBe(false);
+    expect(state()).toEqual(before);
+  });
+
+  test('a site below the folder of the packages is none of them', async () => {
+    const { debs } = world();
+    const site = join(debs, 'out/site');
+    await put(debs, '1.0');
+    await publishTo(site, debs);
+    await put(debs, '1.1');
+    await publishTo(site, debs, { keep: 1 });
+    const again = watching();
+    const { dropped, added } = await publishTo(site, debs, { keep: 1, ...again });
+    expect([dropped, added, again.read]).toEqual([[], [], []]);
+    expect(versions(site)).toEqual(['1.1']);
+  });
+
   test('suites share a pool', async () => {
     const { site, debs } = world();
     await put(debs, '1.0');
@@ -254,9 +218,25 @@ describe('retention', () => {
     await makeDeb(debs, { name: 'hello', version: '1.0', architecture: 'amd64' });
     const { dropped, added } = await publishTo(site, debs, { keep: 2 });
     expect(versions(site)).toEqual(['1:0.1', '1.10', '1.0']);
-    expect(dropped).toHaveLength(2);
+    expect(dropped).toEqual([]); // Nobody has seen them.
     expect(added.map(({ version }) => version)).not.toContain('1.9');
     expect(existsSync(join(site, 'pool/main/h/hello/hello_1.9_all.deb'))).toBe(false);
+    await put(debs, '1:0.2');
+    expect((await publishTo(site, debs, { keep: 2 })).dropped).toEqual(['pool/main/h/hello/hello_1.10_all.deb']);
+  });
+
+  test('does not read again what newer versions have displaced, until more of them are kept', async () => {
+    const { site, debs } = world();
+    for (const version of ['1.0', '1.1', '1.2']) await put(debs, version);
+    await publishTo(site, debs, { keep: 1 });
+    await publishTo(site, debs, { keep: 1 });
+    const again = watching();
+    await publishTo(site, debs, { keep: 1, ...again });
+    expect(again.read).toEqual([]);
+    await publishTo(site, debs, { keep: 2 });
+    expect(versions(site)).toEqual(['1.2', '1.1']);
+    await publishTo(site, debs);
+    expect(versions(site)).toEqual(['1.2', '1.1', '1.0']);
   });
 
   test('readers of the old index find its files for three days', async () => {
@@ -274,124 +254,6 @@ describe('retention', () => {
     expect(() => readArchive(site, 'stable', old)).toThrow();
     expect(existsSync(join(site, 'pool/main/h/hello/hello_1.0_all.deb'))).toBe(false);
     expect(versions(site)).toEqual(['1.1']);
-  });
-});
-
-describe('signatures', () => {
-  test('a site that another key has signed, or nobody, is not signed', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs, { keys: [other] });
-    const failure = await failureOf(publishTo(site, debs));
-    expect(failure).toMatchObject({ because: 'none of the keys at hand has signed it as it is', kind: 'input' });
-    await publishTo(site, debs, { adopt: true });
-    const release = join(site, 'dists/stable/InRelease');
-    writeFileSync(release, readFileSync(release, 'utf8').replace('Origin: ccai', 'Origin: evil'));
-    expect((await failureOf(publishTo(site, debs))).because).toMatch(/none of the keys/);
-  });
-
-  test('an index that was changed in the site is not signed', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    const folder = join(site, 'dists/stable/main/binary-all');
-    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-      if (statSync(join(folder, name)).isFile()) writeFileSync(join(folder, name), 'x');
-    expect((await failureOf(publishTo(site, debs))).because).toMatch(
-      /Packages\.zst, which it lists, is not there as listed/,
-    );
-  });
-
-  test('without a key nothing is published', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    expect((await failureOf(publishTo(site, debs, { keys: [] }))).because).toBe('there is no key to sign with');
-    expect(readdirSync(site)).toEqual([]);
-  });
-
-  test('the keyring package follows the keys, and stays as it is while they do', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    const first = readFileSync(join(site, 'ccai-archive-keyring.deb'));
-    await put(debs, '1.1');
-    await publishTo(site, debs);
-    expect(versions(site, 'ccai-archive-keyring')).toEqual(['1']);
-    await publishTo(site, debs, { keys: [other, key] });
-    expect(versions(site, 'ccai-archive-keyring')).toEqual(['2', '1']);
-    expect(readFileSync(join(site, 'ccai-archive-keyring.deb'))).not.toEqual(first);
-    const listed = execFileSync('dpkg-deb', ['-c', join(site, 'ccai-archive-keyring.deb')], { encoding: 'utf8' });
-    expect(listed).toContain('./usr/share/keyrings/ccai-archive-keyring.gpg');
-  });
-
-  test('no secret is in the site', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    const secret = privateKey.split('\n').slice(2, 6);
-    for (const name of readdirSync(site, { recursive: true, encoding: 'utf8' })) {
-      if (!statSync(join(site, name)).isFile()) continue;
-      const text = readFileSync(join(site, name), 'latin1');
-      expect(text).not.toContain('PRIVATE KEY');
-      for (const line of secret) expect(text).not.toContain(line.trim());
-    }
-  });
-});
-
-describe('assets of releases', () => {
-  const assetsAt = (folder: string, tag = 'v1') => ({
-    baseUrl: 'https://acme.github.io/ccai',
-    assets: { url: `https://github.com/acme/ccai/releases/download/${tag}`, folder },
-  });
-
-  test('what is no asset is refused before anything is read', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    const large = join(debs, 'large.deb');
-    writeFileSync(large, '');
-    truncateSync(large, 2 * 1024 ** 3);
-    const { progress, read } = watching();
-    const failure = await failureOf(publishTo(site, debs, { ...assetsAt(newFolder('assets')), progress }));
-    expect(failure.because).toMatch(/^it has 2147483648 bytes, and an asset .* has less than 2147483648$/);
-    expect(read).toEqual([]);
-  });
-
-  test('names are those that GitHub gives, and one name is one package', async () => {
-    const { site, debs } = world();
-    const folder = newFolder('assets');
-    await put(debs, '1:1.0~rc.1+5');
-    const { added } = await publishTo(site, debs, assetsAt(folder));
-    expect(added.map(({ filename }) => filename)).toContain('v1/hello_1.1.0.rc.1+5_all.deb');
-    expect(readdirSync(folder).toSorted()).toEqual(['ccai-archive-keyring_1_all.deb', 'hello_1.1.0.rc.1+5_all.deb']);
-    expect(readFileSync(join(site, 'mirrors.txt'), 'utf8')).toBe(
-      'https://acme.github.io/ccai/\ttype:index\nhttps://github.com/acme/ccai/releases/download/\ttype:deb\n',
-    );
-    expect(readFileSync(join(site, 'ccai.sources'), 'utf8')).toContain(
-      'URIs: mirror+https://acme.github.io/ccai/mirrors.txt\n',
-    );
-    const same = newFolder('same');
-    await put(same, '1.1.0~rc.1+5');
-    expect((await failureOf(publishTo(site, same, assetsAt(folder)))).because).toMatch(
-      /which is that of hello 1:1\.0~rc/,
-    );
-    // A later release keeps what is in the earlier one.
-    await publishTo(site, same, assetsAt(folder, 'v2'));
-    expect(readArchive(site).map(({ Filename }) => Filename)).toContain('v2/hello_1.1.0.rc.1+5_all.deb');
-  });
-
-  test('a site does not change between a pool and assets', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    const folder = newFolder('assets');
-    expect((await failureOf(publishTo(site, debs, assetsAt(folder)))).because).toBe('its packages are in its own pool');
-    const second = newFolder('site');
-    await publishTo(second, debs, assetsAt(folder));
-    expect((await failureOf(publishTo(second, debs))).because).toBe('its packages are release assets');
-    const elsewhere = { assets: { url: 'https://github.com/acme/other/releases/download/v1', folder } };
-    expect((await failureOf(publishTo(second, debs, elsewhere))).because).toMatch(/its packages are assets at/);
-    const nowhere = { assets: assetsAt(folder).assets };
-    expect((await failureOf(publishTo(newFolder('site'), debs, nowhere))).fix).toMatch(/--base-url/);
   });
 });
 
@@ -419,86 +281,4 @@ test('the page for people is one file, and shows what packages say as text', asy
   const real = readFileSync(join(site, 'index.html'), 'utf8');
   expect(real).toContain('https://example.com/apt/ccai.sources');
   expect(real).toContain('<a href="pool/main/h/hello/hello_1.0_all.deb">hello</a>');
-});
-
-describe('several and interrupted publishers', () => {
-  const program = [process.execPath, resolve(import.meta.dirname, '../../src/cli/main.ts')];
-  const start = (folder: string, ...args: string[]) => {
-    const env = { PATH: process.env.PATH, HOME: folder, IMGBUILD_SIGNING_KEY: privateKey };
-    const child = spawn(program[0]!, [program[1]!, '-C', folder, 'apt', 'publish', ...args], { env, stdio: 'pipe' });
-    let output = '';
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const ended = new Promise<{ code: number | null; output: string }>((done) =>
-      child.on('close', (code) => done({ code, output })),
-    );
-    return { child, ended };
-  };
-
-  test('two processes at once publish what both have', async () => {
-    const { site } = world();
-    const names = ['a', 'b', 'c', 'd'];
-    const folders = await Promise.all(
-      names.map(async (name) => {
-        const folder = newFolder('debs');
-        await put(folder, '1.0', `hello-${name}`);
-        return folder;
-      }),
-    );
-    const ended = await Promise.all(folders.map((folder) => start(folder, folder, '-o', site, '--name', 'ccai').ended));
-    for (const { code, output } of ended) expect(code, output).toBe(0);
-    expect(
-      readArchive(site)
-        .map((each) => each.Package)
-        .toSorted(),
-    ).toEqual(['ccai-archive-keyring', ...names.map((name) => `hello-${name}`)]);
-  });
-
-  test('a kill at any moment leaves the old archive or the new one, and the next run finishes', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    for (let minor = 1; minor <= 12; minor++) await put(debs, `1.${minor}`);
-    const copy = join(newFolder('copies'), 'site');
-    const args = [debs, '-o', copy];
-    cpSync(site, copy, { recursive: true, preserveTimestamps: true });
-    const began = Date.now();
-    expect((await start(debs, ...args).ended).code).toBe(0);
-    const whole = Date.now() - began;
-    const seen = new Set<number>();
-    for (let turn = 0; turn < 16; turn++) {
-      rmSync(copy, { recursive: true });
-      cpSync(site, copy, { recursive: true, preserveTimestamps: true });
-      const { child, ended } = start(debs, ...args);
-      // Most of the first half is the program's own start.
-      const timer = setTimeout(() => child.kill('SIGKILL'), whole * (0.3 + (0.75 * turn) / 15));
-      await ended;
-      clearTimeout(timer);
-      const count = readArchive(copy).length;
-      expect([2, 14]).toContain(count);
-      seen.add(count);
-    }
-    expect(seen.has(2)).toBe(true);
-    const { code, output } = await start(debs, ...args).ended;
-    expect(code, output).toBe(0);
-    expect(readArchive(copy)).toHaveLength(14);
-    expect(existsSync(join(copy, '.imgbuild/incoming'))).toBe(false);
-  }, 120_000);
-
-  test('stopped by an abort, it publishes nothing', async () => {
-    const { site, debs } = world();
-    await put(debs, '1.0');
-    await publishTo(site, debs);
-    await put(debs, '1.1');
-    const stop = new AbortController();
-    const progress: Progress = {
-      ...silent,
-      transfer: (label) => ({ add: () => label.includes('1.1') && stop.abort(new Error('stopped')), end() {} }),
-    };
-    mkdirSync(join(debs, 'sub'));
-    await put(join(debs, 'sub'), '1.2');
-    await expect(publishTo(site, debs, { progress, signal: stop.signal })).rejects.toThrow('stopped');
-    expect(versions(site)).toEqual(['1.0']);
-    await publishTo(site, debs);
-    expect(versions(site)).toEqual(['1.2', '1.1', '1.0']);
-  });
 });
