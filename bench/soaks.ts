@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agreementSoak } from '../test/agreement/soak.ts';
+import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
 export interface Soak {
@@ -35,8 +36,30 @@ const storeKill: Soak = {
   },
 };
 
+/** Kills publishers of an apt repository, at random moments. */
+const aptKill: Soak = {
+  total: 100,
+  part: 20,
+  async run({ seed, count }) {
+    const folder = await mkdtemp(join(tmpdir(), 'imgbuild-soak-'));
+    const failures: string[] = [];
+    const counts: Record<string, number> = { 'publishers killed': count };
+    try {
+      const { seen, unseen } = await runAptKillSoak({ folder, seed, count });
+      counts['readers then saw the new archive'] = seen;
+      counts['readers then saw the old archive'] = unseen;
+    } catch (error) {
+      failures.push((error as Error).message);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    return { failures, counts };
+  },
+};
+
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
+  'apt-kill': aptKill,
   'store-kill': storeKill,
 };
