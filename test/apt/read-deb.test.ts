@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ const compressions = ['gzip', 'xz', 'zstd', 'none'] as const;
 const folder = newFolder('read-deb');
 const debs = new Map<string, Buffer>();
 beforeAll(async () => {
-  await installPackages(['xz-utils'], () => {});
+  await installPackages(['xz-utils', 'zstd', 'binutils', 'python3-debian'], () => {});
   for (const compression of compressions) {
     const name = `hello-${compression}`;
     const file = await makeDeb(folder, {
@@ -80,6 +80,45 @@ describe.each(compressions)('a package that dpkg-deb packed with %s', (compressi
   });
 });
 
+test('a package that GNU ar packed, with slashes at the ends of names, is read', async () => {
+  const tree = newFolder('ar');
+  await runChecked('dpkg-deb', ['-e', await makeDeb(tree, { name: 'hello', version: '1.0' }), join(tree, 'control')]);
+  await runChecked('tar', ['-czf', join(tree, 'control.tar.gz'), '-C', join(tree, 'control'), '.']);
+  await runChecked('tar', ['-cJf', join(tree, 'data.tar.xz'), '-C', tree, '--files-from=/dev/null']);
+  writeFileSync(join(tree, 'debian-binary'), '2.0\n');
+  const file = join(tree, 'gnu.deb');
+  await runChecked('ar', [
+    'rc',
+    file,
+    ...['debian-binary', 'control.tar.gz', 'data.tar.xz'].map((name) => join(tree, name)),
+  ]);
+  const bytes = readFileSync(file);
+  expect(bytes.includes('debian-binary/')).toBe(true);
+  expect(await read(bytes)).toMatchObject({ name: 'hello', version: '1.0', architecture: 'all' });
+});
+
+test('every field is what python-debian finds', async () => {
+  const program = `
+import json, sys
+from debian.debfile import DebFile
+print(json.dumps({name: dict(DebFile(name).debcontrol()) for name in sys.argv[1:]}))`;
+  const fields =
+    'Section: misc\nDepends: libc6 (>= 2),\n libssl3\nX-Note: caf\u00e9\nHomepage: https://example.com/?a=b:c\n';
+  const files = await Promise.all(
+    compressions.map((compression) =>
+      makeDeb(folder, { name: `python-${compression}`, version: '1:2.0~rc.1-1', fields, compression }),
+    ),
+  );
+  const found = JSON.parse(await runChecked('/usr/bin/python3', ['-c', program, ...files])) as Record<
+    string,
+    Record<string, string>
+  >;
+  for (const file of files) {
+    const { control } = await read(readFileSync(file));
+    expect(Object.fromEntries(control.map(({ name, value }) => [name, value]))).toEqual(found[file]);
+  }
+});
+
 test('any bytes are refused with a reason', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), fc.boolean(), async (bytes, withMagic) => {
@@ -98,7 +137,6 @@ describe('malformed packages', () => {
   const control = 'Package: hello\nVersion: 1\nArchitecture: all\n';
   const tarWith = async (text: string | Buffer, name = 'control') => {
     const root = newFolder('control');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(join(root, name), text);
     return tarOf('-C', root, `./${name}`);
   };
