@@ -47,6 +47,8 @@ describe.each([['bookworm'], ['trixie']])('apt of Debian %s', (codename) => {
   afterEach(async () => {
     await web.close();
     await inRoot('apt-get', '-y', '-q', 'purge', 'hello-imgbuild', 'ccai-archive-keyring');
+    // It takes what it has fetched before under a name, and looks at the size alone.
+    await inRoot('apt-get', 'clean');
     for (const folder of ['etc/apt/sources.list.d', 'usr/share/keyrings', 'var/lib/apt/lists']) {
       for (const name of readdirSync(join(root, folder))) {
         if (name.startsWith('ccai') || folder.endsWith('lists')) rmSync(join(root, folder, name), { recursive: true });
