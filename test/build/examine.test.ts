@@ -49,3 +49,16 @@ test('doctor tells a store that this login may only read', async () => {
     fix: expect.any(String),
   });
 });
+
+test('doctor names the programs that are missing, and the packages that have them', async () => {
+  const env = { PATH: folder, HOME: folder, DOCKER_HOST: `unix://${folder}/no.sock` };
+  const { signal } = new AbortController();
+  const findings = await examine({ config: undefined, directory: folder, env, signal });
+  const programs = findings.filter(({ subject }) => subject === 'program');
+  expect(programs.map(({ level, text, fix }) => [level, text.replace(/:.*/, ''), fix])).toEqual([
+    ['warning', 'git is missing', 'apt-get install git'],
+    ['warning', 'xz is missing', 'apt-get install xz-utils'],
+    ['warning', 'zstd is missing', 'apt-get install zstd'],
+    ['warning', 'gpg is missing', 'apt-get install gpg'],
+  ]);
+});
