@@ -38,7 +38,7 @@ describe.skipIf(!engine.available).each(files)('%s', (file) => {
       reference: 'busybox:1',
       platform: hostPlatform(),
     });
-    await installPackages(['gnupg'], () => {}); // what the pages use besides imgbuild
+    await installPackages(['gnupg', 'xz-utils'], () => {}); // what the pages use besides imgbuild
     const lines = blocksOf(file).map(({ line, script }) => `echo "${file}:${line}" >&2\n${script}`);
     const result = spawnSync('bash', ['-euo', 'pipefail', '-c', lines.join('\n')], {
       cwd: copy,
