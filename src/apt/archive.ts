@@ -54,7 +54,8 @@ export async function openArchive(options: PublishOptions): Promise<Archive> {
   const published = mirrors === undefined ? undefined : debsOfMirrors(mirrors);
   const release = options.assets === undefined ? undefined : new URL(withSlash(options.assets.url)).href;
   const assetsBase = release === undefined ? published : new URL('../', release).href;
-  const base = options.baseUrl === undefined ? await baseOfSources(site, origin, suite) : withSlash(options.baseUrl);
+  const suites = [suite, ...others.map(({ name }) => name)];
+  const base = options.baseUrl === undefined ? await baseOfSources(site, origin, suites) : withSlash(options.baseUrl);
   const refuse = (because: string, fix: string) =>
     new Failure({ doing: `publishing into ${site}`, because, fix, kind: 'input' });
   if (published !== undefined && assetsBase !== published) {
@@ -95,7 +96,12 @@ async function readText(path: string): Promise<string | undefined> {
   });
 }
 
-async function baseOfSources(site: string, origin: string, suite: string): Promise<string | undefined> {
-  const text = await readText(join(site, sourcesName(origin, suite)));
-  return /^URIs: (?:mirror\+)?(https?:\S+?)(?:mirrors\.txt)?$/m.exec(text ?? '')?.[1];
+/** Where the sources of one of these suites say that the site is. */
+async function baseOfSources(site: string, origin: string, suites: readonly string[]): Promise<string | undefined> {
+  for (const suite of suites) {
+    const text = await readText(join(site, sourcesName(origin, suite)));
+    const base = /^URIs: (?:mirror\+)?(https?:\S+?)(?:mirrors\.txt)?$/m.exec(text ?? '')?.[1];
+    if (base !== undefined) return base;
+  }
+  return undefined;
 }

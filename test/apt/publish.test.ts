@@ -198,8 +198,9 @@ describe('adding to what is there', () => {
   test('suites share a pool', async () => {
     const { site, debs } = world();
     await put(debs, '1.0');
-    await publishTo(site, debs, { suite: 'beta' });
+    await publishTo(site, debs, { suite: 'beta', baseUrl: 'https://example.com/apt' });
     await publishTo(site, debs);
+    expect(readFileSync(join(site, 'ccai.sources'), 'utf8')).toContain('URIs: https://example.com/apt/\n');
     await put(debs, '1.1');
     await publishTo(site, debs, { suite: 'beta', keep: 1 });
     expect(versions(site)).toEqual(['1.0']);
