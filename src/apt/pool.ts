@@ -31,17 +31,14 @@ export async function checkPool(
   const unsure: IndexedPackage[] = [];
   const byPath = new Map(packages.map((each) => [each.filename, each]));
   const look = async (each: IndexedPackage) => {
-    const path = join(site, each.filename);
-    const size = await stat(path).then(
-      (info) => (info.isFile() ? info.size : -1),
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-        throw error;
-      },
-    );
-    if (size === undefined) return void lost.set(each.filename, 'it is not there');
-    if (size !== each.size) return void lost.set(each.filename, `it has ${size} bytes, not ${each.size}`);
-    const stamp = await poolStamp(path);
+    const info = await stat(join(site, each.filename), { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw error;
+    });
+    if (info?.isFile() !== true) return void lost.set(each.filename, 'it is not there');
+    if (info.size !== BigInt(each.size))
+      return void lost.set(each.filename, `it has ${info.size} bytes, not ${each.size}`);
+    const stamp = poolStamp(info);
     stamps[each.filename] = stamp;
     if (options.verify || state.pool[each.filename] !== stamp) unsure.push(each);
   };
@@ -77,7 +74,7 @@ export async function placeInPool(site: string, filename: string, staged: string
     await mkdir(dirname(path), { recursive: true });
     await rename(staged, path);
     await syncFolder(dirname(path));
-    return await poolStamp(path);
+    return poolStamp(await stat(path, { bigint: true }));
   } catch (error) {
     throw outputFailure(path, error);
   }

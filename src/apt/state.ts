@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -58,8 +59,7 @@ export async function writeState(site: string, state: SiteState): Promise<void> 
 }
 
 /** For files of the pool: copies that keep the time of modification are the same. */
-export async function poolStamp(path: string): Promise<Stamp> {
-  const { size, mtimeNs } = await stat(path, { bigint: true });
+export function poolStamp({ size, mtimeNs }: Pick<BigIntStats, 'size' | 'mtimeNs'>): Stamp {
   return `${size} ${mtimeNs}`;
 }
 
