@@ -254,17 +254,20 @@ function wholeNumber(option: string): (text: string) => number {
 function urlOption(option: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  const hasPassword = url !== undefined && url.username + url.password !== '';
   const isPlain =
-    url?.username === '' &&
-    url.password === '' &&
+    url !== undefined &&
+    !hasPassword &&
     url.search === '' &&
     url.hash === '' &&
     // What apt would have to read as a word: no spaces, nothing that is no character.
     /^(?:[!-$&-~]|%(?!20)[2-7][0-9A-Fa-f])+$/.test(url.pathname);
-  if (url !== undefined && isPlain && /^https?:$/.test(url.protocol)) return url.href;
+  if (isPlain && /^https?:$/.test(url.protocol)) return url.href;
   throw new Failure({
     doing: `reading ${option}`,
-    because: `${JSON.stringify(text)} is no plain address of the web`,
+    because: hasPassword
+      ? 'it holds a user name or a password, which whoever installs from there would read'
+      : `${JSON.stringify(text)} is no plain address of the web`,
     fix: `write it as in ${option} https://example.github.io/packages/`,
     kind: 'input',
   });
