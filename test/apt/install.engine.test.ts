@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { installPackages } from '../../scripts/support/apt.ts';
 import { baseImage } from '../../scripts/support/base-image.ts';
 import { run, runChecked } from '../../src/process/run.ts';
 import type { SigningKey } from '../../src/signing/openpgp.ts';
@@ -19,6 +20,15 @@ import { makeDeb } from './support/make-deb.ts';
 import { serve, type WebServer } from './support/web-server.ts';
 
 const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
+
+/** For 127.0.0.1, signed by itself. */
+async function certificate(): Promise<{ key: Buffer; cert: Buffer }> {
+  await installPackages(['openssl'], () => {});
+  const [key, cert] = ['key', 'cert'].map((name) => join(newFolder('tls'), `${name}.pem`)) as [string, string];
+  const what = ['-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=imgbuild tests'];
+  await runChecked('openssl', ['req', ...what, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert]);
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
 
 /** APT_SUITES in the environment adds others that the machine's mirror has, such as `bullseye sid`. */
 const codenames = ['bookworm', 'trixie', ...(process.env['APT_SUITES']?.split(' ') ?? [])];
@@ -217,21 +227,28 @@ describe.each(codenames)('apt of Debian %s', (codename) => {
     expect(await installed()).toBe('1.1');
   });
 
-  test('finds indexes on one host and packages as assets of releases on another', async () => {
+  test('finds indexes on Pages and packages as assets of releases, by mirror+https', async () => {
     const assets = newFolder('assets');
-    const hub = await serve(assets);
+    const tls = await certificate();
+    writeFileSync(join(root, 'ca.pem'), tls.cert);
+    writeFileSync(join(root, 'etc/apt/apt.conf.d/99-ca'), 'Acquire::https::CaInfo "/ca.pem";\n');
+    const hub = await serve(assets, tls);
+    const pages = await serve(site, tls);
     try {
       const release = (tag: string) => ({ url: `${hub.url}download/${tag}`, folder: join(assets, 'download', tag) });
       // As the real one, it sends readers on to where the files are.
       hub.intercept = (path, response) =>
         path.startsWith('/download/') && Boolean(response.writeHead(302, { location: `${hub.url}cdn${path}` }).end());
       await put('1.0~rc.1');
-      await publishNow({ assets: release('v1.0-rc.1') });
+      await publishNow({ baseUrl: pages.url, assets: release('v1.0-rc.1') });
       await put('1:1.0+5');
-      await publishNow({ assets: release('v1.0') });
+      await publishNow({ baseUrl: undefined, assets: release('v1.0') });
       await runChecked('ln', ['-s', '.', join(assets, 'cdn')]);
       expect(existsSync(join(site, 'pool'))).toBe(false);
       subscribe();
+      expect(readFileSync(join(root, 'etc/apt/sources.list.d/ccai.sources'), 'utf8')).toContain(
+        'URIs: mirror+https://',
+      );
       expect(await updates()).not.toMatch(/^[WNE]:/m);
       await works('install', 'hello-imgbuild=1.0~rc.1');
       expect(await installed()).toBe('1.0~rc.1');
@@ -241,8 +258,10 @@ describe.each(codenames)('apt of Debian %s', (codename) => {
         'hello-imgbuild_1.0.rc.1_all.deb',
         'hello-imgbuild_1.1.0+5_all.deb',
       ]);
+      expect(pages.requests.filter((path) => path.endsWith('.deb'))).toEqual([]);
     } finally {
       await hub.close();
+      await pages.close();
     }
   });
 });

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createReadStream, statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 export interface WebServer {
-  /** `http://127.0.0.1:PORT/` */
+  /** `http://127.0.0.1:PORT/`, or https */
   url: string;
   /** Paths that were asked for, decoded. */
   requests: string[];
@@ -13,8 +14,8 @@ export interface WebServer {
   close(): Promise<void>;
 }
 
-/** Serves a folder as a static host does. */
-export async function serve(root: string): Promise<WebServer> {
+/** Serves a folder as a static host does; by TLS where there is a certificate. */
+export async function serve(root: string, tls?: { key: Buffer; cert: Buffer }): Promise<WebServer> {
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://x').pathname);
     web.requests.push(path);
@@ -28,10 +29,11 @@ export async function serve(root: string): Promise<WebServer> {
     response.writeHead(200, { 'content-length': stats.size, 'last-modified': stats.mtime.toUTCString() });
     createReadStream(file).pipe(response);
   };
-  const server = createServer((request, response) => void answer(request, response));
+  const listener = (request: IncomingMessage, response: ServerResponse) => void answer(request, response);
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const web: WebServer = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     requests: [],
     intercept: undefined,
     close: () => new Promise((resolve) => void (server.close(() => resolve()), server.closeAllConnections())),
