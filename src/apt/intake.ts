@@ -85,6 +85,10 @@ export function requireAssets(files: readonly SourceFile[]): void {
   if (failures.length > 1) throw new Failures(failures);
 }
 
+/** Bytes that are read, hashed and written at a time. */
+const pieceSize = 1024 * 1024;
+const controlPieceSize = 64 * 1024;
+
 /** Reads a package; `stage` is the path of a copy that is made in the same pass. */
 export async function readSource(
   source: SourceFile,
@@ -97,11 +101,19 @@ export async function readSource(
   let size = 0;
   const copy = stage === undefined ? undefined : await open(stage, 'wx', 0o644).catch(failedWrite(stage));
   const writer = copyWriter(copy);
+  // Pieces of the control file go through streams, which hold them; those behind it share a few buffers.
+  const buffers: Buffer[] = [];
+  let isControlRead = false;
   const chunks = async function* () {
     await using file = await open(source.path, 'r');
-    for await (const chunk of file.createReadStream({ highWaterMark: 256 * 1024, autoClose: false })) {
+    for (let turn = 0; ; turn += 1) {
       signal?.throwIfAborted();
-      const bytes = chunk as Buffer;
+      const buffer = isControlRead
+        ? (buffers[turn % 3] ??= Buffer.allocUnsafeSlow(pieceSize))
+        : Buffer.allocUnsafeSlow(controlPieceSize);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      const bytes = buffer.subarray(0, bytesRead);
       await writer.write(bytes);
       hash.update(bytes);
       size += bytes.length;
@@ -110,7 +122,7 @@ export async function readSource(
     }
   };
   try {
-    const control = await readDeb(chunks(), source.name);
+    const control = await readDeb(chunks(), source.name, () => (isControlRead = true));
     await writer.end();
     if (size !== source.size || (await sourceStamp(source.path)) !== source.stamp) {
       throw new Failure({
@@ -136,7 +148,7 @@ function failedWrite(path: string): (error: unknown) => never {
   };
 }
 
-/** One chunk is written while the next one is read and hashed. */
+/** One piece is written while the next one is read and hashed; `write` resolves when the one before it is written. */
 function copyWriter(file: FileHandle | undefined): { write(bytes: Buffer): Promise<void>; end(): Promise<void> } {
   let pending: Promise<void> = Promise.resolve();
   return {

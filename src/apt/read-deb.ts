@@ -24,12 +24,17 @@ const controlTarLimit = 256 * 1024 * 1024;
 /**
  * Reads a package (deb(5)) once from front to end, in the memory of a few chunks. Throws a Failure that begins with
  * `reading <name>` on what dpkg would not install: no ar archive, cut off, members missing, a control file that cannot
- * stand in an index.
+ * stand in an index. `onControl` is called when the control file was read: from then on no piece of `bytes` is held for
+ * longer than until the next but one.
  */
-export async function readDeb(bytes: AsyncIterable<Uint8Array>, name: string): Promise<DebControl> {
+export async function readDeb(
+  bytes: AsyncIterable<Uint8Array>,
+  name: string,
+  onControl: () => void = () => {},
+): Promise<DebControl> {
   const refuse = (because: string) => damaged(`reading ${name}`, because);
   try {
-    return await readMembers(streamSource(bytes));
+    return await readMembers(streamSource(bytes), onControl);
   } catch (error) {
     if (error instanceof RangeError) throw refuse(error.message);
     if (error instanceof Failure)
@@ -42,7 +47,7 @@ export async function readDeb(bytes: AsyncIterable<Uint8Array>, name: string): P
   }
 }
 
-async function readMembers(source: ByteSource): Promise<DebControl> {
+async function readMembers(source: ByteSource, onControl: () => void): Promise<DebControl> {
   const wanted = ['debian-binary', 'control.tar', 'data.tar'];
   let control: DebControl | undefined;
   for await (const member of readAr(source)) {
@@ -54,8 +59,10 @@ async function readMembers(source: ByteSource): Promise<DebControl> {
     if (!member.name.startsWith(next)) throw new RangeError(`it has ${member.name} where ${next} ought to be`);
     wanted.shift();
     if (next === 'debian-binary') await requireFormat(source, member);
-    else if (next === 'control.tar') control = await readControlTar(source, member, suffix);
-    else if (!/^(|\.gz|\.xz|\.zst|\.bz2|\.lzma)$/.test(suffix))
+    else if (next === 'control.tar') {
+      control = await readControlTar(source, member, suffix);
+      onControl();
+    } else if (!/^(|\.gz|\.xz|\.zst|\.bz2|\.lzma)$/.test(suffix))
       throw new RangeError(`it has data of an unknown kind: ${member.name}`);
   }
   if (wanted.length > 0 || control === undefined) throw new RangeError(`it has no ${wanted[0]}`);
