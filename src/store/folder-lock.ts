@@ -14,17 +14,23 @@ import { isRunning, thisProcess, type ProcessIdentity } from '../process/identit
 /** A holder elsewhere (another host or container on a shared folder) is taken for gone after this long without a beat. */
 const silenceOfForeigners = 60_000;
 const beat = 15_000;
-const patience = 120_000;
 
 const queues = new Map<string, Promise<unknown>>();
 
+export interface Waiting {
+  /** Milliseconds; two minutes by default. */
+  patience?: number;
+  /** Ends the wait for other processes. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Runs `work` while no other process and nobody in this one holds the lock of the folder. A holder that was killed
- * holds nothing. Throws a Failure after two minutes of waiting.
+ * holds nothing. Throws a Failure when `patience` is at its end.
  */
-export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
+export async function withFolderLock<T>(folder: string, work: () => Promise<T>, waiting: Waiting = {}): Promise<T> {
   const before = queues.get(folder) ?? Promise.resolve();
-  const mine = before.then(() => locked(folder, work));
+  const mine = before.then(() => locked(folder, work, waiting));
   const settled = mine.catch(() => {});
   queues.set(folder, settled);
   try {
@@ -34,9 +40,9 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>):
   }
 }
 
-async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
+async function locked<T>(folder: string, work: () => Promise<T>, waiting: Waiting): Promise<T> {
   await mkdir(folder, { recursive: true });
-  const lock = await acquire(folder);
+  const lock = await acquire(folder, waiting);
   const heart = setInterval(() => void utimes(lock, new Date(), new Date()).catch(() => {}), beat);
   heart.unref();
   try {
@@ -47,12 +53,13 @@ async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function acquire(folder: string): Promise<string> {
+async function acquire(folder: string, { patience = 120_000, signal }: Waiting): Promise<string> {
   const deadline = Date.now() + patience;
   const ticket = temporaryName(folder);
   let pause = 2;
   try {
     for (;;) {
+      signal?.throwIfAborted();
       const highest = (await numbers(folder)).at(-1) ?? 0;
       const holder = highest === 0 ? undefined : await holderOf(folder, highest);
       if (holder === undefined) {
@@ -72,7 +79,7 @@ async function acquire(folder: string): Promise<string> {
       if (Date.now() > deadline) {
         throw new Failure({
           doing: `locking ${folder}`,
-          because: `process ${holder.pid} has held the lock for two minutes`,
+          because: `process ${holder.pid} has held the lock for ${patience / 60_000} minutes`,
           fix: `end that process if it hangs, or remove ${join(folder, String(highest))} if it runs on another machine that is gone`,
         });
       }
