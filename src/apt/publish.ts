@@ -73,14 +73,16 @@ export async function publish(options: PublishOptions): Promise<Published> {
   } catch (error) {
     throw outputFailure(site, error);
   }
-  const patience = setTimeout(() => options.progress.note(`waiting for another publication into ${site}`), 1000);
+  const notice = setTimeout(() => options.progress.note(`waiting for another publication into ${site}`), 1000);
   try {
-    return await withFolderLock(join(own, 'lock'), async () => {
-      clearTimeout(patience);
+    const work = () => {
+      clearTimeout(notice);
       return publishLocked(options, join(own, 'incoming'));
-    });
+    };
+    // Another one may have gigabytes to read.
+    return await withFolderLock(join(own, 'lock'), work, { patience: 60 * 60 * 1000, signal: options.signal });
   } finally {
-    clearTimeout(patience);
+    clearTimeout(notice);
   }
 }
 

@@ -168,6 +168,15 @@ describe('adding to what is there', () => {
     expect(existsSync(join(site, '.imgbuild/incoming'))).toBe(false);
   });
 
+  test('a Release is never older than the one before, which no reader would take', async () => {
+    const { site, debs } = world();
+    await put(debs, '1.0');
+    const first = await publishTo(site, debs);
+    await put(debs, '1.1');
+    const { date } = await publishTo(site, debs, { now: new Date(first.date.getTime() - 86_400_000) });
+    expect(date.getTime()).toBe(first.date.getTime() + 1000);
+  });
+
   test('nothing is written where nothing is new', async () => {
     const { site, debs } = world();
     await put(debs, '1.0');

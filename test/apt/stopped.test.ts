@@ -1,6 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -77,6 +79,23 @@ describe('several and interrupted publishers', () => {
     done();
     await held;
     expect((await published).packages).toBe(2);
+  });
+
+  test('stops waiting for another publication when it is aborted', async () => {
+    const { site, debs } = world();
+    await put(debs, '1.0');
+    await mkdir(join(site, '.imgbuild/lock'), { recursive: true });
+    const holder = spawn(process.execPath, [join(import.meta.dirname, 'support/lock-holder.ts'), site]);
+    try {
+      await once(holder.stdout, 'data');
+      const stop = new AbortController();
+      const published = publishTo(site, debs, { signal: stop.signal });
+      setTimeout(() => stop.abort(new Error('stopped')), 200);
+      await expect(published).rejects.toThrow('stopped');
+    } finally {
+      holder.kill('SIGKILL');
+    }
+    expect((await publishTo(site, debs)).packages).toBe(2);
   });
 
   test('a full disk leaves the old archive, and nothing half-written', async () => {

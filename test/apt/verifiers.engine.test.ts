@@ -52,6 +52,17 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
+test('lintian finds nothing in the keyring package', async () => {
+  await installPackages(['lintian'], () => {});
+  const { site, debs } = world();
+  await put(debs, '1.0');
+  await publishWith({ site, debs, keys: all[0]![1] });
+  const file = join(site, 'ccai-archive-keyring.deb');
+  const { exitCode, stdout } = await run('lintian', ['--no-cfg', '--allow-root', '--fail-on=error,warning', file]);
+  expect(exitCode, stdout.toString()).toBe(0);
+  expect(stdout.toString().trim()).toBe('');
+});
+
 describe.each(['bookworm', 'trixie'] as const)('what apt of Debian %s verifies with', (codename) => {
   let root: string;
   beforeAll(async () => {
