@@ -31,7 +31,11 @@ const tooLittleDisk = 1e9;
 /** What each program is for, the Debian package that has it. */
 const programs = [
   { name: 'git', what: 'reads which files of a repository changed' },
-  { name: 'xz', package: 'xz-utils', what: 'packs the indexes of apt repositories, and debs for releases before Debian 12' },
+  {
+    name: 'xz',
+    package: 'xz-utils',
+    what: 'packs the indexes of apt repositories, and debs for releases before Debian 12',
+  },
   { name: 'zstd', what: 'applies deltas on this machine' },
   { name: 'gpg', what: 'signs with keys that stay in GnuPG' },
 ];
