@@ -48,6 +48,9 @@ export async function takeIn(
   const { progress, signal } = options;
   const { state, packages } = archive;
   const known = new Map(packages.map((each) => [identityOf(each), each]));
+  const elsewhere = new Map(
+    archive.others.flatMap(({ packages: listed }) => listed).map((each) => [identityOf(each), each]),
+  );
   const hashes = new Set(packages.filter(({ filename }) => !lost.has(filename)).map(({ sha256 }) => sha256));
   const isOutdated = outdated(packages, options.keep);
   const taken = new Map<string, ReadPackage>();
@@ -59,7 +62,8 @@ export async function takeIn(
     const read = await readSource(source, stage, progress, signal);
     const identity = identityOf(read);
     const other = known.get(identity) ?? taken.get(identity);
-    if (other !== undefined && other.sha256 !== read.sha256) {
+    const published = other ?? elsewhere.get(identity);
+    if (published !== undefined && published.sha256 !== read.sha256) {
       throw new Failure({
         doing: `publishing ${source.name}`,
         because: `${read.name} ${read.version} for ${read.architecture} is published with other contents`,

@@ -14,6 +14,7 @@ import {
   world,
   type PublishedBy,
 } from './support/archive.ts';
+import { makeDeb } from './support/make-deb.ts';
 import { readArchive } from './support/read-archive.ts';
 
 let key: SigningKey;
@@ -101,6 +102,19 @@ describe('assets of releases', () => {
     const later = newFolder('later');
     await publishTo(site, debs, assetsAt(later, 'v2'));
     expect(readdirSync(later)).toEqual([]);
+  });
+
+  test('what has a name and version in one suite is the same in another, in whatever release', async () => {
+    const { site, debs } = world();
+    await put(debs, '1.0');
+    await publishTo(site, debs, assetsAt(newFolder('assets')));
+    const changed = newFolder('changed');
+    await makeDeb(changed, { name: 'hello', version: '1.0', files: { 'usr/share/hello/version': 'other\n' } });
+    const beta = { suite: 'beta', ...assetsAt(newFolder('assets'), 'v2') };
+    expect((await failureOf(publishTo(site, changed, beta))).because).toBe(
+      'hello 1.0 for all is published with other contents',
+    );
+    await publishTo(site, debs, beta);
   });
 
   test('an asset is the package, byte by byte', async () => {
