@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { newFolder, put } from './support/archive.ts';
 import { readArchive } from './support/read-archive.ts';
+
+// Programs and file systems take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const folder = newFolder('command');

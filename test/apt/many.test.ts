@@ -1,10 +1,13 @@
 import { readdirSync } from 'node:fs';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import type { SigningKey } from '../../src/signing/openpgp.ts';
 import { failureOf, newFolder, newKey, publishWith, put, watching } from './support/archive.ts';
 import { makeManyDebs } from './support/many-debs.ts';
 import { readArchive, versions } from './support/read-archive.ts';
+
+// Programs and file systems take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const site = newFolder('site');
 const debs = newFolder('debs');
@@ -14,7 +17,7 @@ beforeAll(async () => {
   key = await newKey();
   await makeManyDebs(debs, 1000);
   await publishWith({ site, debs, keys: [key] });
-}, 120_000);
+}, 300_000);
 
 test('one package added to 1,000 is all that is read', async () => {
   expect(readArchive(site)).toHaveLength(1001);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { parseControl, readDeb } from '../../src/apt/read-deb.ts';
 import { fieldOf } from '../../src/apt/paragraph.ts';
@@ -10,6 +10,9 @@ import { Failure } from '../../src/failure.ts';
 import { runChecked } from '../../src/process/run.ts';
 import { newFolder } from './support/archive.ts';
 import { makeDeb } from './support/make-deb.ts';
+
+// Programs and file systems take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const compressions = ['gzip', 'xz', 'zstd', 'none'] as const;
 const folder = newFolder('read-deb');

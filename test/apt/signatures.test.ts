@@ -1,12 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey, type SigningKey } from '../../src/signing/openpgp.ts';
 import { failureOf, newFolder, newKey, publishWith, put, world, type PublishedBy } from './support/archive.ts';
 import { versions } from './support/read-archive.ts';
+
+// Programs and file systems take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 let key: SigningKey;
 let other: SigningKey;

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { silent, type Progress } from '../../src/progress.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
@@ -15,6 +15,9 @@ import { failureOf, newFolder, publishWith, put, world, type PublishedBy } from 
 import { runKillSoak } from './kill-soak.ts';
 import { makeDeb } from './support/make-deb.ts';
 import { readArchive, versions } from './support/read-archive.ts';
+
+// Programs and file systems take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 let key: SigningKey;
 let privateKey: string;
