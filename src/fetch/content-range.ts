@@ -11,9 +11,13 @@ const form = /^bytes[ \t]+(?:(\d+)-(\d+)|\*)\/(\d+|\*)$/i;
 export function parseContentRange(header: string | undefined): ContentRange | undefined {
   const match = form.exec(header?.trim() ?? '');
   if (match === null) return undefined;
-  const [first, last, total] = match.slice(1).map((part) => (part === undefined || part === '*' ? undefined : Number(part)));
-  for (const number of [first, last, total]) if (number !== undefined && !Number.isSafeInteger(number)) return undefined;
-  if (first === undefined || last === undefined) return total === undefined ? undefined : { kind: 'unsatisfied', total };
+  const [first, last, total] = match
+    .slice(1)
+    .map((part) => (part === undefined || part === '*' ? undefined : Number(part)));
+  for (const number of [first, last, total])
+    if (number !== undefined && !Number.isSafeInteger(number)) return undefined;
+  if (first === undefined || last === undefined)
+    return total === undefined ? undefined : { kind: 'unsatisfied', total };
   if (last < first || (total !== undefined && last >= total)) return undefined;
   return { kind: 'range', first, last, total };
 }

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { request, type Dispatcher } from 'undici';
 import { sharedDispatcher } from '../registry/dispatcher.ts';
 import { errorOf, RegistryError } from '../registry/error.ts';
+import { receive, type Received } from './received.ts';
 
 export interface HttpOptions {
   dispatcher?: (host: string) => Dispatcher;
@@ -14,7 +15,7 @@ export interface HttpAnswer {
   status: number;
   /** One value each; of several, as HTTP joins them. */
   header(name: string): string | undefined;
-  body: Readable;
+  body: Received;
   /** Where it came from, after redirects. */
   url: URL;
 }
@@ -43,7 +44,7 @@ export async function get(
     };
     const location = header('location');
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-      if (accept.includes(status)) return { status, header, body: answer.body, url };
+      if (accept.includes(status)) return { status, header, body: receive(answer.body), url };
       throw errorOf('GET', url, status, answer.headers, await beginning(answer.body));
     }
     await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});

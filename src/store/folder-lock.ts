@@ -18,13 +18,22 @@ const patience = 120_000;
 
 const queues = new Map<string, Promise<unknown>>();
 
+export interface LockOptions {
+  /** Milliseconds to wait for a holder; two minutes where absent. */
+  patience?: number;
+  /** Ends the waiting, not the work. */
+  signal?: AbortSignal | undefined;
+  /** Called once, with the holder's process id, when there is somebody to wait for. */
+  onWait?: (pid: number) => void;
+}
+
 /**
  * Runs `work` while no other process and nobody in this one holds the lock of the folder. A holder that was killed
- * holds nothing. Throws a Failure after two minutes of waiting.
+ * holds nothing. Throws a Failure when its patience ends.
  */
-export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
+export async function withFolderLock<T>(folder: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
   const before = queues.get(folder) ?? Promise.resolve();
-  const mine = before.then(() => locked(folder, work));
+  const mine = before.then(() => locked(folder, work, options));
   const settled = mine.catch(() => {});
   queues.set(folder, settled);
   try {
@@ -34,9 +43,10 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>):
   }
 }
 
-async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
+async function locked<T>(folder: string, work: () => Promise<T>, options: LockOptions): Promise<T> {
+  options.signal?.throwIfAborted();
   await mkdir(folder, { recursive: true });
-  const lock = await acquire(folder);
+  const lock = await acquire(folder, options);
   const heart = setInterval(() => void utimes(lock, new Date(), new Date()).catch(() => {}), beat);
   heart.unref();
   try {
@@ -47,8 +57,10 @@ async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function acquire(folder: string): Promise<string> {
-  const deadline = Date.now() + patience;
+async function acquire(folder: string, options: LockOptions): Promise<string> {
+  const limit = options.patience ?? patience;
+  const deadline = Date.now() + limit;
+  let told = false;
   const ticket = temporaryName(folder);
   let pause = 2;
   try {
@@ -72,11 +84,15 @@ async function acquire(folder: string): Promise<string> {
       if (Date.now() > deadline) {
         throw new Failure({
           doing: `locking ${folder}`,
-          because: `process ${holder.pid} has held the lock for two minutes`,
+          because: `process ${holder.pid} has held the lock for ${Math.round(limit / 60_000)} minutes`,
           fix: `end that process if it hangs, or remove ${join(folder, String(highest))} if it runs on another machine that is gone`,
         });
       }
-      await sleep(pause + Math.random() * pause);
+      if (!told && holder.pid !== 0) {
+        told = true;
+        options.onWait?.(holder.pid);
+      }
+      await sleep(pause + Math.random() * pause, undefined, { signal: options.signal });
       pause = Math.min(pause * 2, 50);
     }
   } finally {
