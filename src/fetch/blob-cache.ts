@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import { syncFolder } from '../files/durable-write.ts';
@@ -23,8 +23,11 @@ export interface Obtain {
   source: string;
   /** As messages call it. */
   name: string;
-  /** Fills the file at `partial`, which may hold what an earlier call left, with bytes of that sum, and syncs it. */
-  fill(partial: string): Promise<unknown>;
+  /**
+   * Fills the file at `partial`, which may hold what an earlier call left, with bytes of that sum, and syncs it. `held`: the
+   * cache has such bytes, from another source.
+   */
+  fill(partial: string, held: boolean): Promise<unknown>;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -53,7 +56,7 @@ export class BlobCache {
     const file = this.pathOf(sha256);
     const stats = await lstat(file).catch(() => undefined);
     if (stats === undefined) return undefined;
-    const hashes = await this.#open();
+    const hashes = await this.hashes();
     const found = await hashes.of(file, `the cached ${sha256.slice(0, 12)}`, progress, signal);
     if (found.sha256 === sha256) {
       // Nobody writes to it, so there is no later change to miss.
@@ -88,7 +91,7 @@ export class BlobCache {
             await mkdir(join(this.folder, folder), { recursive: true });
           }
           const partial = join(this.folder, 'partial', sha256);
-          await request.fill(partial);
+          await request.fill(partial, found !== undefined);
           const cached = await this.#publish(partial, sha256);
           await writeFile(mark, '');
           return cached;
@@ -98,10 +101,22 @@ export class BlobCache {
     );
   }
 
+  /** Where something may be made that is then adopted; the caller removes it. */
+  async workFolder(): Promise<string> {
+    const parent = join(this.folder, 'work');
+    await mkdir(parent, { recursive: true });
+    return mkdtemp(join(parent, `${process.pid}-`));
+  }
+
   /** Takes a finished file over, whose sum is known to be that. */
   async adopt(file: string, sha256: string): Promise<CachedFile> {
     await mkdir(join(this.folder, 'blobs/sha256'), { recursive: true });
     return this.#publish(file, sha256);
+  }
+
+  /** The sums of files that were read, here and elsewhere on this machine. */
+  hashes(): Promise<FileHashes> {
+    return (this.#hashes ??= FileHashes.open(join(this.folder, 'hashes')));
   }
 
   async save(): Promise<void> {
@@ -110,16 +125,12 @@ export class BlobCache {
 
   async #publish(file: string, sha256: string): Promise<CachedFile> {
     const path = this.pathOf(sha256);
-    await chmod(file, 0o444);
+    await chmod(file, 0o644);
     await rename(file, path);
     await syncFolder(join(this.folder, 'blobs/sha256'));
     await rm(`${file}.json`, { force: true });
-    await (await this.#open()).remember(path, sha256);
+    await (await this.hashes()).remember(path, sha256);
     return { file: path, size: (await lstat(path)).size, sha256 };
-  }
-
-  #open(): Promise<FileHashes> {
-    return (this.#hashes ??= FileHashes.open(join(this.folder, 'hashes')));
   }
 
   async #guard<T>(name: string, work: () => Promise<T>): Promise<T> {
