@@ -2,6 +2,7 @@ import { BrokenContent } from '../oci/broken-content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageManifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { Reason } from '../plan/plan.ts';
 import type { SavedRecord } from '../store/input-artifact.ts';
 import { findSaved, lastSaved, readInputsOf } from '../store/saved-layer.ts';
@@ -35,6 +36,8 @@ export interface ArtifactRequest {
   store: LayerStore;
   repository: string;
   inputs: readonly ArtifactInput[];
+  /** Absent where it is for every platform. */
+  platform?: Platform | undefined;
   /** Whose last artifacts reasons compare with, the first that has one; explanation only, never reuse. */
   branches: readonly string[];
   forced?: boolean;
@@ -64,9 +67,9 @@ export async function planArtifact(request: ArtifactRequest): Promise<PlannedArt
   return { action: 'make', fingerprint, former: last?.saved, reasons };
 }
 
-async function formerOf({ store, repository, branches }: ArtifactRequest) {
+async function formerOf({ store, repository, branches, platform }: ArtifactRequest) {
   for (const branch of new Set(branches)) {
-    const record = await lastSaved(store, repository, branch, undefined);
+    const record = await lastSaved(store, repository, branch, platform);
     const inputs = record && (await readInputsOf<ArtifactInput>(store, repository, record));
     if (record === undefined || inputs === undefined) continue;
     const stored = await store.getManifest(repository, record.image.digest).catch(unlessBroken);

@@ -1,4 +1,5 @@
 import type { StoredManifest } from '../oci/manifest.ts';
+import type { Platform } from '../oci/platform.ts';
 import { inputArtifact } from '../store/input-artifact.ts';
 import { inputsTag } from '../store/layer-tags.ts';
 import type { LayerStore } from '../store/layer-store.ts';
@@ -12,6 +13,8 @@ export interface ArtifactToSave {
   /** Its blobs are in the repository. */
   manifest: StoredManifest;
   inputs: readonly ArtifactInput[];
+  /** Absent where it is for every platform. */
+  platform?: Platform | undefined;
   /** Of the release that it is made for, if any. */
   version?: string | undefined;
   branch: string;
@@ -39,10 +42,11 @@ export async function saveArtifact(
   repository: string,
   artifact: ArtifactToSave,
 ): Promise<LayerSaved & { fingerprint: string }> {
-  const { name, manifest, inputs, version, branch, revision, run, signal } = artifact;
+  const { name, manifest, inputs, platform, version, branch, revision, run, signal } = artifact;
   const fingerprint = artifactFingerprint(inputs);
   const saved = await saveWithInputs(store, repository, {
     layer: name,
+    platform,
     fingerprint,
     image: manifest,
     parents: {},

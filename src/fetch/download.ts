@@ -31,7 +31,7 @@ export interface Download {
  * when bytes of several answers do not have it together, the file is fetched once more in one piece. Memory: one chunk.
  */
 export async function downloadFile(download: Download): Promise<number> {
-  const file = await PartialFile.open(download.partial, download.url);
+  const file = await PartialFile.open(download);
   try {
     await new Attempts(download, file).run();
     await file.handle.sync();
@@ -60,14 +60,14 @@ class PartialFile {
     this.#url = url;
   }
 
-  static async open(path: string, url: string): Promise<PartialFile> {
+  static async open({ partial: path, url, ...rest }: Download): Promise<PartialFile> {
     const handle = await open(path, 'a+', 0o600).then(async (made) => {
       await made.close();
       return open(path, 'r+');
     });
     try {
       const file = new PartialFile(handle, path, url);
-      await file.#readOn();
+      await file.#readOn(rest);
       return file;
     } catch (error) {
       await handle.close();
@@ -75,15 +75,23 @@ class PartialFile {
     }
   }
 
-  async #readOn(): Promise<void> {
+  async #readOn({ name, progress, signal }: Pick<Download, 'name' | 'progress' | 'signal'>): Promise<void> {
+    const { size } = await this.handle.stat();
+    if (size === 0) return;
+    const transfer = progress.transfer(`reading what is here of ${name}`, size);
     const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-    for (;;) {
-      const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, this.size);
-      if (bytesRead === 0) break;
-      this.#hash.update(buffer.subarray(0, bytesRead));
-      this.size += bytesRead;
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, this.size);
+        if (bytesRead === 0) break;
+        this.#hash.update(buffer.subarray(0, bytesRead));
+        this.size += bytesRead;
+        transfer.add(bytesRead);
+      }
+    } finally {
+      transfer.end();
     }
-    if (this.size === 0) return;
     this.mixed = true;
     try {
       const note = JSON.parse(await readFile(`${this.#path}.json`, 'utf8')) as { url?: unknown; validator?: unknown };

@@ -30,3 +30,22 @@ export async function inParallel<T, R>(
   if (failed !== undefined) throw failed.error;
   return results;
 }
+
+/** Lets so many pieces of work run at once; others wait for their turn, in order. */
+export function limiter(atOnce: number): <R>(work: () => Promise<R>) => Promise<R> {
+  const waiting: (() => void)[] = [];
+  let free = atOnce;
+  return async (work) => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free--;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free++;
+      else next();
+    }
+  };
+}
+
+export type Limiter = ReturnType<typeof limiter>;

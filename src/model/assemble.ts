@@ -2,7 +2,7 @@ import type { Config, ModelSource } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import type { BlobCache } from '../fetch/blob-cache.ts';
 import { downloadFile } from '../fetch/download.ts';
-import { inParallel } from '../fetch/in-parallel.ts';
+import { inParallel, limiter, type Limiter } from '../fetch/in-parallel.ts';
 import { hexOf } from '../oci/digest.ts';
 import type { Progress } from '../progress.ts';
 import { registryClient, type Registries } from '../registry/registries.ts';
@@ -28,15 +28,24 @@ export interface AssembleOptions {
   /** The size of a file that need not be fetched, by its sum. */
   held?: (sha256: string) => number | undefined;
   registries?: Registries;
+  turns?: Turns;
 }
 
-/** So many sources at once: more share the same line. */
-const atOnce = 4;
+/** What several models share while they are assembled side by side. */
+export interface Turns {
+  fetch: Limiter;
+  convert: Limiter;
+}
+
+/** Four sources at once: more share the same line. One conversion: it may want all of the machine. */
+export function newTurns(): Turns {
+  return { fetch: limiter(4), convert: limiter(1) };
+}
 
 /** Fetches and converts what a model needs. In byte order of the places. */
 export async function assembleModel(surveyed: SurveyedModel, options: AssembleOptions): Promise<ModelFile[]> {
   const { model } = surveyed;
-  const { held } = options;
+  const { held, turns = newTurns() } = options;
   const local = surveyed.local.map(({ to, size, sha256, file }): ModelFile => ({
     path: to,
     size,
@@ -45,8 +54,9 @@ export async function assembleModel(surveyed: SurveyedModel, options: AssembleOp
     cached: false,
   }));
   const skip = model.convert === undefined ? held : undefined;
-  const parts = await inParallel(surveyed.remote, atOnce, options.signal, (source, signal) =>
-    fetchSource(source, surveyed, { ...options, signal }, skip),
+  const { remote } = surveyed;
+  const parts = await inParallel(remote, remote.length, options.signal, (source, signal) =>
+    fetchSource(source, surveyed, { ...options, signal, turns }, skip),
   );
   const files = [...local, ...parts.flat()].toSorted((a, b) =>
     Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)),
@@ -54,25 +64,22 @@ export async function assembleModel(surveyed: SurveyedModel, options: AssembleOp
   refuseTwice(files, surveyed, options.config);
   const { convert } = model;
   if (convert === undefined) return files;
-  const converted = await convertModel({
-    model: { ...model, convert },
-    sources: files.map((file): StagedFile => ({ ...file, to: file.path, file: file.file! })),
-    tools: surveyed.tools.map(({ to, file, sha256 }) => ({ to, file, sha256, cached: false })),
-    cache: options.cache,
-    env: options.env,
-    progress: options.progress,
-    signal: options.signal,
-  });
+  const { cache, env, progress, signal } = options;
+  const sources = files.map((file): StagedFile => ({ ...file, to: file.path, file: file.file! }));
+  const tools = surveyed.tools.map(({ to, file, sha256 }) => ({ to, file, sha256, cached: false }));
+  const converted = await turns.convert(() =>
+    convertModel({ model: { ...model, convert }, sources, tools, cache, env, progress, signal }),
+  );
   return converted.map(({ to, size, sha256, file }) => ({ path: to, size, sha256, file, cached: true }));
 }
 
 async function fetchSource(
   source: Exclude<ModelSource, { from: 'path' }>,
   surveyed: SurveyedModel,
-  options: AssembleOptions,
+  options: AssembleOptions & { turns: Turns },
   held: AssembleOptions['held'],
 ): Promise<ModelFile[]> {
-  const { config, cache, progress, signal } = options;
+  const { config, cache, progress, signal, turns } = options;
   const { model } = surveyed;
   const index = model.sources.indexOf(source);
   if (source.from === 'url') {
@@ -81,22 +88,14 @@ async function fetchSource(
       return [{ path: source.as, size: known, sha256: source.sha256, file: undefined, cached: true }];
     }
     const name = `${model.name}: ${source.as}`;
-    const cached = await cache.obtain({
-      sha256: source.sha256,
-      source: source.url,
-      name,
-      progress,
-      signal,
-      fill: (partial, here) =>
-        downloadFile({
-          url: source.url,
-          sha256: source.sha256,
-          partial,
-          name,
-          progress,
-          signal,
-          wrongSum: (found, size) => otherSum(config, model, index, found, size, here),
-        }),
+    const { url, sha256 } = source;
+    const fill = (partial: string, here: boolean) => {
+      const wrongSum = (found: string, size: number) => otherSum(config, model, index, found, size, here);
+      return downloadFile({ url, sha256, partial, name, progress, signal, wrongSum });
+    };
+    const cached = await turns.fetch(async () => {
+      signal?.throwIfAborted();
+      return cache.obtain({ sha256, source: url, name, progress, signal, fill });
     });
     return [{ path: source.as, ...cached, cached: true }];
   }
@@ -110,12 +109,15 @@ async function fetchSource(
       kind: 'input',
     });
   const listed = await listArtifact(registries, source, moved, signal);
-  return inParallel(listed, atOnce, signal, async (file, stop) => {
+  return inParallel(listed, listed.length, signal, async (file, stop) => {
     const sha256 = hexOf(file.blob.digest);
     if (held?.(sha256) !== undefined) {
       return { path: file.to, size: file.blob.size, sha256, file: undefined, cached: true };
     }
-    const cached = await fetchArtifactFile(registries, file, cache, { progress, signal: stop });
+    const cached = await turns.fetch(async () => {
+      stop.throwIfAborted();
+      return fetchArtifactFile(registries, file, cache, { progress, signal: stop });
+    });
     return { path: file.to, ...cached, cached: true };
   });
 }

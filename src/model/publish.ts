@@ -69,7 +69,8 @@ export async function publishModel(planned: PlannedModel, options: PublishOption
   const { name } = surveyed.model;
   if (plan.action === 'reuse') return reuse(name, repository, plan.saved, options);
   const { store, signal } = options;
-  const held = await heldFiles(store, repository, plan.former);
+  const anew = plan.reasons.some(({ kind }) => kind === 'forced' || kind === 'saved-broken');
+  const held = anew ? new Map<string, number>() : await heldFiles(store, repository, plan.former);
   const files = await assembleModel(surveyed, { ...options, held: (sha256) => held.get(sha256) });
   refuseTooLarge(store, name, files);
   const moved = { uploaded: 0, mounted: 0, present: 0 };
@@ -115,7 +116,9 @@ async function reuse(
 async function heldFiles(store: LayerStore, repository: string, former: SavedArtifact | undefined) {
   const held = new Map<string, number>();
   for (const { size, sha256 } of former === undefined ? [] : filesOf(former.manifest)) {
-    if (await store.hasBlob(repository, `sha256:${sha256}`)) held.set(sha256, size);
+    const digest: Digest = `sha256:${sha256}`;
+    const whole = (await store.blobFault?.(repository, { digest, size })) === undefined;
+    if (whole && (await store.hasBlob(repository, digest))) held.set(sha256, size);
   }
   return held;
 }

@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { constants, copyFile } from 'node:fs/promises';
+import { constants, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { Failure } from '../failure.ts';
 import { BlobCache } from '../fetch/blob-cache.ts';
 import { cacheFolder } from '../fetch/cache-folder.ts';
-import { assembleModel, type ModelFile } from '../model/assemble.ts';
+import { inParallel } from '../fetch/in-parallel.ts';
+import { assembleModel, newTurns, type ModelFile } from '../model/assemble.ts';
 import { filesOf } from '../model/model-pack.ts';
 import { modelRepository, planModel, publishModel, type PlannedModel, type PublishedModel } from '../model/publish.ts';
 import { surveyModels, type SurveyedModel } from '../model/survey.ts';
@@ -60,10 +60,11 @@ export async function fetchModels(project: Project, options: ModelsOptions): Pro
   const { only, env, progress, signal } = options;
   const cache = await openCache(project, env);
   const surveyed = await surveyModels({ config, only, cache, progress, signal });
-  const fetched: FetchedModel[] = [];
-  for (const each of surveyed) {
-    fetched.push({ surveyed: each, files: await assembleModel(each, { config, cache, env, progress, signal }) });
-  }
+  const turns = newTurns();
+  const fetched = await inParallel(surveyed, surveyed.length, signal, async (each, stop) => {
+    const files = await assembleModel(each, { config, cache, env, progress, signal: stop, turns });
+    return { surveyed: each, files };
+  });
   await cache.save();
   return fetched;
 }
@@ -91,6 +92,9 @@ export async function placeModels(models: readonly FetchedModel[], directory: st
   }
 }
 
+/** Sent side by side. */
+const modelsAtOnce = 3;
+
 export interface PushModelsOptions extends ModelsOptions {
   /** Of the release that new models are for, with or without `v`. */
   version?: string | undefined;
@@ -110,24 +114,23 @@ export async function pushModels(project: Project, options: PushModelsOptions): 
   const revision = (await findRevision(config.root, env)) ?? undefined;
   const cache = await openCache(project, env);
   const others = config.models.map(({ name }) => modelRepository(name));
-  const published: PublishedModel[] = [];
-  for (const each of planned) {
-    published.push(
-      await publishModel(each, {
-        config,
-        store,
-        cache,
-        env,
-        branch: current,
-        revision,
-        others,
-        progress,
-        signal,
-        ...(version === undefined ? {} : { version: { text: version, tag: versionTag(version) } }),
-      }),
-    );
-  }
-  return published;
+  const turns = newTurns();
+  const released = version === undefined ? undefined : { text: version, tag: versionTag(version) };
+  return inParallel(planned, modelsAtOnce, signal, (each, stop) =>
+    publishModel(each, {
+      config,
+      store,
+      cache,
+      env,
+      branch: current,
+      revision,
+      others,
+      progress,
+      signal: stop,
+      turns,
+      version: released,
+    }),
+  );
 }
 
 /** A release never changes: its models neither. */

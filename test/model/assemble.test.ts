@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silent } from '../../src/progress.ts';
@@ -152,6 +152,20 @@ describe('a model that is converted', () => {
     );
     const [file] = await assemble(config, newCache());
     expect(file).toMatchObject({ path: '$(touch x);.txt', sha256: sum('abc\n') });
+  });
+
+  test('runs a script of the repository that is declared', async () => {
+    const config = withModels(
+      {
+        m: {
+          files: ['models/a.txt'],
+          convert: { command: ['./tools/up.sh'], inputs: ['tools/up.sh'], outputs: ['up.txt'] },
+        },
+      },
+      { ...files, 'tools/up.sh': '#!/bin/sh\ntr a-z A-Z < "$IMGBUILD_SOURCE/a.txt" > "$IMGBUILD_OUTPUT/up.txt"\n' },
+    );
+    chmodSync(join(config.root, 'tools/up.sh'), 0o755);
+    expect((await assemble(config, newCache()))[0]).toMatchObject({ sha256: sum('ABC\n') });
   });
 
   test('and fails leaves nothing, and its last words are told', async () => {

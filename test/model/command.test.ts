@@ -163,6 +163,28 @@ describe('from a server', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test('models are fetched side by side, four files at once', async () => {
+    const names = Array.from({ length: 6 }, (_, index) => `m${index}`);
+    const url = (name: string) => server.url.replace('yolo', name);
+    let open = 0;
+    let most = 0;
+    server.fault = ({ path }) => {
+      most = Math.max(most, ++open);
+      setTimeout(() => (open -= 1), 100);
+      return { body: Buffer.from(path) };
+    };
+    declare(
+      Object.fromEntries(
+        names.map((name) => [name, { source: { url: url(name), sha256: sum(`/models/${name}.bin`) } }]),
+      ),
+    );
+    const child = start();
+    const [said, [status]] = await Promise.all([text(child.stderr), once(child, 'close'), text(child.stdout)]);
+    expect(status, said).toBe(0);
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(4);
+  });
+
   test('wrong checksum: exit code 2, the place in imgbuild.yaml and what to write', async () => {
     server.content = Buffer.from('sorry');
     const child = start();

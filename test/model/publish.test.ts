@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -8,7 +10,8 @@ import { LayoutStore } from '../../src/store/layout.ts';
 import { RegistryStore } from '../../src/store/registry.ts';
 import { startMemoryRegistry, type MemoryRegistry } from '../support/registry-memory.ts';
 import { describePublishing, manifestAt, publish } from './publishing.ts';
-import { temporary, withModels } from './support.ts';
+import { startFaultyServer } from '../fetch/support/faulty-server.ts';
+import { newCache, temporary, withModels } from './support.ts';
 
 let registry: MemoryRegistry;
 beforeAll(async () => {
@@ -21,6 +24,51 @@ const inFolder = () => new LayoutStore(join(temporary('models'), 'store'));
 describePublishing('a folder', inFolder, 'present');
 describePublishing('a registry', inRegistry, 'mounted');
 describePublishing('a folder over a registry', () => new OverlayStore(inFolder(), inRegistry()), 'present');
+
+test('a file that is damaged in the store is put again, also one that comes from elsewhere', async () => {
+  const content = Buffer.alloc(50_000, 'weights');
+  const server = await startFaultyServer(content);
+  try {
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const store = inFolder();
+    const config = withModels({ m: { files: ['a.txt'], source: { url: server.url, sha256 } } }, { 'a.txt': 'a' });
+    await publish(config, store);
+    const blob = store.blobPath(`sha256:${sha256}`);
+    truncateSync(blob, 10);
+    const { reasons, published } = await publish(config, store);
+    expect(reasons[0]).toContain('has 10 bytes instead of 50000');
+    expect(published.moved.uploaded).toBe(50_000);
+    expect(readFileSync(blob).equals(content)).toBe(true);
+    // Another file changed, and this one is damaged too.
+    truncateSync(blob, 10);
+    writeFileSync(join(config.root, 'a.txt'), 'b');
+    await publish(config, store);
+    expect(readFileSync(blob).equals(content)).toBe(true);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a file that ghcr.io would not take is refused before anything is sent', async () => {
+  const config = withModels({ m: { files: ['big.bin'] } }, { 'big.bin': '' });
+  truncateSync(join(config.root, 'big.bin'), 10_000_000_001);
+  const cache = newCache();
+  const hashes = await cache.hashes();
+  // Reading ten gigabytes of nothing would take its time.
+  await hashes.remember(join(config.root, 'big.bin'), 'a'.repeat(64));
+  const inner = inFolder();
+  const store = new Proxy(inner, {
+    get(target, key) {
+      if (key === 'name') return 'ghcr.io/acme/ccai';
+      if (key === 'putBlob' || key === 'putManifest') return () => expect.unreachable();
+      const value = Reflect.get(target, key, target) as unknown;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  await expect(publish(config, store, { cache })).rejects.toMatchObject({
+    because: 'big.bin has 10000000001 bytes, and ghcr.io takes at most 10 GB in one layer',
+  });
+});
 
 /** By the property tables and the schema of the CNCF model-spec: what a config may have, and must. */
 const modelConfig = z.strictObject({
