@@ -128,6 +128,9 @@ class PartialFile {
   }
 }
 
+/** A server whose answers make no file together may be asked for all of it so often. */
+const mostRestarts = 20;
+
 /** The answers that it takes, one after the other. */
 class Attempts {
   readonly #download: Download;
@@ -137,6 +140,8 @@ class Attempts {
   #transfer: ReturnType<Progress['transfer']> | undefined;
   /** As the server says; undefined while it does not. */
   #total: number | undefined;
+  #restarts = 0;
+  #current: HttpAnswer | undefined;
 
   constructor(download: Download, file: PartialFile) {
     this.#download = download;
@@ -176,12 +181,15 @@ class Attempts {
         if (file.sum() === sha256) return;
         // What a server calls the end may be none: the rest is asked for before its file is called a wrong one.
         if (await this.#hasMore()) continue;
-        if (!file.mixed || inOnePiece) throw this.#download.wrongSum(file.sum(), file.size);
-        inOnePiece = true;
+        const { mixed, size } = file;
+        const found = file.sum();
         await this.#restart();
+        if (!mixed || inOnePiece) throw this.#download.wrongSum(found, size);
+        inOnePiece = true;
       }
     } finally {
       this.#transfer?.end();
+      this.#current?.body.discard();
     }
   }
 
@@ -219,8 +227,8 @@ class Attempts {
       this.#total = lengthOf(answer);
     }
     await this.#room();
+    if (file.size > 0) file.mixed = true;
     if (file.size === 0 || file.validator === undefined) await file.began(validator);
-    else file.mixed = true;
     await this.#append(answer, skip, promised);
     return this.#total !== undefined && file.size < this.#total ? 'more' : 'whole';
   }
@@ -291,6 +299,7 @@ class Attempts {
     }
     const { http = {}, signal } = this.#download;
     const answer = await get(this.#url, headers, from > 0 ? [200, 206, 416] : [200, 206], http, signal);
+    this.#current = answer;
     const coding = answer.header('content-encoding') ?? 'identity';
     if (coding === 'identity') return answer;
     answer.body.discard();
@@ -302,6 +311,10 @@ class Attempts {
   }
 
   async #restart(): Promise<void> {
+    if (++this.#restarts > mostRestarts) {
+      const text = 'its answers contradict each other, and never make a whole file';
+      throw new RegistryError({ method: 'GET', url: this.#url, text });
+    }
     await this.#file.restart();
     this.#total = undefined;
     this.#transfer?.end();

@@ -153,6 +153,22 @@ describe('a server that', () => {
     expect(server.requests.at(-1)).toMatchObject({ range: undefined });
   });
 
+  test('has another file meanwhile, and no ETag: it is fetched once more in one piece', async () => {
+    server.etag = undefined;
+    faults({ body: randomBytes(1_000_000), cut: 300_000 }, undefined);
+    await download();
+    whole();
+    expect(server.requests.at(-1)).toMatchObject({ range: undefined });
+  });
+
+  test('gives a part and then other ranges than it is asked for, for ever, is given up', async () => {
+    server.fault = ({ range }) =>
+      range === undefined
+        ? { body: content.subarray(0, 10), status206: 'bytes 0-9/1000000' }
+        : { contentRange: 'bytes 500-999/1000000' };
+    await expect(download()).rejects.toMatchObject({ because: expect.stringContaining('contradict each other') });
+  });
+
   test('stalls is cut, and goes on', async () => {
     faults({ stall: 500_000 }, undefined);
     await download();
@@ -194,10 +210,11 @@ describe('a server that', () => {
   });
 });
 
-test('wrong checksum from a source: both sums are told, after one request and a look for more', async () => {
+test('wrong checksum from a source: both sums are told, after one request and a look for more, and nothing is kept', async () => {
   server.content = Buffer.from('another file');
   await expect(download()).rejects.toMatchObject({ because: `12 bytes have the sum ${sum(server.content)}` });
   expect(server.requests).toMatchObject([{ range: undefined }, { range: 'bytes=12-' }]);
+  expect(readFileSync(partial)).toHaveLength(0);
 });
 
 test('a secret in the query of a URL is in no message', async () => {

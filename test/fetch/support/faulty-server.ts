@@ -21,6 +21,8 @@ export interface Fault {
   contentRange?: string;
   /** Begins a partial answer that many bytes earlier, and says so. */
   early?: number;
+  /** Calls the whole body a part, with this Content-Range. */
+  status206?: string;
   /** Other bytes than those of the file. */
   body?: Buffer;
 }
@@ -90,6 +92,10 @@ function answer(server: FaultyServer, request: IncomingMessage, response: Server
     status = 206;
     body = content.subarray(first);
     headers['content-range'] = fault.contentRange ?? `bytes ${first}-${content.length - 1}/${content.length}`;
+  }
+  if (fault.status206 !== undefined) {
+    status = 206;
+    headers['content-range'] = fault.status206;
   }
   if (fault.short !== undefined) body = body.subarray(0, body.length - fault.short);
   if (fault.nameless) headers['connection'] = 'close';
