@@ -3,7 +3,7 @@
  * it (`again`: by its times), fetching it from a server on this machine into an empty cache (`fetch`, against
  * `curl | sha256sum` and `curl && sha256sum`), publishing it in a folder store (`push`), and pushing it unchanged.
  *
- * Wanted: first ≤ sha256sum; fetch ≤ curl && sha256sum; peak memory ≤ 150 MiB at 100 MB and 1 GB alike.
+ * Wanted: first ≤ sha256sum; fetch ≤ curl && sha256sum; peak memory at 1 GB as at 100 MB.
  *
  * With BYTES in the environment other sizes are measured.
  */

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { Failure } from '../failure.ts';
+import { placeModel } from '../model/place.ts';
 import { surveyModels } from '../model/survey.ts';
-import { fetchModels, openCache, placeModels, planModels, pushModels } from '../project/models.ts';
+import { fetchModels, openCache, planModels, pushModels } from '../project/models.ts';
 import { openProject, type Project } from '../project/open.ts';
 import { modelPlanJson, renderFiles, renderModelPlan, renderPublished } from '../report/models.ts';
 import type { AddCommand, CommandContext } from './command.ts';
@@ -59,7 +60,10 @@ export const addModels: AddCommand = (program, contextOf) => {
       }
       const fetched = await fetchModels(project, request);
       if (options.output !== undefined) {
-        await placeModels(fetched, path.resolve(context.directory, options.output));
+        const directory = path.resolve(context.directory, options.output);
+        for (const { surveyed, files } of fetched) {
+          await placeModel(surveyed.model.name, files, directory, { progress, signal });
+        }
       }
       const models = fetched.map(({ surveyed: { model }, files }) => ({
         name: model.name,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import { syncFolder } from '../files/durable-write.ts';
@@ -24,8 +24,8 @@ export interface Obtain {
   /** As messages call it. */
   name: string;
   /**
-   * Fills the file at `partial`, which may hold what an earlier call left, with bytes of that sum, and syncs it. `held`: the
-   * cache has such bytes, from another source.
+   * Fills the file at `partial`, which may hold what an earlier call left, with bytes of that sum. `held`: the cache
+   * has such bytes, from another source.
    */
   fill(partial: string, held: boolean): Promise<unknown>;
   progress: Progress;
@@ -125,7 +125,13 @@ export class BlobCache {
 
   async #publish(file: string, sha256: string): Promise<CachedFile> {
     const path = this.pathOf(sha256);
-    await chmod(file, 0o644);
+    const handle = await open(file, 'r');
+    try {
+      await handle.chmod(0o644);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     await rename(file, path);
     await syncFolder(join(this.folder, 'blobs/sha256'));
     await rm(`${file}.json`, { force: true });

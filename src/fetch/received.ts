@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 /** Bytes that may wait for the reader. */
-const waiting = 1024 * 1024;
+const waiting = 256 * 1024;
 
 /** A body of which nothing is lost that has arrived. To be iterated once, or discarded. */
 export interface Received extends AsyncIterable<Uint8Array> {

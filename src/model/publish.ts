@@ -48,6 +48,8 @@ export interface PublishedModel {
   moved: { uploaded: number; mounted: number; present: number };
 }
 
+const readAhead = 256 * 1024;
+
 export function modelRepository(name: string): string {
   return `models/${name}`;
 }
@@ -138,7 +140,7 @@ async function putFile(
   let transfer: ReturnType<typeof progress.transfer> | undefined;
   async function* bytes(offset: number): AsyncGenerator<Uint8Array> {
     transfer ??= progress.transfer(`saving ${path}`, size);
-    for await (const chunk of createReadStream(source, { start: offset, highWaterMark: 1024 * 1024 })) {
+    for await (const chunk of createReadStream(source, { start: offset, highWaterMark: readAhead })) {
       transfer.add((chunk as Uint8Array).length);
       yield chunk as Uint8Array;
     }

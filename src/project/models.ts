@@ -1,5 +1,4 @@
-import { constants, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { Failure } from '../failure.ts';
 import { BlobCache } from '../fetch/blob-cache.ts';
@@ -67,29 +66,6 @@ export async function fetchModels(project: Project, options: ModelsOptions): Pro
   });
   await cache.save();
   return fetched;
-}
-
-/** Puts the files of models into `directory`/MODEL/, whole or not at all for each model. */
-export async function placeModels(models: readonly FetchedModel[], directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const { surveyed, files } of models) {
-    const work = await mkdtemp(join(directory, '.making-'));
-    try {
-      const made = join(work, 'new');
-      await mkdir(made);
-      for (const { path, file } of files) {
-        await mkdir(dirname(join(made, path)), { recursive: true });
-        await copyFile(file!, join(made, path), constants.COPYFILE_FICLONE);
-      }
-      const target = join(directory, surveyed.model.name);
-      await rename(target, join(work, 'old')).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-      await rename(made, target);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  }
 }
 
 /** Sent side by side. */

@@ -32,6 +32,7 @@ export function renderModelPlan(models: readonly PlannedModel[]): string {
   return models
     .map(({ surveyed, plan }) => {
       const name = surveyed.model.name.padEnd(width);
+      if (!isPublished(surveyed)) return `${name}  (not published: targets: ${surveyed.model.targets.join(', ')})\n`;
       if (plan.action === 'reuse') {
         const { digest, version } = plan.saved;
         return `${name}  reuse    ${hexOf(digest).slice(0, 12)}${version === undefined ? '' : `  ${version}`}\n`;
@@ -45,6 +46,10 @@ export function renderModelPlan(models: readonly PlannedModel[]): string {
     .join('');
 }
 
+function isPublished({ model }: PlannedModel['surveyed']): boolean {
+  return model.targets.includes('modelpack');
+}
+
 /** `models --list --json`: what a plan says of each model. */
 export function modelPlanJson({ surveyed, repository, plan }: PlannedModel): object {
   const { name, license, format, targets, sources } = surveyed.model;
@@ -56,7 +61,7 @@ export function modelPlanJson({ surveyed, repository, plan }: PlannedModel): obj
     targets,
     repository,
     fingerprint: plan.fingerprint,
-    action: reuse ? 'reuse' : 'publish',
+    action: isPublished(surveyed) ? (reuse ? 'reuse' : 'publish') : 'none',
     digest: reuse ? plan.saved.digest : null,
     version: reuse ? (plan.saved.version ?? null) : null,
     comparedWith: reuse ? null : (plan.former?.digest ?? null),

@@ -64,10 +64,19 @@ describe('imgbuild models', () => {
   test('-o puts the files into a folder for each model, and replaces it whole', () => {
     done('models', '-o', 'out');
     expect(readFileSync(join(config.root, 'out/ocr/net.onnx')).equals(weights)).toBe(true);
-    writeFileSync(join(config.root, 'out/ocr/old.txt'), 'of another time');
+    writeFileSync(join(config.root, 'out/ocr/labels.txt'), 'of another time');
     done('models', 'ocr', '-o', 'out');
+    expect(readFileSync(join(config.root, 'out/ocr/labels.txt'), 'utf8')).toBe('a\n');
     expect(readdirSync(join(config.root, 'out')).toSorted()).toEqual(['asr', 'ocr']);
-    expect(readdirSync(join(config.root, 'out/ocr')).toSorted()).toEqual(['labels.txt', 'net.onnx']);
+  });
+
+  test('-o takes no file away that somebody else put there', () => {
+    declare({ ocr: { files: ['models/ocr/*.onnx'] } });
+    const { status, stderr } = imgbuild('models', '-o', 'models');
+    expect(status).toBe(2);
+    expect(stderr).toContain('labels.txt lies there, and is no part of the model');
+    expect(readdirSync(join(config.root, 'models')).toSorted()).toEqual(['asr.bin', 'ocr']);
+    expect(readFileSync(join(config.root, 'models/ocr/labels.txt'), 'utf8')).toBe('a\n');
   });
 
   test('--list says what a push would do and why, --push does it, and again moves nothing', () => {
@@ -217,6 +226,8 @@ test('a release names its models by artifact and first version, and publishes no
 
 test('a model for a Debian package alone is in the release, and in no registry', async () => {
   declare({ ocr: { files: ['models/ocr'], targets: ['deb'] } });
+  expect(done('models', '--list')).toBe('ocr  (not published: targets: deb)\n');
+  expect(json('models', '--push').models).toEqual([]);
   const project = await openProject({ directory: config.root });
   const [model] = await releaseModels(project, { version: '1.0.0', publish: true, env, progress: silent });
   expect(model).toMatchObject({ name: 'ocr', repository: null, digest: null, files: [{}, {}] });
