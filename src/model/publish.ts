@@ -71,8 +71,7 @@ export async function publishModel(planned: PlannedModel, options: PublishOption
   const { name } = surveyed.model;
   if (plan.action === 'reuse') return reuse(name, repository, plan.saved, options);
   const { store, signal } = options;
-  const anew = plan.reasons.some(({ kind }) => kind === 'forced' || kind === 'saved-broken');
-  const held = anew ? new Map<string, number>() : await heldFiles(store, repository, plan.former);
+  const held = await heldFiles(store, repository, plan.former);
   const files = await assembleModel(surveyed, { ...options, held: (sha256) => held.get(sha256) });
   refuseTooLarge(store, name, files);
   const moved = { uploaded: 0, mounted: 0, present: 0 };

@@ -109,8 +109,11 @@ describe('processes', () => {
     const firstDone = done(first);
     await once(first.stderr!, 'data');
     const second = start();
+    const waits = new Promise<void>((resolved) => {
+      second.stderr!.on('data', (chunk: Buffer) => chunk.includes('waiting for process') && resolved());
+    });
     const secondDone = done(second);
-    await sleep(1500);
+    await waits;
     // The first hangs with half of the file. When it is killed, the second goes on where it was.
     expect(server.requests).toHaveLength(1);
     first.kill('SIGKILL');
