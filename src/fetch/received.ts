@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 /** Bytes that may wait for the reader. */
-const waiting = 256 * 1024;
+const waiting = 1024 * 1024;
 
 /** A body of which nothing is lost that has arrived. To be iterated once, or discarded. */
 export interface Received extends AsyncIterable<Uint8Array> {
@@ -11,7 +11,7 @@ export interface Received extends AsyncIterable<Uint8Array> {
 
 /**
  * Takes the chunks of an answer from now on. Iterating the stream itself loses what it has buffered when the connection is
- * cut; here all of it comes before the error, so that each try gets further.
+ * cut; here it comes before the error (of a slow reader all but the last 64 KiB), so that each try gets further.
  */
 export function receive(body: Readable): Received {
   const queue: Uint8Array[] = [];

@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BlobCache } from '../../src/fetch/blob-cache.ts';
 import { cacheFolder } from '../../src/fetch/cache-folder.ts';
 import { silent } from '../../src/progress.ts';
 import { startFaultyServer, type FaultyServer } from './support/faulty-server.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const content = randomBytes(2_000_000);
 const sha256 = createHash('sha256').update(content).digest('hex');

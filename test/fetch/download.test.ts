@@ -3,11 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Failure } from '../../src/failure.ts';
 import { downloadFile, type Download } from '../../src/fetch/download.ts';
 import { silent } from '../../src/progress.ts';
 import { startFaultyServer, type Fault, type FaultyServer } from './support/faulty-server.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const content = randomBytes(1_000_000);
 const sum = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { releaseModels } from '../../src/project/models.ts';
 import { openProject } from '../../src/project/open.ts';
@@ -12,6 +12,9 @@ import { silent } from '../../src/progress.ts';
 import { startFaultyServer, type FaultyServer } from '../fetch/support/faulty-server.ts';
 import { parseProject } from '../deb/support/project.ts';
 import { temporary, withModels } from './support.ts';
+
+// Each starts the program several times.
+vi.setConfig({ testTimeout: 180_000 });
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const sum = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
@@ -175,13 +178,7 @@ describe('from a server', () => {
   test('models are fetched side by side, four files at once', async () => {
     const names = Array.from({ length: 6 }, (_, index) => `m${index}`);
     const url = (name: string) => server.url.replace('yolo', name);
-    let open = 0;
-    let most = 0;
-    server.fault = ({ path }) => {
-      most = Math.max(most, ++open);
-      setTimeout(() => (open -= 1), 100);
-      return { body: Buffer.from(path) };
-    };
+    server.fault = ({ path }) => ({ body: Buffer.from(path), delay: 500 });
     declare(
       Object.fromEntries(
         names.map((name) => [name, { source: { url: url(name), sha256: sum(`/models/${name}.bin`) } }]),
@@ -190,8 +187,8 @@ describe('from a server', () => {
     const child = start();
     const [said, [status]] = await Promise.all([text(child.stderr), once(child, 'close'), text(child.stdout)]);
     expect(status, said).toBe(0);
-    expect(most).toBeGreaterThan(1);
-    expect(most).toBeLessThanOrEqual(4);
+    expect(server.mostOpen).toBeGreaterThan(1);
+    expect(server.mostOpen).toBeLessThanOrEqual(4);
   });
 
   test('wrong checksum: exit code 2, the place in imgbuild.yaml and what to write', async () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a server does wrong with one request. Sizes are in bytes. */
 export interface Fault {
@@ -23,6 +24,8 @@ export interface Fault {
   early?: number;
   /** Calls the whole body a part, with this Content-Range. */
   status206?: string;
+  /** Milliseconds before the answer. */
+  delay?: number;
   /** Other bytes than those of the file. */
   body?: Buffer;
 }
@@ -34,6 +37,9 @@ export interface FaultyServer {
   /** The fault of each request, by its number from 0. */
   fault: (request: { number: number; range: string | undefined; path: string }) => Fault | undefined;
   requests: { path: string; range: string | undefined; ifRange: string | undefined }[];
+  /** Requests that are being answered, and the most that ever were. */
+  open: number;
+  mostOpen: number;
   /** Bytes of bodies that were handed to the network. */
   sent: number;
   close(): Promise<void>;
@@ -55,6 +61,8 @@ export async function startFaultyServer(content: Buffer): Promise<FaultyServer> 
     etag: '"one"',
     fault: () => undefined,
     requests: [],
+    open: 0,
+    mostOpen: 0,
     sent: 0,
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -64,12 +72,15 @@ export async function startFaultyServer(content: Buffer): Promise<FaultyServer> 
   return server;
 }
 
-function answer(server: FaultyServer, request: IncomingMessage, response: ServerResponse): void {
+async function answer(server: FaultyServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  server.mostOpen = Math.max(server.mostOpen, ++server.open);
+  response.on('close', () => (server.open -= 1));
   const { range } = request.headers;
   const ifRange = request.headers['if-range'] as string | undefined;
   const path = request.url ?? '';
   const fault = server.fault({ number: server.requests.length, range, path }) ?? {};
   server.requests.push({ path, range, ifRange });
+  if (fault.delay !== undefined) await sleep(fault.delay);
   if (fault.status !== undefined) {
     response.writeHead(fault.status, fault.headers ?? {});
     response.end('what went wrong\n');
