@@ -56,6 +56,7 @@ export async function examine(request: ExamineRequest): Promise<Finding[]> {
   findings.push(await disk('this folder', config?.root ?? request.directory));
   if (config) findings.push(await store(config, request.signal));
   for (const program of programs) findings.push(await look(program, request));
+  if (config) findings.push(...converters(config, request.env));
   return findings;
 }
 
@@ -159,4 +160,35 @@ async function look(
   }
   const text = `${name} is missing: it ${what}`;
   return { level: 'warning', subject: 'program', text, fix: `apt-get install ${packaged}` };
+}
+
+/** The programs that models are converted with. They are looked for and not run: nobody knows what that would do. */
+function converters(config: Config, env: NodeJS.ProcessEnv): Finding[] {
+  const users = Map.groupBy(
+    config.models.flatMap(({ name, convert }) =>
+      convert === undefined ? [] : [{ name, program: convert.command[0]! }],
+    ),
+    ({ program }) => program,
+  );
+  return [...users]
+    .filter(([program]) => !program.includes('/'))
+    .map(([program, models]): Finding => {
+      const found = (env['PATH'] ?? '')
+        .split(path.delimiter)
+        .map((folder) => path.join(folder, program))
+        .find(isProgram);
+      if (found !== undefined) return { level: 'ok', subject: 'program', text: found };
+      const names = models.map(({ name }) => name).join(', ');
+      const text = `${program} is missing: it converts ${models.length === 1 ? 'the model' : 'the models'} ${names}`;
+      return { level: 'error', subject: 'program', text, fix: `install ${program}` };
+    });
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -8,6 +8,7 @@ import { decideGc, grace, type Removal } from '../store/gc.ts';
 import { ghcrPackages, type GhcrPackages } from '../store/ghcr-packages.ts';
 import { bytesOf, readInventory, type ReleaseNeeds } from '../store/inventory.ts';
 import type { LayerStore } from '../store/layer-store.ts';
+import { tagKind } from '../store/layer-tags.ts';
 import { LayoutStore } from '../store/layout.ts';
 import { savedLayers } from '../store/list.ts';
 import { RegistryStore } from '../store/registry.ts';
@@ -29,7 +30,9 @@ export const addStore: AddCommand = (program, contextOf) => {
       const inventory = await readInventory(project.store, named);
       const releases = await readNeeds(project.store);
       const layers = savedLayers(inventory, releases);
-      const saved = inventory.items.filter(({ kind }) => kind === 'image' || kind === 'inputs');
+      const saved = inventory.items.filter(
+        ({ kind, tags }) => kind === 'image' || tags.some((tag) => tagKind(tag) !== 'name'),
+      );
       const bytes = bytesOf(saved);
       for (const { repository, tag, why } of inventory.broken) progress.warn(`${repository}:${tag} is damaged: ${why}`);
       if (json)

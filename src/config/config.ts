@@ -1,5 +1,6 @@
 import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { ImageReference } from '../oci/reference.ts';
 
 /** imgbuild.yaml, parsed once. Paths are POSIX, relative to `root`, without `./` in front; `.` is the root. */
 export interface Config {
@@ -107,7 +108,36 @@ export interface DebContent {
 
 export interface Model {
   name: string;
+  /** Globs below the root. */
   files: string[];
+  /** What comes from elsewhere, in the order of the file. */
+  sources: ModelSource[];
+  /** Makes the model from files and sources; without it they are the model. */
+  convert?: ModelConvert;
+  /** SPDX identifier. */
   license?: string;
   format?: string;
+  /** Each once. */
+  targets: ModelTarget[];
 }
+
+/** `sha256` is 64 hex digits: of the file, with `oci` of the manifest. `as` is the path in the model. */
+export type ModelSource =
+  | { from: 'url'; url: string; sha256: string; as: string }
+  /** `path` is absolute, or relative to the root. */
+  | { from: 'path'; path: string; sha256: string; as: string }
+  /** `text` is the reference in its normal form. */
+  | { from: 'oci'; reference: ImageReference; text: string; sha256: string };
+
+export interface ModelConvert {
+  /** The program and its arguments; `${source}` and `${output}` stand for folders. */
+  command: string[];
+  /** Globs below the root. */
+  inputs: string[];
+  /** Files below the output folder. */
+  outputs: string[];
+  /** Of the programs that it uses, as the user tells it. */
+  version?: string;
+}
+
+export type ModelTarget = 'modelpack' | 'deb';

@@ -80,6 +80,14 @@ function failuresOfIssue(issue: z.core.$ZodIssue, schema: z.ZodType, source: Yam
         near === undefined ? `write ${choices.join(', ')}` : `did you mean ${near}? It takes ${choices.join(', ')}`,
       );
     }
+    case 'invalid_union': {
+      // A map or a list of maps: what is wrong is told of the form that was written.
+      const list = Array.isArray(valueAt(source.data, path));
+      const options = unionAt(schema, path);
+      const inner = issue.errors[options.findIndex((option) => bare(option) instanceof z.ZodArray === list)] ?? [];
+      const told = inner.map((each) => ({ ...each, path: [...path, ...each.path] }) as z.core.$ZodIssue);
+      return told.flatMap((each) => failuresOfIssue(each, schema, source, file));
+    }
     case 'too_small':
       return here(issue.origin === 'string' ? 'the text is empty' : 'the list is empty', 'write one at least');
     default:
@@ -135,7 +143,8 @@ function valueAt(data: unknown, path: DataPath): unknown {
 }
 
 function knownKeys(schema: z.ZodType | undefined): string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const maps = schema instanceof z.ZodUnion ? (schema.options as z.ZodType[]).map(bare) : [schema];
+  return maps.flatMap((each) => (each instanceof z.ZodObject ? Object.keys(each.shape) : []));
 }
 
 function exampleAt(schema: z.ZodType, path: DataPath): string | undefined {
@@ -152,12 +161,27 @@ function schemaAt(schema: z.ZodType, path: DataPath, outer = false): z.ZodType |
     if (inner instanceof z.ZodObject) found = inner.shape[String(step)] as z.ZodType | undefined;
     else if (inner instanceof z.ZodRecord) found = inner.valueType as z.ZodType;
     else if (inner instanceof z.ZodArray) found = inner.element as z.ZodType;
+    else if (inner instanceof z.ZodUnion) found = memberAt(inner, step);
     else return undefined;
   }
   if (!found) return undefined;
   if (!outer) return bare(found);
   for (let each: z.ZodType | undefined = found; each; each = wrapped(each)) if (each.meta()?.examples) return each;
   return bare(found);
+}
+
+/** What stands at the step in the one of a map and a list that has such steps. */
+function memberAt(union: z.ZodUnion, step: string | number): z.ZodType | undefined {
+  const options = (union.options as z.ZodType[]).map(bare);
+  const list = options.find((option) => option instanceof z.ZodArray);
+  if (typeof step === 'number') return list?.element as z.ZodType | undefined;
+  const map = options.find((option) => option instanceof z.ZodObject);
+  return map?.shape[step] as z.ZodType | undefined;
+}
+
+function unionAt(schema: z.ZodType, path: DataPath): z.ZodType[] {
+  const found = schemaAt(schema, path);
+  return found instanceof z.ZodUnion ? (found.options as z.ZodType[]) : [];
 }
 
 function wrapped(schema: z.ZodType): z.ZodType | undefined {

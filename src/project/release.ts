@@ -89,11 +89,10 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
           return new Map<string, Digest>(layers.map((each) => [layerKey(each.name, each.platform), each.digest]));
         },
         packDebs: (_version, images, others) => packReleaseDebs(project, options, version, work, images, others),
-        models: async () => {
+        models: async (publish) => {
           if (config.models.length === 0) return [];
-          const { readModels } = await import('../model/read-models.ts');
-          const models = await readModels({ config, progress, signal });
-          return models.map(({ name, size, files }) => ({ name, size, files, repository: null, digest: null }));
+          const { releaseModels } = await import('./models.ts');
+          return releaseModels(project, { version, publish, env, progress, signal });
         },
         deltas: (release, previous) => makeDeltas(store, release, previous, work, options),
       },

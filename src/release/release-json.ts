@@ -46,9 +46,14 @@ const model = z
   .object({
     name: z.string(),
     size: size.meta({ description: 'Of its files together, in bytes.' }),
-    files: z.array(z.object({ path: z.string(), size, sha256 })),
+    files: z.array(z.object({ path: z.string().meta({ description: 'Its place in the model.' }), size, sha256 })),
     repository: z.string().nullable().meta({ description: 'Below the store, where it is published as an artifact.' }),
     digest: digest.nullable().meta({ description: "Of the artifact's manifest, where it is published as one." }),
+    version: z
+      .string()
+      .nullable()
+      .optional()
+      .meta({ description: 'Of the release that the artifact was made for first: what is unchanged keeps it.' }),
   })
   .meta({ description: 'A model.' });
 

@@ -23,7 +23,7 @@ export function renderSaved(layers: readonly SavedLayer[], bytes: number, store:
   const head = ['LAYER', 'PLATFORM', 'FINGERPRINT', 'SIZE', 'AGE', 'NEEDED BY'];
   const rows = layers.map((layer) => [
     layer.layer ?? layer.repository,
-    layer.platform ?? '?',
+    layer.platform ?? (layer.layer === null ? '?' : 'any'),
     layer.fingerprint.slice(0, 12),
     formatBytes(layer.size),
     formatAge(layer.savedAt, now),
@@ -47,7 +47,7 @@ export function renderGarbage(decision: GcDecision, store: string, now: Date): s
   if (removals.length === 0) return `nothing to remove: releases, tags or the newest need all of ${store}\n`;
   const rows = remove.map((layer) => [
     `remove ${layer.layer ?? layer.repository}`,
-    layer.platform ?? '?',
+    layer.platform ?? (layer.layer === null ? '?' : 'any'),
     layer.fingerprint.slice(0, 12),
     formatBytes(layer.size),
     formatAge(layer.savedAt, now),

@@ -17,20 +17,22 @@ const beat = 15_000;
 
 const queues = new Map<string, Promise<unknown>>();
 
-export interface Waiting {
-  /** Milliseconds; two minutes by default. */
+export interface LockOptions {
+  /** Milliseconds to wait for a holder; two minutes where absent. */
   patience?: number;
-  /** Ends the wait for other processes. */
+  /** Ends the waiting, not the work. */
   signal?: AbortSignal | undefined;
+  /** Called once, with the holder's process id, when there is somebody to wait for. */
+  onWait?: (pid: number) => void;
 }
 
 /**
  * Runs `work` while no other process and nobody in this one holds the lock of the folder. A holder that was killed
- * holds nothing. Throws a Failure when `patience` is at its end.
+ * holds nothing. Throws a Failure when its patience ends.
  */
-export async function withFolderLock<T>(folder: string, work: () => Promise<T>, waiting: Waiting = {}): Promise<T> {
+export async function withFolderLock<T>(folder: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
   const before = queues.get(folder) ?? Promise.resolve();
-  const mine = before.then(() => locked(folder, work, waiting));
+  const mine = before.then(() => locked(folder, work, options));
   const settled = mine.catch(() => {});
   queues.set(folder, settled);
   try {
@@ -40,9 +42,10 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>, 
   }
 }
 
-async function locked<T>(folder: string, work: () => Promise<T>, waiting: Waiting): Promise<T> {
+async function locked<T>(folder: string, work: () => Promise<T>, options: LockOptions): Promise<T> {
+  options.signal?.throwIfAborted();
   await mkdir(folder, { recursive: true });
-  const lock = await acquire(folder, waiting);
+  const lock = await acquire(folder, options);
   const heart = setInterval(() => void utimes(lock, new Date(), new Date()).catch(() => {}), beat);
   heart.unref();
   try {
@@ -53,8 +56,9 @@ async function locked<T>(folder: string, work: () => Promise<T>, waiting: Waitin
   }
 }
 
-async function acquire(folder: string, { patience = 120_000, signal }: Waiting): Promise<string> {
+async function acquire(folder: string, { patience = 120_000, signal, onWait }: LockOptions): Promise<string> {
   const deadline = Date.now() + patience;
+  let told = false;
   const ticket = temporaryName(folder);
   let pause = 2;
   try {
@@ -79,11 +83,15 @@ async function acquire(folder: string, { patience = 120_000, signal }: Waiting):
       if (Date.now() > deadline) {
         throw new Failure({
           doing: `locking ${folder}`,
-          because: `process ${holder.pid} has held the lock for ${patience / 60_000} minutes`,
+          because: `process ${holder.pid} has held the lock for ${Math.round(patience / 60_000)} minutes`,
           fix: `end that process if it hangs, or remove ${join(folder, String(highest))} if it runs on another machine that is gone`,
         });
       }
-      await sleep(pause + Math.random() * pause);
+      if (!told && holder.pid !== 0) {
+        told = true;
+        onWait?.(holder.pid);
+      }
+      await sleep(pause + Math.random() * pause, undefined, { signal });
       pause = Math.min(pause * 2, 50);
     }
   } finally {

@@ -11,7 +11,8 @@ export const emptyBlob = { mediaType: mediaType.empty, bytes: new TextEncoder().
 /** What the artifact beside a saved layer tells about it, without its blob. */
 export interface SavedRecord {
   layer: string;
-  platform: PlatformName;
+  /** Absent where it is for every platform, as models are. */
+  platform?: PlatformName;
   fingerprint: string;
   /** The image that it belongs to: the artifact's subject. */
   image: Descriptor;
@@ -20,6 +21,8 @@ export interface SavedRecord {
   /** The blob with the list of inputs. */
   inputs: Descriptor;
   savedAt?: Date;
+  /** Of the release that it was made for first; what is reused keeps it. */
+  version?: string;
   /** The commit and the CI run that it was built from. */
   revision?: string;
   run?: string;
@@ -31,6 +34,7 @@ const key = {
   fingerprint: 'vnd.imgbuild.fingerprint',
   parents: 'vnd.imgbuild.parents',
   run: 'vnd.imgbuild.run',
+  version: 'org.opencontainers.image.version',
   revision: 'org.opencontainers.image.revision',
   created: 'org.opencontainers.image.created',
 } as const;
@@ -38,11 +42,12 @@ const key = {
 export function inputArtifact(record: SavedRecord): StoredManifest {
   const annotations: Record<string, string> = {
     [key.layer]: record.layer,
-    [key.platform]: record.platform,
+    ...(record.platform === undefined ? {} : { [key.platform]: record.platform }),
     [key.fingerprint]: record.fingerprint,
     [key.parents]: JSON.stringify(record.parents),
   };
   if (record.savedAt !== undefined) annotations[key.created] = record.savedAt.toISOString();
+  if (record.version !== undefined) annotations[key.version] = record.version;
   if (record.revision !== undefined) annotations[key.revision] = record.revision;
   if (record.run !== undefined) annotations[key.run] = record.run;
   const manifest: ImageManifest = {
@@ -73,15 +78,17 @@ export function parseInputArtifact(stored: StoredManifest): SavedRecord {
   if (layer === undefined || fingerprint === undefined) throw wrong('it names no layer and fingerprint');
   const record: SavedRecord = {
     layer,
-    platform: platformName(parsePlatform(annotations[key.platform] ?? '')),
     fingerprint,
     image: subject,
     parents: parseParents(annotations[key.parents] ?? '{}', wrong),
     inputs,
   };
+  const platform = annotations[key.platform];
+  if (platform !== undefined) record.platform = platformName(parsePlatform(platform));
   const created = Date.parse(annotations[key.created] ?? '');
   if (!Number.isNaN(created)) record.savedAt = new Date(created);
-  const { [key.revision]: revision, [key.run]: run } = annotations;
+  const { [key.revision]: revision, [key.run]: run, [key.version]: version } = annotations;
+  if (version !== undefined) record.version = version;
   if (revision !== undefined) record.revision = revision;
   if (run !== undefined) record.run = run;
   return record;

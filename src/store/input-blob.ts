@@ -14,10 +14,10 @@ export async function packInputs(inputs: readonly Input[]): Promise<Buffer> {
 }
 
 /** Throws a SyntaxError, or what zlib or the stream throws, when the bytes are no such lines. */
-export async function unpackInputs(stream: Readable): Promise<Input[]> {
-  const inputs: Input[] = [];
+export async function unpackInputs<T extends { kind: string } = Input>(stream: Readable): Promise<T[]> {
+  const inputs: T[] = [];
   const lines = lineSplitter((line) => {
-    const input = JSON.parse(line) as Input;
+    const input = JSON.parse(line) as T;
     if (typeof input?.kind !== 'string') throw new SyntaxError(`not an input: ${line.slice(0, 80)}`);
     inputs.push(input);
   });

@@ -14,11 +14,11 @@ export function inputsTag(fingerprint: string): string {
 const longest = 128;
 
 /**
- * The tag that follows a branch: `last-<branch>-<os>-<arch>`. Characters that a tag cannot have become '-'; where any
+ * The tag that follows a branch: `last-<branch>-<os>-<arch>`, `last-<branch>-any` for every platform. Characters that a tag cannot have become '-'; where any
  * did, or the name is cut to 128 characters, 8 hex digits of the branch's sha256 keep two branches apart.
  */
-export function lastTag(branch: string, platform: Platform): string {
-  const end = `-${platformName(platform).replaceAll('/', '-')}`;
+export function lastTag(branch: string, platform: Platform | undefined): string {
+  const end = platform === undefined ? '-any' : `-${platformName(platform).replaceAll('/', '-')}`;
   const clean = branch.replaceAll(/[^A-Za-z0-9_.-]/g, '-');
   if (clean === branch && `last-${clean}${end}`.length <= longest) return `last-${clean}${end}`;
   const apart = `-${createHash('sha256').update(branch).digest('hex').slice(0, 8)}${end}`;

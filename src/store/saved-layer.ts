@@ -82,13 +82,13 @@ export async function readInputs(
 }
 
 /** As readInputs, of a record that is known already: one blob. */
-export async function readInputsOf(
+export async function readInputsOf<T extends { kind: string } = Input>(
   store: LayerStore,
   repository: string,
   record: SavedRecord,
-): Promise<Input[] | undefined> {
+): Promise<T[] | undefined> {
   try {
-    return await unpackInputs(await store.openBlob(repository, record.inputs));
+    return await unpackInputs<T>(await store.openBlob(repository, record.inputs));
   } catch (error) {
     if (error instanceof BrokenContent || error instanceof SyntaxError || isZlibError(error)) return undefined;
     throw error;
@@ -103,7 +103,7 @@ export async function lastSaved(
   store: LayerStore,
   repository: string,
   branch: string,
-  platform: Platform,
+  platform: Platform | undefined,
 ): Promise<SavedRecord | undefined> {
   return readRecord(store, repository, lastTag(branch, platform));
 }
@@ -118,14 +118,18 @@ async function readRecord(store: LayerStore, repository: string, reference: stri
   }
 }
 
-export interface LayerToSave {
+/** An image or an artifact, and what it was made from. */
+export interface ToSave {
   layer: string;
-  platform: Platform;
+  /** Absent where it is for every platform. */
+  platform?: Platform | undefined;
   fingerprint: string;
   /** The image; its blobs are in the repository. */
   image: StoredManifest;
   parents: Record<string, Digest>;
-  inputs: readonly Input[];
+  /** The list of inputs as it is stored. */
+  list: Uint8Array;
+  version?: string | undefined;
   /** Moves `last-<branch>-…` along. */
   branch?: string;
   revision?: string;
@@ -134,6 +138,8 @@ export interface LayerToSave {
   signal?: AbortSignal;
 }
 
+export type LayerToSave = Omit<ToSave, 'list'> & { platform: Platform; inputs: readonly Input[] };
+
 export type LayerSaved = {
   /** `adopted`: somebody else saved the same fingerprint at the same time, and that image counts. */
   outcome: 'saved' | 'adopted';
@@ -141,22 +147,28 @@ export type LayerSaved = {
   descriptor: Descriptor;
 };
 
+/** Saves a built layer. */
+export async function saveLayer(store: LayerStore, repository: string, layer: LayerToSave): Promise<LayerSaved> {
+  const { inputs, ...rest } = layer;
+  return saveWithInputs(store, repository, { ...rest, list: await packInputs(inputs) });
+}
+
 /**
- * Saves a built layer: the input manifest first, the `fp-` tag last, so that whoever finds the tag finds all of it.
+ * Saves an image or artifact: the input manifest first, the `fp-` tag last, so that whoever finds the tag finds all of it.
  * There is no compare-and-swap on tags: the last put wins, and everyone takes what a read afterwards gives.
  */
-export async function saveLayer(store: LayerStore, repository: string, layer: LayerToSave): Promise<LayerSaved> {
-  const { fingerprint, image, signal } = layer;
-  const list = await packInputs(layer.inputs);
+export async function saveWithInputs(store: LayerStore, repository: string, layer: ToSave): Promise<LayerSaved> {
+  const { fingerprint, image, signal, list } = layer;
   const record: SavedRecord = {
     layer: layer.layer,
-    platform: platformName(layer.platform),
     fingerprint,
     image: image.descriptor,
     parents: layer.parents,
     inputs: { mediaType: mediaType.inputs, digest: digestOf(list), size: list.length },
     savedAt: layer.savedAt ?? new Date(),
   };
+  if (layer.platform !== undefined) record.platform = platformName(layer.platform);
+  if (layer.version !== undefined) record.version = layer.version;
   if (layer.revision !== undefined) record.revision = layer.revision;
   if (layer.run !== undefined) record.run = layer.run;
   const artifact = inputArtifact(record);

@@ -18,13 +18,15 @@ const allowed: Record<string, string[]> = {
   context: [...nouns, 'process', 'dockerfile/analysis', 'plan/input', 'config/config'],
   registry: [...nouns, 'process', 'store/layer-store'],
   store: [...nouns, 'process', 'registry', 'config/config', 'plan/input'],
+  artifact: [...nouns, 'process', 'plan/plan', 'store'],
+  fetch: [...nouns, 'files', 'registry', 'store/folder-lock'],
   lock: [...nouns, 'process', 'registry', 'config'],
   plan: [...nouns, 'process', 'config', 'dockerfile', 'context', 'lock', 'registry', 'store'],
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
   deb: [...nouns, 'process', 'tar', 'config', 'files'],
   apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock'],
-  model: [...nouns, 'process', 'tar', 'config', 'files', 'store'],
+  model: [...nouns, 'process', 'config', 'files', 'fetch', 'registry', 'store', 'artifact', 'plan/plan'],
   'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],
   delta: [...nouns, 'process', 'tar', 'signing', 'store', 'engine', 'image-source'],
   release: [
@@ -43,7 +45,7 @@ const allowed: Record<string, string[]> = {
     'signing',
     'image-source',
   ],
-  report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'store', 'lock'],
+  report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'model', 'store', 'lock'],
 };
 /** The front doors, and the project that they open, may use every room; nothing else may use them. */
 const doors = ['cli', 'actions', 'project'];

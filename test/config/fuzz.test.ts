@@ -7,7 +7,10 @@ import { parseLock } from '../../src/lock/lock-file.ts';
 import { parseRelease } from '../../src/release/release-json.ts';
 
 const valid = `${readFileSync(new URL('../../examples/ccai/imgbuild.yaml', import.meta.url), 'utf8')}
-models: { ocr: { files: [models/*], license: Apache-2.0 } }
+models:
+  ocr: { files: [models/*], license: Apache-2.0 }
+  yolo: { source: [{ url: "https://e.org/y.bin", sha256: ${'ab'.repeat(32)} }], convert: { command: [a, "\${source}"], outputs: [b] } }
+  mood: { source: { oci: "ghcr.io/a/b:1", sha256: ${'ab'.repeat(32)} }, targets: [deb] }
 args: &a { A: "1" }
 ota: {}
 `;

@@ -144,7 +144,7 @@ ota: {}
           compression: 'auto',
         },
       ],
-      models: [{ name: 'ocr', files: ['models/*'] }],
+      models: [{ name: 'ocr', files: ['models/*'], sources: [], targets: ['modelpack'] }],
     });
     expect(locate(['layers', 'service', 'needs', 0])).toMatchObject({ line: 18, column: 13, length: 4 });
   });

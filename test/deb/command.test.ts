@@ -103,20 +103,6 @@ describe('imgbuild debs', () => {
   });
 });
 
-test('imgbuild models lists files, sizes and sums', () => {
-  config = makeProject(
-    {},
-    { 'docker/service/Dockerfile': 'FROM scratch\n', 'models/a.bin': 'weights' },
-    { models: { ocr: { files: ['models/*.bin'] } } },
-  );
-  expect(imgbuild('models').stdout).toMatch(/^ocr: 7 B in 1 file\n {2}sha256:[0-9a-f]{64} {2}7 B {2}models\/a\.bin\n$/);
-  const { stdout } = imgbuild('models', '--json');
-  expect(JSON.parse(stdout)).toMatchObject({
-    schema: 1,
-    models: [{ name: 'ocr', size: 7, files: [{ path: 'models/a.bin' }] }],
-  });
-});
-
 test('an image is named as it is pulled, or as a folder’s release is loaded', () => {
   expect(imageReference({ kind: 'folder', path: '/s', text: './s' }, 'app/service', 'v1.0.0-rc.1+2')).toBe(
     'app/service:1.0.0-rc.1_2',

@@ -1,0 +1,170 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, type BigIntStats } from 'node:fs';
+import { lstat, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Progress } from '../progress.ts';
+import { replaceFile } from './durable-write.ts';
+import { fileChanged, unreadable } from './unreadable.ts';
+
+export interface FileHash {
+  /** In bytes. */
+  size: number;
+  /** 64 hex digits. */
+  sha256: string;
+}
+
+const header = 'imgbuild sha256 1';
+/** Two buffers of this many bytes: one is read while the other is hashed. */
+const bufferSize = 1024 * 1024;
+/** Coarse file systems stamp in steps of up to two seconds. */
+const coarse = 2_000_000_000n;
+
+function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
+  return `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+}
+
+/**
+ * Sums of files by sha256, each read once: a file counts as the same when its size, times (ns), inode and device are. One
+ * that was changed as late as it was read is never remembered, since a further change might show in none of them.
+ *
+ * The file: a header line, a line for each file (JSON: path, identity, sum), and the sum of all that; one that is damaged
+ * in any way counts as empty.
+ */
+export class FileHashes {
+  readonly #file: string;
+  readonly #known: Map<string, [identity: string, sha256: string]>;
+  #now: Promise<bigint> | undefined;
+  #changed = false;
+
+  private constructor(file: string, known: Map<string, [string, string]>) {
+    this.#file = file;
+    this.#known = known;
+  }
+
+  /** `file` is absolute; it need not be there. */
+  static async open(file: string): Promise<FileHashes> {
+    return new FileHashes(file, parse(await readFile(file, 'utf8').catch(() => '')));
+  }
+
+  /** The sum as it is remembered; undefined where the file must be read for it. Throws what lstat throws. */
+  async known(path: string): Promise<FileHash | undefined> {
+    const stats = await lstat(path, { bigint: true });
+    const [identity, sha256] = this.#known.get(path) ?? [];
+    if (sha256 === undefined || identity !== identityOf(stats)) return undefined;
+    return { size: Number(stats.size), sha256 };
+  }
+
+  /**
+   * Reads the file unless it is known. `name` is what messages call it. Throws a Failure where it cannot be read, or
+   * changes meanwhile.
+   */
+  async of(path: string, name: string, progress: Progress, signal?: AbortSignal): Promise<FileHash> {
+    const known = await this.known(path).catch((error: unknown) => {
+      throw unreadable(name, error);
+    });
+    if (known !== undefined) return known;
+    const now = await (this.#now ??= this.#readTime());
+    try {
+      const { stats, sha256 } = await read(path, name, progress, signal);
+      const after = await lstat(path, { bigint: true });
+      const size = Number(stats.size);
+      if (identityOf(after) !== identityOf(stats)) throw fileChanged(name, 'it was written to while it was read');
+      if (stats.mtimeNs < now - coarse && stats.ctimeNs < now - coarse) this.#put(path, stats, sha256);
+      return { size, sha256 };
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw unreadable(name, error);
+    }
+  }
+
+  /** Remembers the sum of a file that nobody writes any more. */
+  async remember(path: string, sha256: string): Promise<void> {
+    this.#put(path, await lstat(path, { bigint: true }), sha256);
+  }
+
+  /** Writes what is known, when there is anything new; that it can't be written is no error. */
+  async save(): Promise<void> {
+    if (!this.#changed) return;
+    this.#changed = false;
+    const lines = [header];
+    for (const [path, [identity, sha256]] of this.#known) {
+      const there = await lstat(path).catch(() => undefined);
+      if (there !== undefined) lines.push(JSON.stringify([path, identity, sha256]));
+    }
+    const body = `${lines.join('\n')}\n`;
+    const text = body + createHash('sha256').update(body).digest('hex');
+    try {
+      await mkdir(dirname(this.#file), { recursive: true });
+      await replaceFile(this.#file, (file) => file.writeFile(text));
+    } catch {
+      // Without it the files are read anew the next time.
+    }
+  }
+
+  #put(path: string, stats: BigIntStats, sha256: string): void {
+    this.#known.set(path, [identityOf(stats), sha256]);
+    this.#changed = true;
+  }
+
+  /** The earlier one of this machine's time and that of the file system, which may be a server's; 0 keeps nothing. */
+  async #readTime(): Promise<bigint> {
+    const probe = `${this.#file}.${randomBytes(6).toString('hex')}`;
+    try {
+      await mkdir(dirname(probe), { recursive: true });
+      await (await open(probe, 'wx')).close();
+      const stamped = (await lstat(probe, { bigint: true })).mtimeNs;
+      const here = BigInt(Date.now()) * 1_000_000n;
+      return stamped < here ? stamped : here;
+    } catch {
+      return 0n;
+    } finally {
+      await rm(probe, { force: true }).catch(() => {});
+    }
+  }
+}
+
+function parse(text: string): Map<string, [string, string]> {
+  const end = text.lastIndexOf('\n') + 1;
+  const body = text.slice(0, end);
+  const [first, ...lines] = body.split('\n').slice(0, -1);
+  if (first !== header || createHash('sha256').update(body).digest('hex') !== text.slice(end)) return new Map();
+  return new Map(
+    lines.map((line) => {
+      const [path, identity, sha256] = JSON.parse(line) as [string, string, string];
+      return [path, [identity, sha256]];
+    }),
+  );
+}
+
+/** The stat data are those of the file that is open, when it was opened. */
+async function read(
+  path: string,
+  name: string,
+  progress: Progress,
+  signal: AbortSignal | undefined,
+): Promise<{ stats: BigIntStats; sha256: string }> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const stats = await handle.stat({ bigint: true });
+  const transfer = progress.transfer(`reading ${name}`, Number(stats.size));
+  const hash = createHash('sha256');
+  const buffers = [Buffer.allocUnsafeSlow(bufferSize), Buffer.allocUnsafeSlow(bufferSize)] as const;
+  let size = 0;
+  try {
+    let next = handle.read(buffers[0], 0, bufferSize, null);
+    for (let turn = 0; ; turn = 1 - turn) {
+      const { bytesRead } = await next;
+      signal?.throwIfAborted();
+      if (bytesRead === 0) break;
+      next = handle.read(buffers[(1 - turn) as 0 | 1], 0, bufferSize, null);
+      // Whoever leaves this loop early must not hear of it.
+      next.catch(() => {});
+      hash.update(buffers[turn as 0 | 1].subarray(0, bytesRead));
+      size += bytesRead;
+      transfer.add(bytesRead);
+    }
+  } finally {
+    transfer.end();
+  }
+  if (BigInt(size) !== stats.size) throw fileChanged(name, 'it was written to while it was read');
+  return { stats, sha256: hash.digest('hex') };
+}
