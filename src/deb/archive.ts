@@ -4,6 +4,7 @@ import { archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
 import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
 import { dataMember, startCompressor, type Compression } from './compression.ts';
 import { textFile, withParents, type FileEntry, type PackageEntry } from './entry.ts';
+import { isLate, tarOwner, type Owner } from './owner.ts';
 import { md5OfNothing, openContents } from './file-contents.ts';
 import { writeWhole, type OutputFile } from './output-file.ts';
 import { storedGzip, storedGzipSize } from './stored-gzip.ts';
@@ -15,6 +16,8 @@ export interface PackageLayout {
   conffiles: readonly string[];
   /** preinst, postinst, prerm, postrm: texts of programs. */
   scripts: Readonly<Partial<Record<'preinst' | 'postinst' | 'prerm' | 'postrm', string>>>;
+  /** deb-triggers(5). */
+  triggers?: string;
   /** With a folder for every parent, sorted: see `withParents`. */
   entries: readonly PackageEntry[];
   compression: Compression;
@@ -101,17 +104,19 @@ function tarHeader(entry: PackageEntry, mtime: number): TarHeader {
   return {
     name: `./${entry.path}${slash}`,
     type: entry.type,
-    mode: entry.type === 'symlink' ? 0o777 : entry.mode,
-    uid: 0,
-    gid: 0,
+    mode: entry.type === 'symlink' ? 0o777 : modeUntilOwned(entry),
+    ...tarOwner(entry.type === 'symlink' ? undefined : entry.owner),
     size: entry.type === 'file' ? entry.size : 0,
     mtime,
     linkName: entry.type === 'symlink' ? entry.target : '',
-    userName: 'root',
-    groupName: 'root',
     deviceMajor: 0,
     deviceMinor: 0,
   };
+}
+
+/** What its owner alone may read, or run with the owner's rights, is for root alone until it has that owner. */
+function modeUntilOwned({ mode, owner }: { mode: number; owner?: Owner }): number {
+  return isLate(owner) ? mode & 0o777 : mode;
 }
 
 function tarEntry(entry: PackageEntry, header: TarHeader, md5s: Map<string, string>, options: WriteOptions): TarEntry {
@@ -132,6 +137,7 @@ function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>):
   if (sums !== '') files.push(textFile('md5sums', sums));
   if (layout.conffiles.length > 0)
     files.push(textFile('conffiles', layout.conffiles.map((path) => `${path}\n`).join('')));
+  if (layout.triggers !== undefined) files.push(textFile('triggers', layout.triggers));
   for (const [name, text] of Object.entries(layout.scripts)) files.push(textFile(name, text, 0o755));
   return withParents(files) as FileEntry[];
 }

@@ -32,8 +32,11 @@ const commonLicenses: Record<string, string> = {
 export function documents(of: DocumentedPackage, contents: readonly PackageEntry[]): PackageEntry[] {
   const folder = `usr/share/doc/${of.name}`;
   const overrides = lintianOverrides(of, contents);
+  // A version with a revision is of a package that is not the software itself (debian-policy 12.7).
+  const changelogName = of.version.includes('-') ? 'changelog.Debian.gz' : 'changelog.gz';
+  const hasChangelog = contents.some(({ path }) => path.startsWith(`${folder}/changelog`));
   const files = [
-    textFile(`${folder}/changelog.gz`, gzipSync(changelog(of), { level: 9 })),
+    ...(hasChangelog ? [] : [textFile(`${folder}/${changelogName}`, gzipSync(changelog(of), { level: 9 }))]),
     textFile(`${folder}/copyright`, copyright(of)),
     ...(overrides === '' ? [] : [textFile(`usr/share/lintian/overrides/${of.name}`, overrides)]),
   ];

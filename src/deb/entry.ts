@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
+import type { Owner } from './owner.ts';
 
-/** One path of a package, without a slash in front: `opt/ccai/docker_image`. Owner and group are root. */
+/** One path of a package, without a slash in front: `opt/ccai/docker_image`. */
 export type PackageEntry = DirectoryEntry | SymlinkEntry | FileEntry;
 
 export interface DirectoryEntry {
@@ -8,6 +9,8 @@ export interface DirectoryEntry {
   path: string;
   /** Permission bits, setuid and its like among them. */
   mode: number;
+  /** root where absent. */
+  owner?: Owner;
 }
 
 export interface SymlinkEntry {
@@ -20,6 +23,8 @@ export interface FileEntry {
   type: 'file';
   path: string;
   mode: number;
+  /** root where absent. */
+  owner?: Owner;
   /** Bytes. */
   size: number;
   source: FileSource;
