@@ -110,7 +110,7 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
         sourceName: control.source.fields.get('source')!.value,
         reasons,
       };
-      const parts: Parts = { config, of, root, folder, names, name, isFirst: index === 0, version };
+      const parts: Parts = { config, of, root, folder, names, name, isFirst: index === 0, version, rulesFile };
       const off = offReason(stanza, of, chosen);
       return draftOf(parts, stanza, context, rules, off);
     });
@@ -140,6 +140,7 @@ interface Parts {
   /** Files of the folder without a package's name are of the first package. */
   isFirst: boolean;
   version: string;
+  rulesFile: TextFile | undefined;
 }
 
 async function draftOf(
@@ -239,7 +240,7 @@ async function draftOf(
     fields,
     placements,
     made,
-    modes: modesOf(rules, name, parts),
+    modes: modesOf(rules, name, parts.rulesFile),
     scripts,
     units: await managedUnits(config.root, name, made, placements, rules.units),
     triggers: (await read('triggers'))?.text,
@@ -310,7 +311,7 @@ async function unitFiles(parts: Parts, calls: readonly UnitCall[]): Promise<Pack
 }
 
 /** chmod's lines, as far as they are of this package. */
-function modesOf(rules: Rules, name: string, { folder }: Parts): Draft['modes'] {
+function modesOf(rules: Rules, name: string, rulesFile: TextFile | undefined): Draft['modes'] {
   return rules.chmods.flatMap(({ paths, mode, below, line }) =>
     paths
       .filter((path) => path.startsWith(`debian/${name}/`))
@@ -319,7 +320,7 @@ function modesOf(rules: Rules, name: string, { folder }: Parts): Draft['modes'] 
         below,
         mode,
         trouble: (because: string, fix: string) =>
-          troubleAt({ file: `${folder}/rules`, line, column: 1, length: path.length, text: path }, because, fix),
+          troubleAt(rulesFile!.at(line, rulesFile!.lines[line - 1]!.indexOf(path) + 1, path.length), because, fix),
       })),
   );
 }
