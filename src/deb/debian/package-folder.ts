@@ -1,0 +1,17 @@
+import type { Config, Deb } from '../../config/config.ts';
+import type { TextFile } from './text-file.ts';
+
+/** A debian/ folder from the view of one of its packages. */
+export interface PackageFolder {
+  config: Config;
+  of: Deb;
+  root: string;
+  folder: string;
+  /** Names of the files of the folder. */
+  names: readonly string[];
+  name: string;
+  /** Files of the folder without a package's name are of the first package. */
+  isFirst: boolean;
+  version: string;
+  rulesFile: TextFile | undefined;
+}
