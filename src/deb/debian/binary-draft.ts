@@ -45,11 +45,14 @@ export async function binaryDraft(
   const made: PackageEntry[] = [];
   const placements: Placement[] = [];
   const doc = `usr/share/doc/${name}`;
+  // Pages about FOO in FOO-doc are looked for where FOO has its own (dh_installdocs, --doc-main-package).
+  const about = name.replace(/-doc$/, '');
+  const pages = `usr/share/doc/${parts.packages.includes(about) ? about : name}`;
   const install = await read('install');
   if (install !== undefined) placements.push(...readInstallFile(install, root));
   for (const [kind, target] of [
-    ['docs', `/${doc}/`],
-    ['examples', `/${doc}/examples/`],
+    ['docs', `/${pages}/`],
+    ['examples', `/${pages}/examples/`],
   ] as const) {
     const listed = await read(kind);
     for (const word of listed === undefined ? [] : wordsByLine(listed).flat()) {

@@ -10,6 +10,8 @@ export interface PackageFolder {
   /** Names of the files of the folder. */
   names: readonly string[];
   name: string;
+  /** All packages of the folder, this one among them. */
+  packages: readonly string[];
   /** Files of the folder without a package's name are of the first package. */
   isFirst: boolean;
   version: string;

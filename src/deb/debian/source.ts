@@ -104,7 +104,18 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
         sourceName: control.source.fields.get('source')!.value,
         reasons,
       };
-      const parts: PackageFolder = { config, of, root, folder, names, name, isFirst: index === 0, version, rulesFile };
+      const parts: PackageFolder = {
+        config,
+        of,
+        root,
+        folder,
+        names,
+        name,
+        packages: packageNames,
+        isFirst: index === 0,
+        version,
+        rulesFile,
+      };
       const off = offReason(stanza, of, chosen);
       return binaryDraft(parts, stanza, context, rules, off);
     });
