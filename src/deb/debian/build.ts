@@ -1,15 +1,19 @@
 import { createReadStream } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { Failure } from '../../failure.ts';
+import { makeStateFolder } from '../../context/state-folder.ts';
+import { temporaryName } from '../../files/durable-write.ts';
 import { ownState } from '../../files/glob.ts';
 import { run, runChecked } from '../../process/run.ts';
 import type { Progress } from '../../progress.ts';
 import { writeWhole } from '../output-file.ts';
 import type { PackedDeb } from '../pack-debs.ts';
 import type { Draft } from '../draft.ts';
+import { parseControlFile } from './control-file.ts';
 import type { DebianSource } from './source.ts';
+import { readTextFile } from './text-file.ts';
 
 export interface BuildSourceOptions {
   directory: string;
@@ -32,12 +36,10 @@ export async function buildDebianSource(
   const { directory, mtime, progress, signal } = options;
   const doing = `building the packages of ${source.folder}`;
   await requireInstalled(doing, source, signal);
-  const state = join(config.root, '.imgbuild');
-  const work = join(state, `debian-${process.pid}-${basename(source.root)}`);
+  const work = temporaryName(await makeStateFolder(config.root, 'debian'));
   const copy = join(work, 'source');
   try {
-    await mkdir(work, { recursive: true });
-    await writeFile(join(state, '.gitignore'), '*\n', { flag: 'a' }).catch(() => {});
+    await mkdir(work);
     await cp(join(config.root, source.root), copy, {
       recursive: true,
       verbatimSymlinks: true,
@@ -81,22 +83,12 @@ async function requireInstalled(doing: string, source: DebianSource, signal: Abo
 
 /** debian/control with the packages alone that are on: those that were commented out, too. */
 async function controlOf(copy: string, drafts: readonly Draft[]): Promise<string> {
-  const text = await readFile(join(copy, 'debian/control'), 'utf8');
+  const { source, packages } = parseControlFile((await readTextFile(copy, 'debian/control'))!);
   const wanted = new Set(drafts.map(({ name }) => name));
-  const paragraphs = text
-    .replaceAll('\r\n', '\n')
-    .split(/\n(?=[ \t]*\n)|(?=^#Package:)/im)
-    .map((paragraph) => paragraph.replace(/^\s*\n/, ''));
-  return paragraphs
-    .filter((paragraph) => paragraph.trim() !== '')
-    .flatMap((paragraph) => {
-      const off = /^#Package:[ \t]*(\S+)/im.exec(paragraph)?.[1];
-      const on = /^Package:[ \t]*(\S+)/im.exec(paragraph)?.[1];
-      if (on === undefined && off === undefined) return [paragraph];
-      if (!wanted.has((on ?? off)!)) return [];
-      return [on === undefined ? paragraph.replaceAll(/^#/gm, '') : paragraph];
-    })
-    .map((paragraph) => `${paragraph.trimEnd()}\n`)
+  return [source, ...packages.filter(({ fields }) => wanted.has(fields.get('package')!.value))]
+    .map(({ fields }) =>
+      [...fields.values()].map(({ name, value }) => `${name}: ${value.replaceAll('\n', '\n ')}\n`).join(''),
+    )
     .join('\n');
 }
 

@@ -67,15 +67,15 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
   const failures: Failure[] = [];
   const packages = control.packages.map((stanza) => ({ stanza, name: stanza.fields.get('package')!.value }));
   const packageNames = packages.map(({ name }) => name);
-  const byName = new Map(packages.map((each) => [each.name, each]));
+  const seen = new Set<string>();
   for (const { name, stanza } of packages) {
     const at = controlFile.at(stanza.fields.get('package')!.line);
     if (!isPackageName(name))
       failures.push(
         troubleAt(at, `${JSON.stringify(name)} is no package name`, 'write lower-case letters, digits and + - .'),
       );
-    if (byName.get(name)!.stanza !== stanza)
-      failures.push(troubleAt(at, `${name} stands here twice`, 'keep one of the two'));
+    if (seen.has(name)) failures.push(troubleAt(at, `${name} stands here twice`, 'keep one of the two'));
+    seen.add(name);
   }
   const chosen = { on: of.on, off: Array.isArray(of.off) ? of.off : [] };
   for (const key of ['on', 'off'] as const) {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -131,4 +132,50 @@ describe.each([
       expect(lookAt(file)).toEqual(lookAt(join(work, basename(file))));
     }
   });
+});
+
+test('rules that build something run dpkg-buildpackage, in a copy, with the packages and the version that are asked for', async () => {
+  const config = makeProject({ models: { from: 'package/models/debian', version: '${version}-1' } });
+  writeFiles(config.root, modelsFolder);
+  const rules = 'package/models/debian/rules';
+  writeFiles(config.root, {
+    [rules]: modelsFolder[rules]!.replace(
+      'auto_build:\n',
+      'auto_build:\n\techo "<net made=here/>" > models/ocr/made.xml\n',
+    ),
+    'package/models/debian/service-runtime-models-ocr.install': 'models/ocr/made.xml opt/models\n',
+  });
+  const deeplab = 'service-runtime-models-deeplab';
+  const choice = { on: [deeplab], off: ['service-runtime-models-tts'] };
+  const before = readdirSync(config.root, { recursive: true }).toSorted();
+  const packed = await pack(config, { choice });
+  expect(packed.map(({ file }) => basename(file))).toEqual([
+    'service-runtime-models-deeplab_1.2.0-1_all.deb',
+    'service-runtime-models-ocr_1.2.0-1_all.deb',
+  ]);
+  const root = mkdtempSync(join(tmpdir(), 'imgbuild-built-'));
+  for (const { file, sha256 } of packed) {
+    expect(createHash('sha256').update(readFileSync(file)).digest('hex')).toBe(sha256);
+    execFileSync('dpkg-deb', ['-x', file, root]);
+  }
+  expect(readFileSync(join(root, 'opt/models/made.xml'), 'utf8')).toBe('<net made=here/>\n');
+  expect(readFileSync(join(root, 'opt/intel/service_runtime/models/deeplab.bin'), 'utf8')).toBe('deeplab\n');
+  const isState = (path: string | Buffer) => /^\.imgbuild(?:\/(?:debian|\.gitignore))?$/.test(String(path));
+  const after = readdirSync(config.root, { recursive: true }).filter((path) => !isState(path));
+  expect(after.toSorted(), 'nothing is left in the tree').toEqual(before);
+  expect((await pack(config, { choice })).map(({ sha256 }) => sha256)).toEqual(packed.map(({ sha256 }) => sha256));
+});
+
+test('rules that fail are told with the last lines of dpkg-buildpackage, and leave nothing', async () => {
+  const config = makeProject({ models: { from: 'package/models/debian' } });
+  writeFiles(config.root, modelsFolder);
+  const rules = 'package/models/debian/rules';
+  writeFiles(config.root, { [rules]: modelsFolder[rules]!.replace('auto_build:\n', 'auto_build:\n\tfalse\n') });
+  const directory = mkdtempSync(join(tmpdir(), 'imgbuild-failed-'));
+  await expect(pack(config, { directory })).rejects.toMatchObject({
+    doing: 'building the packages of package/models/debian',
+    because: expect.stringMatching(/exits with 2: .*Error 1/s),
+  });
+  expect(readdirSync(directory)).toEqual([]);
+  expect(readdirSync(join(config.root, '.imgbuild/debian'))).toEqual([]);
 });
