@@ -107,6 +107,8 @@ export interface Deb {
   copyright?: string;
   /** Bytes: what is larger goes to several packages. */
   split?: number;
+  /** Releases of Debian or Ubuntu that must be able to unpack it: `debian:11`, `jammy`. */
+  suites: string[];
   compression: 'auto' | 'zstd' | 'xz' | 'gzip' | 'none';
 }
 

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import type { Deb } from './config.ts';
 import { contentSchema } from './deb-content.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { parsePath } from './path.ts';
+import { suites } from './suite.ts';
 import { text, Wrong } from './wrong.ts';
 
 const relation = z
@@ -174,12 +176,28 @@ export const debSchema = z
     copyright: file('The copyright file; default: one made of `license`.', 'debian/copyright').optional(),
     split: text(
       {
-        description: 'Files of more bytes than this go to several packages, which depend on each other.',
+        description:
+          'Files of more bytes than this go to several packages, which depend on each other in the same version; a file is never cut.',
         examples: ['1900MiB'],
         pattern: '^[0-9]+(\\.[0-9]+)?([kMGT]i?B)?$',
       },
       parseSize,
     ).optional(),
+    suites: z
+      .array(
+        text({ description: 'A release of Debian or Ubuntu.', examples: ['debian:11'] }, (value) => {
+          if (suites.includes(value)) return value;
+          const near = didYouMean(value, suites);
+          const fix =
+            near === undefined ? 'write a codename, or as in debian:12 or ubuntu:22.04' : `did you mean ${near}?`;
+          throw new Wrong('this is no release of Debian or Ubuntu that is known here', fix);
+        }),
+      )
+      .meta({
+        description: 'Releases that must be able to unpack the package: auto takes xz where one of them lacks zstd.',
+        examples: ['["debian:11", "debian:12"]'],
+      })
+      .default([]),
     compression: z
       .enum(['auto', 'zstd', 'xz', 'gzip', 'none'])
       .meta({ description: 'How data.tar is compressed; auto samples the files.' })

@@ -43,9 +43,9 @@ export async function writePackage(
 ): Promise<{ size: number; sha256: string }> {
   const { mtime } = options;
   const headers = layout.entries.map((entry) => tarHeader(entry, mtime));
-  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
-  const dataSize = archiveSize([root, ...headers]);
-  if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, dataSize);
+  const root = tarHeader(rootEntry, mtime);
+  const size = dataSize(layout.entries);
+  if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, size);
 
   return writeWhole(path, async (file) => {
     await file.append(arMagic);
@@ -57,7 +57,7 @@ export async function writePackage(
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
     const md5s = new Map<string, string>();
-    const compressor = startCompressor(layout.compression, dataSize, async (chunk) => {
+    const compressor = startCompressor(layout.compression, size, async (chunk) => {
       await file.append(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
     });
@@ -72,9 +72,9 @@ export async function writePackage(
       compressor.abort();
       throw error;
     }
-    const size = file.size - dataAt - arHeaderSize;
-    await file.append(Buffer.alloc(arPadding(size), '\n'));
-    await file.patch(dataAt, arHeader(dataMember[layout.compression], size, mtime));
+    const memberSize = file.size - dataAt - arHeaderSize;
+    await file.append(Buffer.alloc(arPadding(memberSize), '\n'));
+    await file.patch(dataAt, arHeader(dataMember[layout.compression], memberSize, mtime));
 
     const control = storedGzip(await controlTar(layout, md5s, mtime));
     if (control.length !== controlSize) throw new Error(`control.tar is ${control.length} bytes, not ${controlSize}`);
@@ -83,12 +83,21 @@ export async function writePackage(
   });
 }
 
+export const splitAdvice = 'write split: 4GB, which makes several packages of it, or choose a stronger compression';
+
+/** Bytes of data.tar before it is compressed. */
+export function dataSize(entries: readonly PackageEntry[]): number {
+  return archiveSize([tarHeader(rootEntry, 0), ...entries.map((entry) => tarHeader(entry, 0))]);
+}
+
+const rootEntry: PackageEntry = { type: 'directory', path: '', mode: 0o755 };
+
 function requireFits(path: string, size: number): void {
   if (size <= arMaxSize) return;
   throw new Failure({
     doing: `writing ${path}`,
     because: `its data take ${size} bytes, and the format ends at ${arMaxSize}`,
-    fix: 'split the contents over two packages, or choose a stronger compression',
+    fix: splitAdvice,
     kind: 'input',
   });
 }
@@ -143,13 +152,13 @@ function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>):
 }
 
 function controlTarSize(layout: PackageLayout, mtime: number): number {
-  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
+  const root = tarHeader(rootEntry, mtime);
   return archiveSize([root, ...controlFiles(layout, new Map()).map((file) => tarHeader(file, mtime))]);
 }
 
 async function controlTar(layout: PackageLayout, md5s: ReadonlyMap<string, string>, mtime: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  const root = { header: tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime) };
+  const root = { header: tarHeader(rootEntry, mtime) };
   const files = controlFiles(layout, md5s).map((file) => ({
     header: tarHeader(file, mtime),
     open: () =>

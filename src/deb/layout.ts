@@ -5,10 +5,12 @@ import type { Digest } from '../oci/digest.ts';
 import { platformName, type Platform } from '../oci/platform.ts';
 import { isRegistryHost } from '../oci/reference.ts';
 import { debianArchitecture } from './architecture.ts';
-import type { PackageLayout } from './archive.ts';
+import { arMaxSize } from './ar.ts';
+import { dataSize, splitAdvice, type PackageLayout } from './archive.ts';
 import type { Collected } from './contents.ts';
 import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
+import type { DeclaredFields } from './fields.ts';
 import { addGhostSnippet, addOwnerSnippet } from './device-files.ts';
 import type { Draft } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
@@ -18,6 +20,8 @@ import { chooseCompression } from './sample.ts';
 import { serviceFiles } from './service/files.ts';
 import { addServiceSnippets } from './service/scripts.ts';
 import type { Service } from './service/service.ts';
+import { partName, splitContents } from './split.ts';
+import { knowsZstd } from '../config/suite.ts';
 import { debTrouble } from './trouble.ts';
 import { addSysusersSnippet, addTmpfilesSnippet, addUnitSnippets } from './units.ts';
 import { debianVersion } from './version.ts';
@@ -68,54 +72,123 @@ export async function layOut(
   collected: Collected,
   options: LayoutOptions,
 ): Promise<PlannedDeb[]> {
-  const { of: deb, fields, version } = draft;
+  const { of: deb } = draft;
   const contents = withModes(draft, collected.entries);
+  const shares = deb.split === undefined ? [contents] : splitContents(contents, deb.split);
+  const names = shares.map((_, index) => partName(draft.name, index));
   const planned: PlannedDeb[] = [];
   for (const { architecture, image } of targetsOf(config, draft, options.images)) {
     const service = image && serviceOf(config, deb, image, options.version);
-    const served = service === undefined ? [] : serviceFiles(service, fields.synopsis);
-    const made = [...served, ...draft.made];
+    const made = [...(service === undefined ? [] : serviceFiles(service, draft.fields.synopsis)), ...draft.made];
     requireApart(draft, collected, made);
-    const own = [...made, ...contents];
-    const compression =
-      deb.compression !== 'auto' ? deb.compression : options.chooseCompression ? await chooseCompression(own) : 'gzip';
-    const documented = {
-      name: draft.name,
-      product: config.name,
-      version,
-      maintainer: fields.maintainer,
-      license: deb.license,
-      mtime: options.mtime,
-      compression,
-    };
-    const all = withParents([...own, ...documents(documented, own)]);
-    const sizes = all.map((entry) => ({ type: entry.type, size: entry.type === 'file' ? entry.size : 0 }));
-    const control = {
-      ...fields,
-      package: draft.name,
-      version,
-      architecture,
-      installedSize: installedSize(sizes),
-    };
-    const kept = new Set([...draft.conffiles, ...collected.configs.map((path) => `/${path}`), ...conffiles(all)]);
-    planned.push({
-      name: draft.name,
-      of: draft.name,
-      version,
-      architecture,
-      fileName: fileNameOf(draft.name, version, architecture),
-      size: sizes.reduce((sum, { size }) => sum + size, 0),
-      warnings: collected.warnings,
-      control: formatControl(control),
-      conffiles: [...kept].toSorted(),
-      scripts: assembleScripts(draft.scripts, snippetsOf(draft, collected, all, service)),
-      ...(draft.triggers === undefined ? {} : { triggers: draft.triggers }),
-      entries: all,
-      compression,
-      ghosts: collected.ghosts,
-    });
+    for (const [index, share] of shares.entries()) {
+      const isFirst = index === 0;
+      const part: Part = { names, index, architecture, own: isFirst ? [...made, ...share] : share };
+      const laidOut = await layOutPart(config, draft, collected, part, options);
+      // Owners are given by the first, which is configured when the others are unpacked.
+      const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
+      planned.push({ ...laidOut, scripts: assembleScripts(isFirst ? draft.scripts : {}, snippets) });
+    }
   }
   return planned;
+}
+
+/** One of the packages that a declared one comes to: the only one, unless `split` says otherwise. */
+interface Part {
+  /** Of all of them. */
+  names: readonly string[];
+  index: number;
+  architecture: string;
+  own: readonly PackageEntry[];
+}
+
+async function layOutPart(
+  config: Config,
+  draft: Draft,
+  collected: Collected,
+  { names, index, architecture, own }: Part,
+  options: LayoutOptions,
+): Promise<Omit<PlannedDeb, 'scripts'>> {
+  const { of: deb, version } = draft;
+  const name = names[index]!;
+  const isFirst = index === 0;
+  const fields = partFields(draft, names, index);
+  const compression =
+    deb.compression !== 'auto'
+      ? deb.compression
+      : options.chooseCompression
+        ? await chooseCompression(own, knowsZstd(deb.suites))
+        : 'gzip';
+  const documented = {
+    name,
+    product: config.name,
+    version,
+    maintainer: fields.maintainer,
+    license: deb.license,
+    mtime: options.mtime,
+    compression,
+  };
+  const all = withParents([...own, ...documents(documented, own)]);
+  const sizes = all.map((entry) => ({ type: entry.type, size: entry.type === 'file' ? entry.size : 0 }));
+  const control = { ...fields, package: name, version, architecture, installedSize: installedSize(sizes) };
+  const paths = new Set(all.map(({ path }) => path));
+  const configs = collected.configs.filter((path) => paths.has(path)).map((path) => `/${path}`);
+  const kept = new Set([...(isFirst ? draft.conffiles : []), ...configs, ...conffiles(all)]);
+  if ((compression === 'none' || compression === 'stored') && dataSize(all) > arMaxSize) {
+    const because = `the data of ${name} take ${dataSize(all)} bytes, and the format ends at ${arMaxSize}`;
+    throw draft.trouble(because, splitAdvice);
+  }
+  const tooLarge = own.find((entry) => entry.type === 'file' && entry.size > (deb.split ?? Infinity));
+  return {
+    name,
+    of: draft.name,
+    version,
+    architecture,
+    fileName: fileNameOf(name, version, architecture),
+    size: sizes.reduce((sum, { size }) => sum + size, 0),
+    warnings: [
+      ...(isFirst ? collected.warnings : []),
+      ...(tooLarge === undefined ? [] : [`${name}: /${tooLarge.path} alone is larger than split:`]),
+    ],
+    control: formatControl(control),
+    conffiles: [...kept].toSorted(),
+    ...(draft.triggers === undefined || !isFirst ? {} : { triggers: draft.triggers }),
+    entries: all,
+    compression,
+    ghosts: isFirst ? collected.ghosts : [],
+  };
+}
+
+/**
+ * Parts depend on each other in the exact version, and may take files over from each other: where one ends moves with
+ * every change of the contents.
+ */
+function partFields({ fields, version }: Draft, names: readonly string[], index: number): DeclaredFields {
+  if (names.length === 1) return fields;
+  const exact = (name: string) => `${name} (= ${version})`;
+  const others = names.filter((_, other) => other !== index);
+  if (index === 0) {
+    return {
+      ...fields,
+      depends: [...fields.depends, ...others.map(exact)],
+      replaces: [...fields.replaces, ...others],
+    };
+  }
+  const { maintainer, section, priority, homepage, source, extended } = fields;
+  return {
+    maintainer,
+    section,
+    ...(priority === undefined ? {} : { priority }),
+    ...(homepage === undefined ? {} : { homepage }),
+    ...(source === undefined ? {} : { source }),
+    depends: [exact(names[0]!)],
+    recommends: [],
+    conflicts: [],
+    replaces: others,
+    provides: [],
+    synopsis: `${fields.synopsis} (part ${index + 1} of ${names.length})`,
+    extended,
+  };
 }
 
 /** `ccai_1.2.0_amd64.deb`: without the epoch, as dpkg-deb names packages. */

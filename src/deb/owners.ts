@@ -23,7 +23,7 @@ export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readon
       if (other === undefined || told.has(`${other.name} ${deb.name}`)) continue;
       told.add(`${other.name} ${deb.name}`);
       const because = `/${path} is also in ${other.name}, and dpkg gives a path to one package alone`;
-      failures.push(drafts.get(deb.name)!.trouble(because, fixFor(path)));
+      failures.push(drafts.get(deb.of)!.trouble(because, fixFor(path)));
     }
   }
   return failures;

@@ -105,6 +105,7 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
   }
   // A package that could not be read leaves files without one: that is said first.
   if (failures.length === 0) failures.push(...(await incompleteTrees(config.root, trees, takers)));
+  failures.push(...partsNamedAsOthers(drafts, all));
   failures.push(...doubleOwners(new Map(on.map((draft) => [draft.name, draft])), all));
   throwAll(failures);
   return {
@@ -154,6 +155,14 @@ async function treeOf(config: Config, deb: Deb): Promise<SourceTree | undefined>
     ignore: deb.ignore.map((pattern, index) => ({ pattern, trouble: at('ignore', index), mustMatch: true })),
     trouble,
   };
+}
+
+function partsNamedAsOthers(drafts: readonly Draft[], planned: readonly PlannedDeb[]): Failure[] {
+  return drafts.flatMap((draft) => {
+    const part = planned.find(({ name, of }) => name === draft.name && of !== name);
+    const because = `a part of ${part?.of} is called ${draft.name}, too`;
+    return part === undefined ? [] : [draft.trouble(because, 'rename one of the two')];
+  });
 }
 
 function requireDistinct(drafts: readonly Draft[], failures: Failure[]): void {
