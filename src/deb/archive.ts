@@ -5,7 +5,9 @@ import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
 import { dataMember, startCompressor, type Compression } from './compression.ts';
 import { textFile, withParents, type FileEntry, type PackageEntry } from './entry.ts';
 import { isLate, tarOwner, type Owner } from './owner.ts';
+import { ContentSums } from './content-sums.ts';
 import { md5OfNothing, openContents } from './file-contents.ts';
+import { startHasher } from './hasher.ts';
 import { writeWhole, type OutputFile } from './output-file.ts';
 import { storedGzip, storedGzipSize } from './stored-gzip.ts';
 
@@ -42,12 +44,11 @@ export async function writePackage(
   options: WriteOptions,
 ): Promise<{ size: number; sha256: string }> {
   const { mtime } = options;
-  const headers = layout.entries.map((entry) => tarHeader(entry, mtime));
-  const root = tarHeader(rootEntry, mtime);
   const size = dataSize(layout.entries);
   if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, size);
 
-  return writeWhole(path, async (file) => {
+  const hasher = startHasher(size);
+  const write = async (file: OutputFile) => {
     await file.append(arMagic);
     await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);
     const controlSize = storedGzipSize(controlTarSize(layout, mtime));
@@ -56,17 +57,14 @@ export async function writePackage(
 
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
-    const md5s = new Map<string, string>();
+    const sums = new ContentSums(hasher);
     const compressor = startCompressor(layout.compression, size, async (chunk) => {
       await file.append(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
     });
     try {
-      const sources = [
-        { header: root },
-        ...layout.entries.map((entry, index) => tarEntry(entry, headers[index]!, md5s, options)),
-      ];
-      await writeArchive(sources, compressor, { signal: options.signal });
+      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compressor.write(chunk)) };
+      await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal });
       await compressor.end();
     } catch (error) {
       compressor.abort();
@@ -76,18 +74,23 @@ export async function writePackage(
     await file.append(Buffer.alloc(arPadding(memberSize), '\n'));
     await file.patch(dataAt, arHeader(dataMember[layout.compression], memberSize, mtime));
 
-    const control = storedGzip(await controlTar(layout, md5s, mtime));
+    const control = storedGzip(await controlTar(layout, sums.byPath, mtime));
     if (control.length !== controlSize) throw new Error(`control.tar is ${control.length} bytes, not ${controlSize}`);
     const padding = Buffer.alloc(arPadding(control.length), '\n');
     await file.patch(controlAt, Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]));
-  });
+  };
+  try {
+    return await writeWhole(path, write, (written) => hasher.sha256(written));
+  } finally {
+    await hasher.close();
+  }
 }
 
 export const splitAdvice = 'write split: 4GB, which makes several packages of it, or choose a stronger compression';
 
 /** Bytes of data.tar before it is compressed. */
 export function dataSize(entries: readonly PackageEntry[]): number {
-  return archiveSize([tarHeader(rootEntry, 0), ...entries.map((entry) => tarHeader(entry, 0))]);
+  return archiveSize(Iterator.from([rootEntry, ...entries]).map((entry) => tarHeader(entry, 0)));
 }
 
 const rootEntry: PackageEntry = { type: 'directory', path: '', mode: 0o755 };
@@ -128,10 +131,17 @@ function modeUntilOwned({ mode, owner }: { mode: number; owner?: Owner }): numbe
   return isLate(owner) ? mode & 0o777 : mode;
 }
 
-function tarEntry(entry: PackageEntry, header: TarHeader, md5s: Map<string, string>, options: WriteOptions): TarEntry {
-  if (entry.type !== 'file') return { header };
-  const onMd5 = (hex: string) => void md5s.set(entry.path, hex);
-  return { header, open: () => openContents(entry, options.onBytes ?? (() => {}), onMd5) };
+function* tarEntries(
+  entries: readonly PackageEntry[],
+  sums: ContentSums,
+  { mtime, onBytes = () => {} }: WriteOptions,
+): Generator<TarEntry> {
+  yield { header: tarHeader(rootEntry, mtime) };
+  for (const entry of entries) {
+    const header = tarHeader(entry, mtime);
+    if (entry.type !== 'file') yield { header };
+    else yield { header, open: async () => sums.watch(entry.path, await openContents(entry), onBytes) };
+  }
 }
 
 /** The files of control.tar; `md5s` empty for their sizes alone. */
@@ -161,12 +171,7 @@ async function controlTar(layout: PackageLayout, md5s: ReadonlyMap<string, strin
   const root = { header: tarHeader(rootEntry, mtime) };
   const files = controlFiles(layout, md5s).map((file) => ({
     header: tarHeader(file, mtime),
-    open: () =>
-      openContents(
-        file,
-        () => {},
-        () => {},
-      ),
+    open: () => openContents(file),
   }));
   const sink = { write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)) };
   await writeArchive([root, ...files], sink, { bufferSize: 64 * 1024 });

@@ -78,7 +78,7 @@ function lintianOverrides({ name, compression }: DocumentedPackage, contents: re
     lines.push('# The vendor of this package is not the distribution: /opt is where its files belong (FHS 3.13).');
     lines.push(`${name}: dir-or-file-in-opt`);
   }
-  if (compression === 'zstd') {
+  if (compression === 'zstd' || compression === 'strong-zstd') {
     lines.push('# dpkg reads zstd from 1.21.18 on (Debian 12, Ubuntu 18.04).');
     lines.push(`${name}: malformed-deb-archive *data.tar.zst*`);
   }

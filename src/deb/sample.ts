@@ -14,7 +14,7 @@ const worthwhile = 0.95;
 
 /**
  * Decides `auto` by samples of the files, spread evenly over all of their bytes: the same files give the same answer
- * everywhere. Small packages get gzip; what does not shrink is stored; the rest gets zstd, or xz where a target cannot
+ * everywhere. Small packages get gzip; what does not shrink is stored; the rest gets strong zstd, or xz where a target cannot
  * read that.
  */
 export async function chooseCompression(entries: readonly PackageEntry[], zstd: boolean): Promise<Compression> {
@@ -28,7 +28,7 @@ export async function chooseCompression(entries: readonly PackageEntry[], zstd: 
     compressed += zstdCompressSync(piece, { params: level }).length;
   }
   if (compressed >= sampled * worthwhile) return 'stored';
-  return zstd ? 'zstd' : 'xz';
+  return zstd ? 'strong-zstd' : 'xz';
 }
 
 async function readPieces(files: readonly FileEntry[], total: number): Promise<Buffer[]> {

@@ -1,4 +1,4 @@
-import { compareEntries, type PackageEntry } from './entry.ts';
+import { inOrder, type PackageEntry } from './entry.ts';
 
 /**
  * Shares contents out over packages of at most `limit` bytes of files each, in the order of their paths: what lies
@@ -9,7 +9,7 @@ import { compareEntries, type PackageEntry } from './entry.ts';
 export function splitContents(contents: readonly PackageEntry[], limit: number): PackageEntry[][] {
   const shares: PackageEntry[][] = [[]];
   let bytes = 0;
-  for (const entry of contents.toSorted(compareEntries)) {
+  for (const entry of inOrder(contents)) {
     if (entry.type !== 'file') continue;
     if (bytes > 0 && bytes + entry.size > limit) {
       shares.push([]);

@@ -22,7 +22,7 @@ const allowed: Record<string, string[]> = {
   plan: [...nouns, 'process', 'config', 'dockerfile', 'context', 'lock', 'registry', 'store'],
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
-  deb: [...nouns, 'process', 'tar', 'config', 'files'],
+  deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder'],
   apt: [...nouns, 'process', 'tar', 'deb', 'signing'],
   model: [...nouns, 'process', 'tar', 'config', 'files', 'store'],
   'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],

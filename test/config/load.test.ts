@@ -146,6 +146,7 @@ ota: {}
           ignore: [],
           units: [],
           scripts: {},
+          suites: [],
           compression: 'auto',
         },
       ],

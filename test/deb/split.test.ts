@@ -75,7 +75,7 @@ describe('split', () => {
     const planned = await planDebs({ config, version: '1.0.0', images: [] });
     expect(planned.map(({ name, compression }) => [name, compression])).toEqual([
       ['models', 'gzip'],
-      ['models-part2', 'zstd'],
+      ['models-part2', 'strong-zstd'],
       ['models-part3', 'gzip'],
     ]);
     expect(planned[1]!.warnings).toEqual(['models-part2: /opt/m/big.bin alone is larger than split:']);
