@@ -8,8 +8,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import type { PackedDeb } from '../../src/deb/pack-debs.ts';
@@ -107,6 +110,97 @@ describe('dpkg in a debootstrap root', () => {
     await dpkg('-i', bring(packed));
     expect(await verified('ccai')).toBe('');
     await dpkg('--purge', 'ccai');
+  });
+
+  test('finishes an upgrade that was killed at any moment', async () => {
+    const payload = (text: string) => Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`etc/f${n}`, text]));
+    const older = bring(await packOne(serviceProject(payload('old\n')), { version: '1.0.0' }));
+    const newer = bring(await packOne(serviceProject(payload('new\n')), { version: '2.0.0' }));
+    let unfinished = 0;
+    for (let round = 0; round < 10; round++) {
+      await dpkg('-i', older);
+      const child = spawn('chroot', [root, 'dpkg', '--force-unsafe-io', '-i', newer], {
+        env: environment,
+        stdio: 'ignore',
+        detached: true,
+      });
+      const ended = once(child, 'exit');
+      await sleep(30 + 35 * round);
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // It was faster.
+      }
+      const [, signal] = (await ended) as [number | null, string | null];
+      if (signal !== null) unfinished++;
+      // As an administrator is told to: what is half done first, then the package again.
+      await inRoot('dpkg', '--configure', '-a');
+      await dpkg('-i', newer);
+      expect(await status('ccai')).toBe('install ok installed 2.0.0');
+      expect(await verified('ccai')).toBe('');
+      expect(readFileSync(join(root, 'etc/ccai/f299'), 'utf8')).toBe('new\n');
+    }
+    expect(unfinished).toBeGreaterThan(0);
+    await dpkg('--purge', 'ccai');
+    expect(existsSync(join(root, 'opt/ccai'))).toBe(false);
+  });
+
+  test('installs the parts of one that was split together, and moves files between them', async () => {
+    const models = (split: string) => ({
+      models: deb({ split, contents: [{ src: 'm', dst: '/opt/m', owner: 'daemon', group: 'games' }] }),
+    });
+    const files = Object.fromEntries(['a', 'b', 'c'].map((name) => [`m/${name}.bin`, name.repeat(600_000)]));
+    const two = (await pack(makeProject(models('1.3MB'), files), { version: '1.0.0' })).map(bring);
+    const three = (await pack(makeProject(models('1MB'), files), { version: '1.1.0' })).map(bring);
+    expect([two.length, three.length]).toEqual([2, 3]);
+    const alone = await inRoot('dpkg', '-i', two[1]!);
+    expect(`${alone.exitCode} ${alone.stderr}`).toContain('depends on models (= 1.0.0)');
+    await dpkg('-i', ...two);
+    await dpkg('-i', ...three);
+    for (const name of ['models', 'models-part2', 'models-part3']) expect(await verified(name)).toBe('');
+    expect(readFileSync(join(root, 'opt/m/c.bin'), 'utf8')).toBe('c'.repeat(600_000));
+    await dpkg('--purge', 'models', 'models-part2', 'models-part3');
+    expect(existsSync(join(root, 'opt/m'))).toBe(false);
+  });
+
+  test('gives users, owners, units and what tmpfiles makes, and takes away what a purge takes', async () => {
+    const config = makeProject(
+      {
+        monitor: deb({
+          sysusers: 'monitor.sysusers',
+          tmpfiles: 'monitor.tmpfiles',
+          units: [{ src: 'monitor.service' }],
+          contents: [
+            { type: 'dir', dst: '/var/lib/monitor', mode: '0750', owner: 'monitor', group: 'monitor' },
+            { src: 'tool', dst: '/usr/lib/monitor/', mode: '4750', group: 'monitor' },
+            { type: 'ghost', dst: '/var/lib/monitor/state' },
+            { type: 'config', src: 'tool', dst: '/opt/monitor.conf' },
+          ],
+        }),
+      },
+      {
+        'monitor.sysusers': 'u monitor -\n',
+        'monitor.tmpfiles': 'd /var/cache/monitor 0700 monitor monitor\n',
+        'monitor.service': '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n',
+        tool: 'x\n',
+      },
+    );
+    await dpkg('--force-depends', '-i', bring(await packOne(config)));
+    const look = async (path: string) => (await inRoot('stat', '-c', '%U:%G %a', path)).stdout.toString().trim();
+    const hasUsers = (await inRoot('sh', '-c', 'command -v systemd-sysusers')).exitCode === 0;
+    expect(hasUsers, 'the root has systemd').toBe(true);
+    expect(await look('/var/lib/monitor')).toBe('monitor:monitor 750');
+    expect(await look('/usr/lib/monitor/tool')).toBe('root:monitor 4750');
+    expect(await look('/var/cache/monitor')).toBe('monitor:monitor 700');
+    const wanted = join(root, 'etc/systemd/system/multi-user.target.wants/monitor.service');
+    expect(lstatSync(wanted).isSymbolicLink()).toBe(true);
+    writeFileSync(join(root, 'var/lib/monitor/state'), 'made here');
+    await dpkg('-r', 'monitor');
+    expect(existsSync(join(root, 'opt/monitor.conf'))).toBe(true);
+    await dpkg('--purge', 'monitor');
+    for (const path of ['opt/monitor.conf', 'var/lib/monitor', 'usr/lib/monitor']) {
+      expect(existsSync(join(root, path)), path).toBe(false);
+    }
   });
 
   test('leaves an update in place that is newer than the package, and takes over from an older one', async () => {
