@@ -86,5 +86,16 @@ function lintianOverrides({ name, compression }: DocumentedPackage, contents: re
     lines.push('# What does not shrink is not compressed.');
     lines.push(`${name}: uses-no-compression-for-data-tarball`);
   }
+  const tags = new Set(contents.map(tagOfMode).filter((tag) => tag !== undefined));
+  if (tags.size > 0) lines.push('# These modes are written in the declaration of the package.');
+  lines.push(...[...tags].toSorted().map((tag) => `${name}: ${tag}`));
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** What lintian says of a mode that is not the usual one. */
+function tagOfMode(entry: PackageEntry): string | undefined {
+  if (entry.type === 'symlink') return undefined;
+  if (entry.type === 'directory') return entry.mode === 0o755 ? undefined : 'non-standard-dir-perm';
+  if ((entry.mode & 0o6000) !== 0) return 'elevated-privileges';
+  return entry.mode === 0o644 || entry.mode === 0o755 ? undefined : 'non-standard-file-perm';
 }

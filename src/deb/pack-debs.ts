@@ -1,10 +1,13 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
+import type { PlannedDeb } from './layout.ts';
 import { outputFailure } from './output-file.ts';
+import { sideBySide } from './side-by-side.ts';
 import { defaultSourceDate, planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
 export type { ServiceImage } from './layout.ts';
@@ -41,28 +44,29 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
-  const packed: PackedDeb[] = [];
-  for (const deb of planned) {
-    signal?.throwIfAborted();
+  const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     try {
       const file = join(directory, deb.fileName);
-      const { size, sha256 } = await writePackage(file, deb, {
-        mtime,
-        signal,
-        onBytes: (count) => transfer.add(count),
-      });
-      packed.push({ name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 });
+      const onBytes = (count: number) => transfer.add(count);
+      const { size, sha256 } = await writePackage(file, deb, { mtime, signal: stop, onBytes });
+      return { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
     } finally {
       transfer.end();
     }
-  }
+  };
+  const packed = await sideBySide(planned, Math.min(4, availableParallelism()), slotsOf, pack, signal);
   for (const source of built) {
     const { env = process.env } = options;
     packed.push(...(await buildDebianSource(options.config, source, { directory, mtime, env, progress, signal })));
   }
   return packed;
+}
+
+/** Cores that a package keeps busy: xz has two threads, and takes memory for each. */
+function slotsOf({ compression }: PlannedDeb): number {
+  return compression === 'xz' ? 2 : 1;
 }
 
 /** SOURCE_DATE_EPOCH of the environment (reproducible-builds.org), seconds; undefined where it is not set. */
