@@ -87,7 +87,9 @@ export async function collectContents(
     });
   }
 
-  const known = new Set(withParents([...byPath.values()].map(({ entry }) => entry)).map(({ path }) => path));
+  const packed = [...byPath.values()].map(({ entry }) => entry);
+  const hasLinks = packed.some(({ type }) => type === 'symlink');
+  const known = new Set(hasLinks ? withParents(packed).map(({ path }) => path) : []);
   for (const { entry, placement } of byPath.values()) {
     collected.entries.push(entry);
     if (isDangling(entry, known)) {

@@ -159,19 +159,23 @@ async function layOutPart(
   };
 }
 
+/** An earlier version may have had so many more parts. */
+const formerParts = 8;
+
 /**
- * Parts depend on each other in the exact version, and may take files over from each other: where one ends moves with
- * every change of the contents.
+ * Parts depend on each other in the exact version, and may take files over from each other, and from parts that there
+ * are no more: where one ends moves with every change of the contents.
  */
 function partFields({ fields, version }: Draft, names: readonly string[], index: number): DeclaredFields {
   if (names.length === 1) return fields;
   const exact = (name: string) => `${name} (= ${version})`;
   const others = names.filter((_, other) => other !== index);
+  const former = Array.from({ length: formerParts }, (_, more) => partName(names[0]!, names.length + more));
   if (index === 0) {
     return {
       ...fields,
       depends: [...fields.depends, ...others.map(exact)],
-      replaces: [...fields.replaces, ...others],
+      replaces: [...fields.replaces, ...others, ...former],
     };
   }
   const { maintainer, section, priority, homepage, source, extended } = fields;
@@ -184,7 +188,7 @@ function partFields({ fields, version }: Draft, names: readonly string[], index:
     depends: [exact(names[0]!)],
     recommends: [],
     conflicts: [],
-    replaces: others,
+    replaces: [...others, ...former],
     provides: [],
     synopsis: `${fields.synopsis} (part ${index + 1} of ${names.length})`,
     extended,
