@@ -11,7 +11,7 @@ import { debTrouble, keepFailures, throwAll } from '../trouble.ts';
 import { expandDeb } from '../variables.ts';
 import { binaryDraft } from './binary-draft.ts';
 import { readChangelog } from './changelog.ts';
-import { parseControlFile, type ControlStanza } from './control-file.ts';
+import { parseControlFile, type ControlField, type ControlStanza } from './control-file.ts';
 import { buildFiles, needsDebhelper } from './debhelper-parts.ts';
 import type { PackageFolder } from './package-folder.ts';
 import { plainUnitCall, readRules, type Rules } from './rules.ts';
@@ -67,13 +67,12 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
   const failures: Failure[] = [];
   const packages = control.packages.map((stanza) => ({ stanza, name: stanza.fields.get('package')!.value }));
   const packageNames = packages.map(({ name }) => name);
+  const sourceField = control.source.fields.get('source')!;
+  if (!isPackageName(sourceField.value)) failures.push(noPackageName(controlFile, sourceField));
   const seen = new Set<string>();
   for (const { name, stanza } of packages) {
     const at = controlFile.at(stanza.fields.get('package')!.line);
-    if (!isPackageName(name))
-      failures.push(
-        troubleAt(at, `${JSON.stringify(name)} is no package name`, 'write lower-case letters, digits and + - .'),
-      );
+    if (!isPackageName(name)) failures.push(noPackageName(controlFile, stanza.fields.get('package')!));
     if (seen.has(name)) failures.push(troubleAt(at, `${name} stands here twice`, 'keep one of the two'));
     seen.add(name);
   }
@@ -101,7 +100,7 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
         control,
         file: controlFile,
         version,
-        sourceName: control.source.fields.get('source')!.value,
+        sourceName: sourceField.value,
         reasons,
       };
       const parts: PackageFolder = {
@@ -132,6 +131,11 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
     reasons: [...new Set(reasons)],
     tree: await debianTree(config, of, root, folder, here),
   };
+}
+
+function noPackageName(file: TextFile, { value, line }: ControlField): Failure {
+  const because = `${JSON.stringify(value)} is no package name`;
+  return troubleAt(file.at(line), because, 'write lower-case letters, digits and + - .');
 }
 
 function offReason(

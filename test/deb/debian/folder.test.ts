@@ -176,6 +176,34 @@ describe('a debian/ folder is refused at its place', () => {
       10,
     ],
     [
+      'a field that a variable would end',
+      () => changed('control', 'Section: misc', 'Section: misc${Newline}Essential: yes'),
+      'Section: it is not a section, as in misc',
+      'control',
+      2,
+    ],
+    [
+      'a relation that a variable would end',
+      () => changed('control', 'Depends: service-runtime, ', 'Depends: service-runtime${Newline}Essential: yes, '),
+      expect.stringContaining('is not a package') as unknown as string,
+      'control',
+      10,
+    ],
+    [
+      'a source of two lines',
+      () => changed('control', 'Source: service-runtime-models', 'Source: service-runtime-models\n Essential: yes'),
+      expect.stringContaining('is no package name') as unknown as string,
+      'control',
+      1,
+    ],
+    [
+      'a package of two lines',
+      () => changed('control', `Package: ${prefix}ocr`, `Package: ${prefix}ocr\n Essential: yes`),
+      expect.stringContaining('is no package name') as unknown as string,
+      'control',
+      8,
+    ],
+    [
       'a changelog without a version',
       () => changed('changelog', '(1.0-210201)', ''),
       'this does not begin an entry of a changelog',
@@ -325,6 +353,16 @@ describe('debian/rules', () => {
       },
     ]);
   });
+});
+
+test('a description cannot begin another field', async () => {
+  const config = changed(
+    'control',
+    'Description: service-runtime-models',
+    'Description: models${Newline}Essential: yes',
+  );
+  const { control } = (await checkDebs(config)).planned[0]!;
+  expect(control).toContain('Description: models\n Essential: yes\n');
 });
 
 test('what dpkg-gencontrol would write is in the package: lists for one architecture, pages, conffiles', async () => {
