@@ -44,24 +44,25 @@ export function startCompressor(
     case 'stored':
       return startStoredGzip(onOutput);
     case 'zstd':
-      return throughStream(zstd(3, size), onOutput);
+      return throughStream(zstd(3, 21, size), onOutput);
     case 'strong-zstd':
-      return throughStream(zstd(9, size), onOutput);
+      return throughStream(zstd(9, 23, size), onOutput);
     case 'xz':
       return startFilter('xz', xzArguments, onOutput, xzEnvironment());
   }
 }
 
-const chunkSize = 256 * 1024;
+/** What lies about until it is collected grows with it. */
+const chunkSize = 128 * 1024;
 
 /**
- * dpkg refuses windows beyond 2^27; 2^23 keeps the memory that a device needs at 8 MiB. Level 3 is what dpkg-deb takes
- * by itself.
+ * dpkg refuses windows beyond 2^27; 2^23 keeps the memory that a device needs at 8 MiB. Level 3 with 2^21 is what
+ * dpkg-deb takes by itself.
  */
-function zstd(level: number, size: number): ZstdCompress {
+function zstd(level: number, windowLog: number, size: number): ZstdCompress {
   const params = {
     [constants.ZSTD_c_compressionLevel]: level,
-    [constants.ZSTD_c_windowLog]: 23,
+    [constants.ZSTD_c_windowLog]: windowLog,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
   return createZstdCompress({ params, pledgedSrcSize: size, chunkSize });
