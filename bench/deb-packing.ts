@@ -15,9 +15,11 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -158,13 +160,24 @@ function compare(subject: Subject, commands: Record<string, Command>, count = ru
   return { ...figures, against };
 }
 
-const figures: Record<string, unknown> = {};
+const results = path.join(import.meta.dirname, 'results/deb-packing.json');
+/** Parts that are not measured now stay as they were. */
+const figures: Record<string, unknown> = {
+  ...(existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as object) : {}),
+  runs,
+  dpkg: execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0],
+};
+/** Kept part by part: all of them take long. */
+const keep = (part: string, found: unknown) => {
+  figures[part] = found;
+  record('deb-packing', figures);
+};
 try {
   await bundle(path.dirname(import.meta.dirname), path.join(work, 'dist'));
   const program = nfpm();
   const peer = (subject: Subject, compression: string): Record<string, Command> =>
     program === undefined ? {} : { nfpm: subject.nfpm(program, compression) };
-  figures['nfpm'] = program === undefined ? 'there is no Go here to build it with' : nfpmModule;
+  keep('nfpm', program === undefined ? 'there is no Go here to build it with' : nfpmModule);
 
   for (const [part, count] of [
     ['weights', 1],
@@ -174,7 +187,7 @@ try {
     const subject = new Subject(part, (tree) => {
       for (let index = 0; index < count; index++) writeRandom(path.join(tree, `weights-${index}`), 1e9 / count);
     });
-    figures[part] = compare(subject, {
+    const found = compare(subject, {
       imgbuild: subject.imgbuild('auto'),
       'imgbuild zstd': subject.imgbuild('zstd'),
       'imgbuild none': subject.imgbuild('none'),
@@ -182,6 +195,7 @@ try {
       'dpkg-deb -Znone': subject.dpkgDeb('none'),
       ...peer(subject, 'zstd'),
     });
+    keep(part, found);
     subject.remove();
   }
 
@@ -191,16 +205,17 @@ try {
   if (parts.includes('site') || parts.includes('site-xz')) {
     const subject = new Subject('site', (tree) => cpSync(library, tree, { recursive: true, verbatimSymlinks: true }));
     if (parts.includes('site')) {
-      figures['site'] = compare(subject, {
+      const found = compare(subject, {
         imgbuild: subject.imgbuild('zstd'),
         'imgbuild auto': subject.imgbuild('auto'),
         'dpkg-deb -Zzstd': subject.dpkgDeb('zstd'),
         ...peer(subject, 'zstd'),
       });
+      keep('site', found);
     }
     if (parts.includes('site-xz')) {
       const commands = { imgbuild: subject.imgbuild('xz'), 'dpkg-deb -Zxz': subject.dpkgDeb('xz') };
-      figures['site-xz'] = compare(subject, commands, 1, 0);
+      keep('site-xz', compare(subject, commands, 1, 0));
     }
     subject.remove();
   }
@@ -218,7 +233,7 @@ try {
       writeFileSync(path.join(tree, 'text'), text);
     });
     const commands = { imgbuild: subject.imgbuild('auto'), 'dpkg-deb': subject.dpkgDeb() };
-    figures['mix'] = compare(subject, commands, 1, 0);
+    keep('mix', compare(subject, commands, 1, 0));
     subject.remove();
   }
 
@@ -235,10 +250,8 @@ try {
       memory[name] = Object.fromEntries(Object.entries(measured).map(([each, { peakMiB }]) => [each, peakMiB]));
       subject.remove();
     }
-    figures['peakMiB'] = memory;
+    keep('peakMiB', memory);
   }
-  const version = execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0];
-  record('deb-packing', { runs, dpkg: version, ...figures });
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
