@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agreementSoak } from '../test/agreement/soak.ts';
 import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
+import { runPackingKills } from '../test/deb/kill-soak.ts';
+import { runHugeFiles } from '../test/deb/huge-soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
 export interface Soak {
@@ -57,9 +59,39 @@ const aptKill: Soak = {
   },
 };
 
+/** Kills packings of Debian packages, at random moments. */
+const debKill: Soak = {
+  total: 100,
+  part: 10,
+  async run({ seed, count }) {
+    try {
+      const { killed, whole } = await runPackingKills({ seed, count });
+      const counts: Record<string, number> = { 'packings killed': killed, 'packages under their names': whole };
+      return { failures: [], counts };
+    } catch (error) {
+      return { failures: [(error as Error).message], counts: {} };
+    }
+  },
+};
+
+/** Packs a sparse file of 12 GB, whole and split, and has it unpacked. */
+const debHuge: Soak = {
+  total: 1,
+  part: 1,
+  async run() {
+    try {
+      return { failures: [], counts: await runHugeFiles() };
+    } catch (error) {
+      return { failures: [(error as Error).message], counts: {} };
+    }
+  },
+};
+
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
   'apt-kill': aptKill,
   'store-kill': storeKill,
+  'deb-kill': debKill,
+  'deb-huge': debHuge,
 };

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
-import { checkDebs } from '../deb/check.ts';
+import { checkDebs, unreleased } from '../deb/check.ts';
 import type { PackedDeb } from '../deb/pack-debs.ts';
 import { packProject } from '../project/debs.ts';
 import { openProject } from '../project/open.ts';
@@ -12,10 +12,10 @@ interface DebsOptions {
   list?: boolean;
   check?: boolean;
   frozen?: boolean;
+  version?: string;
+  on: string[];
+  off: string[];
 }
-
-/** Sorts before every release. */
-const unreleased = '0.0.0-dev';
 
 export const addDebs: AddCommand = (program, contextOf) => {
   program
@@ -24,32 +24,42 @@ export const addDebs: AddCommand = (program, contextOf) => {
     .argument('[packages...]', 'these packages (default: all)')
     .option('-o, --output <dir>', 'where the packages go (default: .imgbuild/debs)')
     .option('--version <version>', `the release that they belong to (default: ${unreleased})`)
-    .option('--list', 'say what would be packed, and write nothing')
-    .option('--check', 'check values, patterns and owners of paths, and write nothing')
+    .option('--on <package>', 'pack this one, although it is off; may be given several times', collect, [])
+    .option('--off <package>', 'leave this one out; may be given several times', collect, [])
+    .option('--list', 'say what would be packed and what is off, and write nothing')
+    .option('--check', 'check values, patterns, owners of paths and that no file is forgotten, and write nothing')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the packages as one JSON document')
-    .action(async (names: string[], options: DebsOptions & { version?: string }, command) => {
+    .action(async (names: string[], options: DebsOptions, command) => {
       const context = contextOf(command);
       const only = names.length === 0 ? undefined : names;
-      if (options.list === true || options.check === true) await list(context, only, options.list === true);
-      else await pack(context, only, options.version ?? unreleased, options);
+      if (options.list === true || options.check === true) await list(context, only, options);
+      else await pack(context, only, options);
     });
 };
 
-async function pack(
-  context: CommandContext,
-  only: readonly string[] | undefined,
-  version: string,
-  options: DebsOptions,
-): Promise<void> {
+/** Of an option that may be given several times. */
+function collect(value: string, values: string[]): string[] {
+  return [...values, value];
+}
+
+async function pack(context: CommandContext, only: readonly string[] | undefined, options: DebsOptions): Promise<void> {
   const { progress, signal } = context;
   const project = await openProject(context);
   const directory =
     options.output === undefined
       ? await makeStateFolder(project.config.root, 'debs')
       : path.resolve(context.directory, options.output);
-  const frozen = options.frozen ?? false;
-  const packed = await packProject(project, { only, version, directory, frozen, env: process.env, progress, signal });
+  const packed = await packProject(project, {
+    only,
+    choice: options,
+    version: options.version ?? unreleased,
+    directory,
+    frozen: options.frozen ?? false,
+    env: process.env,
+    progress,
+    signal,
+  });
   if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, packages: packed })}\n`);
   else context.stdout.write(packed.length === 0 ? 'no packages: debs: is empty\n' : renderPacked(packed, context));
 }
@@ -60,27 +70,59 @@ function renderPacked(packed: readonly PackedDeb[], context: CommandContext): st
     .join('');
 }
 
-async function list(context: CommandContext, only: readonly string[] | undefined, show: boolean): Promise<void> {
+async function list(
+  context: CommandContext,
+  only: readonly string[] | undefined,
+  { version = unreleased, on, off, list: show = false }: DebsOptions,
+): Promise<void> {
   const { config } = await openProject(context);
-  const planned = await checkDebs(config, only);
-  for (const warning of new Set(planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
-  const packages = planned.map(({ name, architecture, size, entries }) => ({
+  const plan = await checkDebs(config, only, { version, choice: { on, off } });
+  for (const warning of new Set(plan.planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
+  const planned = plan.planned.map(({ name, version: own, architecture, size, entries }) => ({
     name,
+    state: 'on',
+    version: own,
     architecture,
     service: config.debs.find((deb) => deb.name === name)?.service ?? null,
+    builder: 'imgbuild',
     size,
     files: entries.filter(({ type }) => type !== 'directory').map(({ path: file }) => `/${file}`),
   }));
-  if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, packages })}\n`);
-  else if (show) {
-    for (const { name, architecture, service, size, files } of packages) {
-      const runs = service === null ? '' : `, runs ${service}`;
-      context.stdout.write(`${name} ${architecture}: ${files.length} files, ${formatBytes(size)}${runs}\n`);
-    }
-  } else
-    context.stdout.write(
-      `${packages.length} ${packages.length === 1 ? 'package' : 'packages'}: every pattern matches, every path has one owner\n`,
-    );
+  const built = plan.built.flatMap(({ drafts }) =>
+    drafts.map(({ name, version: own, architectures }) => ({
+      name,
+      state: 'on',
+      version: own,
+      architecture: String(architectures),
+      service: null,
+      builder: 'dpkg-buildpackage',
+      size: null,
+      files: null,
+    })),
+  );
+  if (context.json) {
+    const left = plan.off.map((each) => ({ name: each.name, state: 'off', why: each.why, version: each.version }));
+    context.stdout.write(`${JSON.stringify({ schema: 1, packages: [...planned, ...built, ...left] })}\n`);
+    return;
+  }
+  if (!show) {
+    const count = planned.length + built.length;
+    const said = `${count} ${count === 1 ? 'package' : 'packages'}: every pattern matches, every path has one owner`;
+    context.stdout.write(`${said}\n`);
+    return;
+  }
+  for (const { name, version: own, architecture, service, size, files } of planned) {
+    const runs = service === null ? '' : `, runs ${service}`;
+    const amount = `${files.length} ${files.length === 1 ? 'file' : 'files'}`;
+    context.stdout.write(`on   ${name} ${own} ${architecture}: ${amount}, ${formatBytes(size)}${runs}\n`);
+  }
+  for (const { name, version: own, architecture } of built) {
+    context.stdout.write(`on   ${name} ${own} ${architecture}: built by dpkg-buildpackage\n`);
+  }
+  const reasons = { configuration: 'in imgbuild.yaml', control: 'commented out in debian/control', call: '--off' };
+  for (const { name, version: own, why } of plan.off) {
+    context.stdout.write(`off  ${name} ${own}: ${reasons[why]}\n`);
+  }
 }
 
 function relative(context: CommandContext, file: string): string {

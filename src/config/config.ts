@@ -65,12 +65,22 @@ export type SecretSource = { id: string } & ({ from: 'file'; path: string } | { 
 /** Where a base that is in no registry comes from. `path` is absolute. */
 export type BaseSource = { kind: 'oci'; path: string; reference?: string; text: string };
 
+/** An entry of `debs:`: one package, or with `from` those that a debian/ folder declares. */
 export interface Deb {
   name: string;
+  /** A debian/ folder: control, *.install and the like. */
+  from?: string;
+  /** With `from`: packages that are packed although they are commented out. */
+  on: string[];
+  /** Whether the package is not packed; with `from` the names of those that are not. */
+  off: boolean | string[];
   /** A layer whose image this host package runs, by a systemd unit. */
   service?: string;
+  /** '' with `from`, as is the maintainer. */
   description: string;
   maintainer: string;
+  /** Debian's, with `${version}` for that of the release; where absent that, or the changelog's with `from`. */
+  version?: string;
   section: string;
   /** Debian's name; `any`: one package per platform of the service's layer. */
   architecture: string;
@@ -83,9 +93,31 @@ export interface Deb {
   license?: string;
   /** How the image of `service` is run. */
   run: DebRun;
-  /** Files and folders to pack: globs below the root, and where they go. */
+  /** What is packed, and where it goes. */
   contents: DebContent[];
+  /** A folder of which every file is in exactly one package, or ignored. */
+  tree?: string;
+  /** Globs below the root: files of the tree that are in no package. */
+  ignore: string[];
+  units: DebUnit[];
+  /** Files as sysusers.d(5) and tmpfiles.d(5) have them. */
+  sysusers?: string;
+  tmpfiles?: string;
+  scripts: { preinst?: string; postinst?: string; prerm?: string; postrm?: string };
+  changelog?: string;
+  copyright?: string;
+  /** Bytes: what is larger goes to several packages. */
+  split?: number;
+  /** Releases of Debian or Ubuntu that must be able to unpack it: `debian:11`, `jammy`. */
+  suites: string[];
   compression: 'auto' | 'zstd' | 'xz' | 'gzip' | 'none';
+}
+
+export interface DebUnit {
+  src: string;
+  enable: boolean;
+  start: boolean;
+  upgrade: 'restart' | 'stop' | 'leave';
 }
 
 /** What `docker run` is given besides the image; each entry as on its command line. */
@@ -99,11 +131,19 @@ export interface DebRun {
   options: string[];
 }
 
-export interface DebContent {
-  src: string;
-  dst: string;
-  /** Octal permission bits; the file's own (executable or not) where absent. */
+/** `mode`: permission bits; those of the file (executable or not) where absent. `owner`, `group`: root where absent. */
+export type DebContent =
+  | ({ type: 'file' | 'config'; src: string; dst: string } & DebAttributes)
+  | ({ type: 'dir'; dst: string } & DebAttributes)
+  /** `src`: what it points at. */
+  | { type: 'symlink'; src: string; dst: string }
+  /** Not packed: the device makes it, purging the package removes it. */
+  | { type: 'ghost'; dst: string };
+
+export interface DebAttributes {
   mode?: number;
+  owner?: string;
+  group?: string;
 }
 
 export interface Model {

@@ -1,6 +1,9 @@
 import * as z from 'zod';
 import type { Deb } from './config.ts';
+import { contentSchema } from './deb-content.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { parsePath } from './path.ts';
+import { suites } from './suite.ts';
 import { text, Wrong } from './wrong.ts';
 
 const relation = z
@@ -8,22 +11,36 @@ const relation = z
   .meta({ description: "As in Debian's control file.", examples: ['["docker.io | docker-ce"]'] })
   .default([]);
 
-const content = z
+const file = (description: string, example: string) =>
+  text({ description, examples: [example] }, (value) => parsePath(value));
+
+const unit = z
   .strictObject({
-    src: text(
-      { description: "A file, folder or glob, relative to the repository's root.", examples: ['config/*.conf'] },
-      (value) => parsePath(value),
-    ),
-    dst: text(
-      { description: 'Where it goes on the device: an absolute path.', examples: ['/etc/ccai/'], pattern: '^/' },
-      parseTarget,
-    ),
-    mode: text(
-      { description: 'Permission bits in octal, in quotes.', examples: ['"0644"'], pattern: '^0?[0-7]{3,4}$' },
-      parseMode,
-    ).optional(),
+    src: file('A systemd unit: a file of the repository.', 'package/ccai-monitor.service'),
+    enable: z.boolean().meta({ description: 'Whether it starts with the machine, if it has [Install].' }).default(true),
+    start: z.boolean().meta({ description: 'Whether it starts when the package is installed.' }).default(true),
+    upgrade: z
+      .enum(['restart', 'stop', 'leave'])
+      .meta({
+        description: 'At an upgrade: restart it afterwards, stop it before and start it again, or leave it alone.',
+      })
+      .default('restart'),
   })
-  .meta({ description: 'Files to pack, and where they go.', examples: ['{ src: config, dst: /etc/ccai }'] });
+  .meta({ description: 'A systemd unit.', examples: ['{ src: package/ccai-monitor.service }'] });
+
+const scripts = z
+  .strictObject({
+    preinst: file('A program: a file of the repository.', 'package/preinst').optional(),
+    postinst: file('A program: a file of the repository.', 'package/postinst').optional(),
+    prerm: file('A program: a file of the repository.', 'package/prerm').optional(),
+    postrm: file('A program: a file of the repository.', 'package/postrm').optional(),
+  })
+  .meta({
+    description: 'Maintainer scripts; a line #DEBHELPER# says where what imgbuild adds goes.',
+    examples: ['{ postinst: package/postinst }'],
+  });
+
+const names = (description: string) => z.array(z.string()).meta({ description, examples: ['[ccai-models-tts]'] });
 
 const port = text(
   { description: 'As `docker run --publish`.', examples: ['"8080:8080"'] },
@@ -84,11 +101,38 @@ export const debSchema = z
       .string()
       .meta({ description: 'A layer whose image this host package runs, by a systemd unit.', examples: ['service'] })
       .optional(),
-    description: z.string().meta({
-      description: 'One line on what the package is; more lines below it go to its long description.',
-      examples: ['CCAI service'],
-    }),
-    maintainer: z.string().meta({ description: 'NAME <ADDRESS>', examples: ['CCAI team <team@example.com>'] }),
+    from: file(
+      'A debian/ folder that declares the packages instead: control, *.install and the like.',
+      'package/debian',
+    ).optional(),
+    on: names('With `from`: packages that are packed although they are commented out by `#Package:`.').default([]),
+    off: z
+      .union([z.boolean(), names('')], { error: 'this is neither true nor a list of packages' })
+      .meta({
+        description: 'true: the package is not packed. With `from`: the names of those that are not.',
+        examples: ['true'],
+      })
+      .default(false),
+    description: z
+      .string()
+      .meta({
+        description:
+          'One line on what the package is; more lines below it go to its long description. Needed without `from`.',
+        examples: ['CCAI service'],
+      })
+      .optional(),
+    maintainer: z
+      .string()
+      .meta({ description: 'NAME <ADDRESS>. Needed without `from`.', examples: ['CCAI team <team@example.com>'] })
+      .optional(),
+    version: z
+      .string()
+      .meta({
+        description:
+          "Debian's version, with epoch and revision where wanted; `${version}` is the release's. Default: that; with `from` the changelog's.",
+        examples: ['"1:${version}-2"'],
+      })
+      .optional(),
     section: z.string().meta({ description: "Debian's section." }).default('misc'),
     architecture: z
       .string()
@@ -109,8 +153,50 @@ export const debSchema = z
       .optional(),
     run: run.optional(),
     contents: z
-      .array(content)
+      .array(contentSchema)
       .meta({ description: 'Files to pack, and where they go.', examples: ['[{ src: config, dst: /etc/ccai }]'] })
+      .default([]),
+    tree: file('A folder of which every file must be in exactly one package, or ignored.', 'models').optional(),
+    ignore: z
+      .array(
+        text({ description: "A glob, relative to the repository's root.", examples: ['models/README.md'] }, (value) =>
+          parsePath(value),
+        ),
+      )
+      .meta({ description: 'Files of the tree that are in no package.', examples: ['[models/README.md]'] })
+      .default([]),
+    units: z
+      .array(unit)
+      .meta({ description: 'systemd units.', examples: ['[{ src: package/ccai-monitor.service }]'] })
+      .default([]),
+    sysusers: file('A file of users and groups, as sysusers.d(5).', 'package/ccai.sysusers').optional(),
+    tmpfiles: file('A file of what is made at run time, as tmpfiles.d(5).', 'package/ccai.tmpfiles').optional(),
+    scripts: scripts.default({}),
+    changelog: file("A changelog as Debian's; default: one line on the release.", 'debian/changelog').optional(),
+    copyright: file('The copyright file; default: one made of `license`.', 'debian/copyright').optional(),
+    split: text(
+      {
+        description:
+          'Files of more bytes than this go to several packages, which depend on each other in the same version; a file is never cut.',
+        examples: ['1900MiB'],
+        pattern: '^[0-9]+(\\.[0-9]+)?([kMGT]i?B)?$',
+      },
+      parseSize,
+    ).optional(),
+    suites: z
+      .array(
+        text({ description: 'A release of Debian or Ubuntu.', examples: ['debian:11'] }, (value) => {
+          if (suites.includes(value)) return value;
+          const near = didYouMean(value, suites);
+          const fix =
+            near === undefined ? 'write a codename, or as in debian:12 or ubuntu:22.04' : `did you mean ${near}?`;
+          throw new Wrong('this is no release of Debian or Ubuntu that is known here', fix);
+        }),
+      )
+      .meta({
+        description: 'Releases that must be able to unpack the package: auto takes xz where one of them lacks zstd.',
+        examples: ['["debian:11", "debian:12"]'],
+      })
       .default([]),
     compression: z
       .enum(['auto', 'zstd', 'xz', 'gzip', 'none'])
@@ -119,6 +205,7 @@ export const debSchema = z
   })
   .meta({
     description: 'A Debian package.',
+    anyOf: [{ required: ['from'] }, { required: ['description', 'maintainer'] }],
     examples: ['{ description: CCAI service, maintainer: CCAI team <team@example.com>, service: service }'],
   });
 
@@ -134,17 +221,34 @@ export function parseDebName(value: string): string {
 }
 
 export function toDeb(name: string, parsed: z.output<typeof debSchema>): Deb {
-  const { service, architecture, contents, license, run: given, ...rest } = parsed;
+  const { architecture, run: given, description = '', maintainer = '', ...rest } = parsed;
   const { name: runName, ...runRest } = given ?? { ports: [], env: {}, volumes: [], options: [] };
-  return {
+  return defined({
     ...rest,
     name,
-    ...(service === undefined ? {} : { service }),
-    ...(license === undefined ? {} : { license }),
+    description,
+    maintainer,
     run: runName === undefined ? runRest : { ...runRest, name: runName },
-    architecture: architecture ?? (service === undefined ? 'all' : 'any'),
-    contents: contents.map(({ mode, ...entry }) => (mode === undefined ? entry : { ...entry, mode })),
-  };
+    architecture: architecture ?? (parsed.service === undefined ? 'all' : 'any'),
+    scripts: defined(parsed.scripts),
+  });
+}
+
+/** Without the keys that hold nothing. */
+function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as never;
+}
+
+/** Bytes. Throws a Wrong. */
+function parseSize(value: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(?:([kMGT])(i?)B)?$/.exec(value);
+  const powers = { k: 1, M: 2, G: 3, T: 4 } as Record<string, number>;
+  const bytes =
+    match && Number(match[1]) * (match[3] ? 1024 : 1000) ** (match[2] === undefined ? 0 : powers[match[2]]!);
+  if (bytes === null || bytes < 1_000_000) {
+    throw new Wrong('this is not a size of a package', 'write a megabyte at least, as in 1900MiB or 2GB');
+  }
+  return Math.floor(bytes);
 }
 
 /** A parser of texts that match; the texts themselves. */
@@ -153,16 +257,4 @@ function matching(pattern: RegExp, because: string, fix: string): (value: string
     if (!pattern.test(value)) throw new Wrong(because, fix);
     return value;
   };
-}
-
-function parseTarget(value: string): string {
-  if (!value.startsWith('/')) throw new Wrong('a path on the device is absolute', `write /${value}`);
-  if (/[\n\0]/.test(value)) throw new Wrong('the path has a line break or a NUL', 'write it on one line');
-  if (value.split('/').includes('..')) throw new Wrong('the path contains ..', 'write it without ..');
-  return value;
-}
-
-function parseMode(value: string): number {
-  if (!/^0?[0-7]{3,4}$/.test(value)) throw new Wrong('this is not a file mode', 'write "0644" or "0755"');
-  return Number.parseInt(value, 8);
 }

@@ -1,6 +1,7 @@
 import type { Failure } from '../failure.ts';
 import { formatReference, normalReference, parseReference } from '../oci/reference.ts';
 import { didYouMean } from './did-you-mean.ts';
+import { debRules } from './deb-rules.ts';
 import { wrongAt } from './issues.ts';
 import type { LayerSketch } from './sketch.ts';
 import type { YamlSource } from './yaml-source.ts';
@@ -12,6 +13,7 @@ export function joinedRules(layers: LayerSketch[], source: YamlSource, file: str
     ...imageRules(layers, source, file),
     ...needRules(layers, names, source, file),
     ...serviceRules(names, source, file),
+    ...debRules(mapAt(source.data, 'debs'), source, file),
   ];
 }
 

@@ -4,7 +4,10 @@ import { archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
 import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
 import { dataMember, startCompressor, type Compression } from './compression.ts';
 import { textFile, withParents, type FileEntry, type PackageEntry } from './entry.ts';
+import { isLate, tarOwner, type Owner } from './owner.ts';
+import { ContentSums } from './content-sums.ts';
 import { md5OfNothing, openContents } from './file-contents.ts';
+import { startHasher } from './hasher.ts';
 import { writeWhole, type OutputFile } from './output-file.ts';
 import { storedGzip, storedGzipSize } from './stored-gzip.ts';
 
@@ -15,6 +18,8 @@ export interface PackageLayout {
   conffiles: readonly string[];
   /** preinst, postinst, prerm, postrm: texts of programs. */
   scripts: Readonly<Partial<Record<'preinst' | 'postinst' | 'prerm' | 'postrm', string>>>;
+  /** deb-triggers(5). */
+  triggers?: string;
   /** With a folder for every parent, sorted: see `withParents`. */
   entries: readonly PackageEntry[];
   compression: Compression;
@@ -39,12 +44,11 @@ export async function writePackage(
   options: WriteOptions,
 ): Promise<{ size: number; sha256: string }> {
   const { mtime } = options;
-  const headers = layout.entries.map((entry) => tarHeader(entry, mtime));
-  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
-  const dataSize = archiveSize([root, ...headers]);
-  if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, dataSize);
+  const size = dataSize(layout.entries);
+  if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, size);
 
-  return writeWhole(path, async (file) => {
+  const hasher = startHasher(size);
+  const write = async (file: OutputFile) => {
     await file.append(arMagic);
     await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);
     const controlSize = storedGzipSize(controlTarSize(layout, mtime));
@@ -53,39 +57,50 @@ export async function writePackage(
 
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
-    const md5s = new Map<string, string>();
-    const compressor = startCompressor(layout.compression, dataSize, async (chunk) => {
+    const sums = new ContentSums(hasher);
+    const compressor = startCompressor(layout.compression, size, async (chunk) => {
       await file.append(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
     });
     try {
-      const sources = [
-        { header: root },
-        ...layout.entries.map((entry, index) => tarEntry(entry, headers[index]!, md5s, options)),
-      ];
-      await writeArchive(sources, compressor, { signal: options.signal });
+      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compressor.write(chunk)) };
+      await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal });
       await compressor.end();
     } catch (error) {
       compressor.abort();
       throw error;
     }
-    const size = file.size - dataAt - arHeaderSize;
-    await file.append(Buffer.alloc(arPadding(size), '\n'));
-    await file.patch(dataAt, arHeader(dataMember[layout.compression], size, mtime));
+    const memberSize = file.size - dataAt - arHeaderSize;
+    await file.append(Buffer.alloc(arPadding(memberSize), '\n'));
+    await file.patch(dataAt, arHeader(dataMember[layout.compression], memberSize, mtime));
 
-    const control = storedGzip(await controlTar(layout, md5s, mtime));
+    const control = storedGzip(await controlTar(layout, sums.byPath, mtime));
     if (control.length !== controlSize) throw new Error(`control.tar is ${control.length} bytes, not ${controlSize}`);
     const padding = Buffer.alloc(arPadding(control.length), '\n');
     await file.patch(controlAt, Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]));
-  });
+  };
+  try {
+    return await writeWhole(path, write, (written) => hasher.sha256(written));
+  } finally {
+    await hasher.close();
+  }
 }
+
+export const splitAdvice = 'write split: 4GB, which makes several packages of it, or choose a stronger compression';
+
+/** Bytes of data.tar before it is compressed. */
+export function dataSize(entries: readonly PackageEntry[]): number {
+  return archiveSize(Iterator.from([rootEntry, ...entries]).map((entry) => tarHeader(entry, 0)));
+}
+
+const rootEntry: PackageEntry = { type: 'directory', path: '', mode: 0o755 };
 
 function requireFits(path: string, size: number): void {
   if (size <= arMaxSize) return;
   throw new Failure({
     doing: `writing ${path}`,
     because: `its data take ${size} bytes, and the format ends at ${arMaxSize}`,
-    fix: 'split the contents over two packages, or choose a stronger compression',
+    fix: splitAdvice,
     kind: 'input',
   });
 }
@@ -101,23 +116,32 @@ function tarHeader(entry: PackageEntry, mtime: number): TarHeader {
   return {
     name: `./${entry.path}${slash}`,
     type: entry.type,
-    mode: entry.type === 'symlink' ? 0o777 : entry.mode,
-    uid: 0,
-    gid: 0,
+    mode: entry.type === 'symlink' ? 0o777 : modeUntilOwned(entry),
+    ...tarOwner(entry.type === 'symlink' ? undefined : entry.owner),
     size: entry.type === 'file' ? entry.size : 0,
     mtime,
     linkName: entry.type === 'symlink' ? entry.target : '',
-    userName: 'root',
-    groupName: 'root',
     deviceMajor: 0,
     deviceMinor: 0,
   };
 }
 
-function tarEntry(entry: PackageEntry, header: TarHeader, md5s: Map<string, string>, options: WriteOptions): TarEntry {
-  if (entry.type !== 'file') return { header };
-  const onMd5 = (hex: string) => void md5s.set(entry.path, hex);
-  return { header, open: () => openContents(entry, options.onBytes ?? (() => {}), onMd5) };
+/** What its owner alone may read, or run with the owner's rights, is for root alone until it has that owner. */
+function modeUntilOwned({ mode, owner }: { mode: number; owner?: Owner }): number {
+  return isLate(owner) ? mode & 0o777 : mode;
+}
+
+function* tarEntries(
+  entries: readonly PackageEntry[],
+  sums: ContentSums,
+  { mtime, onBytes = () => {} }: WriteOptions,
+): Generator<TarEntry> {
+  yield { header: tarHeader(rootEntry, mtime) };
+  for (const entry of entries) {
+    const header = tarHeader(entry, mtime);
+    if (entry.type !== 'file') yield { header };
+    else yield { header, open: async () => sums.watch(entry.path, await openContents(entry), onBytes) };
+  }
 }
 
 /** The files of control.tar; `md5s` empty for their sizes alone. */
@@ -132,26 +156,22 @@ function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>):
   if (sums !== '') files.push(textFile('md5sums', sums));
   if (layout.conffiles.length > 0)
     files.push(textFile('conffiles', layout.conffiles.map((path) => `${path}\n`).join('')));
+  if (layout.triggers !== undefined) files.push(textFile('triggers', layout.triggers));
   for (const [name, text] of Object.entries(layout.scripts)) files.push(textFile(name, text, 0o755));
   return withParents(files) as FileEntry[];
 }
 
 function controlTarSize(layout: PackageLayout, mtime: number): number {
-  const root = tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime);
+  const root = tarHeader(rootEntry, mtime);
   return archiveSize([root, ...controlFiles(layout, new Map()).map((file) => tarHeader(file, mtime))]);
 }
 
 async function controlTar(layout: PackageLayout, md5s: ReadonlyMap<string, string>, mtime: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  const root = { header: tarHeader({ type: 'directory', path: '', mode: 0o755 }, mtime) };
+  const root = { header: tarHeader(rootEntry, mtime) };
   const files = controlFiles(layout, md5s).map((file) => ({
     header: tarHeader(file, mtime),
-    open: () =>
-      openContents(
-        file,
-        () => {},
-        () => {},
-      ),
+    open: () => openContents(file),
   }));
   const sink = { write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)) };
   await writeArchive([root, ...files], sink, { bufferSize: 64 * 1024 });

@@ -1,12 +1,17 @@
 import { constants, createGzip, createZstdCompress, type Gzip, type ZstdCompress } from 'node:zlib';
 import { startFilter } from '../process/filter.ts';
 import type { ByteSink } from '../tar/pack.ts';
+import { startStoredGzip } from './stored-gzip.ts';
 
-/** How data.tar is stored, once `auto` is decided. `stored`: gzip that does not try, for what does not shrink. */
-export type Compression = 'zstd' | 'xz' | 'gzip' | 'stored' | 'none';
+/**
+ * How data.tar is stored, once `auto` is decided. `stored`: gzip that does not try, for what does not shrink;
+ * `strong-zstd`: zstd that takes more time, for what does.
+ */
+export type Compression = 'zstd' | 'strong-zstd' | 'xz' | 'gzip' | 'stored' | 'none';
 
 export const dataMember: Record<Compression, string> = {
   zstd: 'data.tar.zst',
+  'strong-zstd': 'data.tar.zst',
   xz: 'data.tar.xz',
   gzip: 'data.tar.gz',
   stored: 'data.tar.gz',
@@ -37,22 +42,31 @@ export function startCompressor(
     case 'gzip':
       return throughStream(createGzip({ level: constants.Z_BEST_COMPRESSION, chunkSize }), onOutput);
     case 'stored':
-      return throughStream(createGzip({ level: constants.Z_NO_COMPRESSION, chunkSize }), onOutput);
+      return startStoredGzip(onOutput);
     case 'zstd':
-      return throughStream(createZstdCompress({ params: zstdParameters, pledgedSrcSize: size, chunkSize }), onOutput);
+      return throughStream(zstd(3, 21, size), onOutput);
+    case 'strong-zstd':
+      return throughStream(zstd(9, 23, size), onOutput);
     case 'xz':
       return startFilter('xz', xzArguments, onOutput, xzEnvironment());
   }
 }
 
-const chunkSize = 256 * 1024;
+/** What lies about until it is collected grows with it. */
+const chunkSize = 128 * 1024;
 
-/** dpkg refuses windows beyond 2^27; 2^23 keeps the memory that a device needs at 8 MiB. */
-const zstdParameters = {
-  [constants.ZSTD_c_compressionLevel]: 9,
-  [constants.ZSTD_c_windowLog]: 23,
-  [constants.ZSTD_c_checksumFlag]: 1,
-};
+/**
+ * dpkg refuses windows beyond 2^27; 2^23 keeps the memory that a device needs at 8 MiB. Level 3 with 2^21 is what
+ * dpkg-deb takes by itself.
+ */
+function zstd(level: number, windowLog: number, size: number): ZstdCompress {
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: level,
+    [constants.ZSTD_c_windowLog]: windowLog,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  };
+  return createZstdCompress({ params, pledgedSrcSize: size, chunkSize });
+}
 
 const xzArguments = [
   '--compress',

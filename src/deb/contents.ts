@@ -1,94 +1,145 @@
-import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstat, realpath } from 'node:fs/promises';
 import { posix, sep } from 'node:path';
-import type { Config, Deb, DebContent } from '../config/config.ts';
+import type { DebAttributes } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import { expandGlob, hasWildcard, literalPrefix, ownState } from '../files/glob.ts';
 import { nearestFile } from '../files/nearest.ts';
 import { missingOrThrow, unreadable } from '../files/unreadable.ts';
 import { stampOf, withParents, type PackageEntry } from './entry.ts';
-import { debTrouble } from './trouble.ts';
+import type { Owner } from './owner.ts';
+import type { Placement, PlacementTrouble } from './placement.ts';
+import { keepFailures, throwAll } from './trouble.ts';
 
 /** What the contents of a package came to. */
 export interface Collected {
   entries: PackageEntry[];
   /** For people: setuid files, links that point at nothing. */
   warnings: string[];
+  /** Paths of entries that dpkg keeps as the administrator made them, besides those below /etc. */
+  configs: string[];
+  /** Paths that the device makes, without a slash in front. */
+  ghosts: string[];
+  /** Files and links of the repository that are in the package, by the pattern that took them. */
+  taken: Map<string, Placement>;
 }
 
+type Sourced = Extract<Placement, { src: string; naming: string }>;
+
 /**
- * Finds the files of a package. Throws a Failure with its place in the configuration when a pattern matches nothing,
- * two sources have one target, or a name or a kind of file cannot be packed.
+ * Finds the files of a package. Throws a Failure (or several at once) at its place in what declared it when a pattern
+ * matches nothing, two sources have one target, or a name or a kind of file cannot be packed.
  */
-export async function collectContents(config: Config, deb: Deb): Promise<Collected> {
-  const byPath = new Map<string, { entry: PackageEntry; from: string }>();
-  const warnings: string[] = [];
-  for (const [index, content] of deb.contents.entries()) {
-    const trouble = (key: 'src' | 'dst', because: string, fix: string) =>
-      debTrouble(config, deb.name, ['contents', index, key], because, fix);
-    for (const { source, target } of await matchesOf(config, content, trouble)) {
-      for await (const entry of readTree(config.root, source, target, content.mode, trouble)) {
-        const taken = byPath.get(entry.path);
-        if (taken !== undefined) {
-          if (taken.entry.type === 'directory' && entry.type === 'directory') continue;
-          const both = `${taken.from} and ${source}`;
-          throw trouble('dst', `${both} both go to /${entry.path}`, 'give one of them another dst, or leave it out');
-        }
-        byPath.set(entry.path, { entry, from: source });
-        if (entry.type === 'file' && (entry.mode & 0o6000) !== 0) {
-          warnings.push(
-            `${deb.name}: /${entry.path} keeps ${specialBits(entry.mode)} (mode ${entry.mode.toString(8)})`,
-          );
-        }
+export async function collectContents(
+  root: string,
+  name: string,
+  placements: readonly Placement[],
+): Promise<Collected> {
+  const byPath = new Map<string, { entry: PackageEntry; from: string; placement: Placement }>();
+  const collected: Collected = { entries: [], warnings: [], configs: [], ghosts: [], taken: new Map() };
+  const failures: Failure[] = [];
+
+  const add = (entry: PackageEntry, from: string, placement: Placement) => {
+    const taken = byPath.get(entry.path);
+    if (taken !== undefined) {
+      const isFolder = taken.entry.type === 'directory' && entry.type === 'directory';
+      if (isFolder && placement.type !== 'dir') return;
+      // What two lines of a debian/ folder match is copied twice by debhelper, too.
+      if (taken.from === from && 'naming' in placement && placement.naming === 'name') return;
+      if (!isFolder || taken.placement.type === 'dir') {
+        const both = `${taken.from} and ${from}`;
+        throw placement.trouble(
+          'dst',
+          `${both} both go to /${entry.path}`,
+          'give one of them another dst, or leave it out',
+        );
       }
     }
+    byPath.set(entry.path, { entry, from, placement });
+    if (placement.type === 'config' && entry.type === 'file') collected.configs.push(entry.path);
+    if (entry.type === 'file' && (entry.mode & 0o6000) !== 0) {
+      collected.warnings.push(
+        `${name}: /${entry.path} keeps ${specialBits(entry.mode)} (mode ${entry.mode.toString(8)})`,
+      );
+    }
+  };
+
+  for (const placement of placements) {
+    await keepFailures(failures, async () => {
+      if (placement.type === 'ghost') collected.ghosts.push(trimmed(placement.dst));
+      else if (placement.type === 'symlink') {
+        requireName('dst', placement.dst, placement.trouble);
+        add({ type: 'symlink', path: trimmed(placement.dst), target: placement.src }, placement.src, placement);
+      } else if (placement.type === 'dir') {
+        requireName('dst', placement.dst, placement.trouble);
+        const path = trimmed(placement.dst);
+        if (path === '') throw placement.trouble('dst', 'this is the root of the device', 'write the path of a folder');
+        const mode = placement.mode ?? 0o755;
+        add({ type: 'directory', path, mode, ...ownerOf(placement) }, 'type: dir', placement);
+      } else {
+        for (const { source, target } of await matchesOf(root, placement)) {
+          for (const { entry, from } of readTree(root, source, target, placement)) {
+            if (entry.type !== 'directory') collected.taken.set(from, placement);
+            add(entry, from, placement);
+          }
+        }
+      }
+    });
   }
-  const entries = [...byPath.values()].map(({ entry }) => entry);
-  const known = new Set(withParents(entries).map(({ path }) => path));
-  for (const entry of entries) {
+
+  const packed = [...byPath.values()].map(({ entry }) => entry);
+  const hasLinks = packed.some(({ type }) => type === 'symlink');
+  const known = new Set(hasLinks ? withParents(packed).map(({ path }) => path) : []);
+  for (const { entry, placement } of byPath.values()) {
+    collected.entries.push(entry);
     if (isDangling(entry, known)) {
-      warnings.push(`${deb.name}: the link /${entry.path} points at nothing in the package`);
+      collected.warnings.push(`${name}: the link /${entry.path} points at nothing in the package`);
     }
     const parent = parentThatIsNone(entry.path, byPath);
     if (parent !== undefined) {
-      throw debTrouble(
-        config,
-        deb.name,
-        ['contents'],
-        `/${parent} is no folder, and /${entry.path} would lie in it`,
-        'give one of them another dst',
-      );
+      const because = `/${parent} is no folder, and /${entry.path} would lie in it`;
+      failures.push(placement.trouble('dst', because, 'give one of them another dst'));
     }
   }
-  return { entries, warnings };
+  for (const ghost of collected.ghosts) {
+    const taken = byPath.get(ghost);
+    if (taken === undefined) continue;
+    failures.push(
+      taken.placement.trouble(
+        'dst',
+        `/${ghost} is packed, and a ghost`,
+        'remove one of the two: a ghost is never packed',
+      ),
+    );
+  }
+  throwAll(failures);
+  return collected;
 }
 
-type Trouble = (key: 'src' | 'dst', because: string, fix: string) => Failure;
-
 /** Sources relative to the root, targets without a slash in front ('' is the root of the device). */
-async function matchesOf(
-  config: Config,
-  content: DebContent,
-  trouble: Trouble,
-): Promise<{ source: string; target: string }[]> {
-  const { src, dst } = content;
+async function matchesOf(root: string, placement: Sourced): Promise<{ source: string; target: string }[]> {
+  const { src, dst, naming, trouble } = placement;
   const folder = trimmed(dst);
-  await requireInside(config.root, literalPrefix(src), trouble);
+  await requireInside(root, literalPrefix(src), trouble);
   if (hasWildcard(src)) {
-    const matches = await expandGlob(config.root, src);
-    if (matches.length === 0) throw await nothingMatches(config.root, src, trouble);
-    return matches
-      .filter(({ path }) => !ownState.has(path))
-      .map(({ path, below }) => ({ source: path, target: joined(folder, below) }));
+    const matches = (await expandGlob(root, src)).filter(({ path }) => !ownState.has(path));
+    if (matches.length === 0) throw await nothingMatches(root, src, trouble);
+    return matches.map(({ path, below }) => ({
+      source: path,
+      target: joined(folder, naming === 'name' ? posix.basename(path) : below),
+    }));
   }
-  const stats = await lstat(posix.join(config.root, src)).catch(missingOrThrow(src));
-  if (stats === undefined) throw await nothingMatches(config.root, src, trouble);
-  if (dst.endsWith('/') && src !== '.') return [{ source: src, target: joined(folder, posix.basename(src)) }];
+  const stats = await lstat(posix.join(root, src)).catch(missingOrThrow(src));
+  if (stats === undefined) throw await nothingMatches(root, src, trouble);
+  if ((naming === 'name' || dst.endsWith('/')) && src !== '.') {
+    return [{ source: src, target: joined(folder, posix.basename(src)) }];
+  }
   if (folder === '' && !stats.isDirectory())
     throw trouble('dst', `${src} is no folder`, `write /${posix.basename(src)}`);
   return [{ source: src, target: folder }];
 }
 
-async function requireInside(root: string, folder: string, trouble: Trouble): Promise<void> {
+async function requireInside(root: string, folder: string, trouble: PlacementTrouble): Promise<void> {
   const real = await realpath(posix.join(root, folder)).catch(missingOrThrow(folder));
   const realRoot = await realpath(root);
   if (real === undefined || real === realRoot || real.startsWith(realRoot + sep)) return;
@@ -99,40 +150,41 @@ async function requireInside(root: string, folder: string, trouble: Trouble): Pr
   );
 }
 
-async function* readTree(
-  root: string,
-  source: string,
-  target: string,
-  mode: number | undefined,
-  trouble: Trouble,
-): AsyncGenerator<PackageEntry> {
+interface Found {
+  entry: PackageEntry;
+  /** Relative to the root. */
+  from: string;
+}
+
+/** What is said about a file takes less time than to ask for it by another thread: nothing here waits. */
+function* readTree(root: string, source: string, target: string, placement: Sourced): Generator<Found> {
+  const { mode, trouble } = placement;
   const absolute = posix.join(root, source);
-  for (const [key, path] of [
-    ['src', source],
-    ['dst', target],
-  ] as const) {
-    const because = problemOfName(path);
-    if (because !== undefined) throw trouble(key, `${JSON.stringify(path)} ${because}`, 'rename the file');
-  }
-  const stats = await lstat(absolute, { bigint: true }).catch((error: unknown) => {
-    throw unreadable(source, error);
-  });
+  requireName('src', source, trouble);
+  requireName('dst', target, trouble);
+  const stats = asked(source, () => lstatSync(absolute, { bigint: true }));
   if (stats.isSymbolicLink()) {
-    yield { type: 'symlink', path: target, target: await readlink(absolute) };
+    yield {
+      entry: { type: 'symlink', path: target, target: asked(source, () => readlinkSync(absolute)) },
+      from: source,
+    };
   } else if (stats.isFile()) {
     const own = Number(stats.mode);
     const bits = mode ?? ((own & 0o111) !== 0 ? 0o755 : 0o644) | (own & 0o7000);
     const file = { from: 'disk', path: absolute, name: source, stamp: stampOf(stats) } as const;
-    yield { type: 'file', path: target, mode: bits, size: Number(stats.size), source: file };
+    const size = Number(stats.size);
+    yield {
+      entry: { type: 'file', path: target, mode: bits, size, source: file, ...ownerOf(placement) },
+      from: source,
+    };
   } else if (stats.isDirectory()) {
-    if (target !== '') yield { type: 'directory', path: target, mode: 0o755 };
-    const names = await readdir(absolute).catch((error: unknown) => {
-      throw unreadable(source, error);
-    });
+    const attributes = ownerOf(placement);
+    if (target !== '') yield { entry: { type: 'directory', path: target, mode: 0o755, ...attributes }, from: source };
+    const names = asked(source, () => readdirSync(absolute));
     for (const name of names.toSorted()) {
       const inner = source === '.' ? name : `${source}/${name}`;
       if (ownState.has(inner)) continue;
-      yield* readTree(root, inner, joined(target, name), mode, trouble);
+      yield* readTree(root, inner, joined(target, name), placement);
     }
   } else {
     const kind = stats.isFIFO() ? 'a pipe' : stats.isSocket() ? 'a socket' : 'a device';
@@ -140,14 +192,30 @@ async function* readTree(
   }
 }
 
-/** A line break would forge lines of md5sums; a name that is not UTF-8 cannot be written back. */
-function problemOfName(path: string): string | undefined {
-  if (/[\n\r]/.test(path)) return 'has a line break in its name';
-  if (path.includes('\ufffd')) return 'has a name that is not UTF-8';
-  return undefined;
+function asked<T>(source: string, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    throw unreadable(source, error);
+  }
 }
 
-async function nothingMatches(root: string, pattern: string, trouble: Trouble): Promise<Failure> {
+function ownerOf({ owner, group }: DebAttributes): { owner?: Owner } {
+  if (owner === undefined && group === undefined) return {};
+  return { owner: { user: owner ?? 'root', group: group ?? 'root' } };
+}
+
+/** A line break would forge lines of md5sums; a name that is not UTF-8 cannot be written back. */
+function requireName(key: 'src' | 'dst', path: string, trouble: PlacementTrouble): void {
+  const because = /[\n\r]/.test(path)
+    ? 'has a line break in its name'
+    : path.includes('\ufffd')
+      ? 'has a name that is not UTF-8'
+      : undefined;
+  if (because !== undefined) throw trouble(key, `${JSON.stringify(path)} ${because}`, 'rename the file');
+}
+
+async function nothingMatches(root: string, pattern: string, trouble: PlacementTrouble): Promise<Failure> {
   const near = await nearestFile(root, pattern);
   const because = hasWildcard(pattern) ? `no file matches ${pattern}` : `there is no file or folder ${pattern}`;
   return trouble('src', because, near === undefined ? 'make it, or mend the pattern' : `the nearest is ${near}`);

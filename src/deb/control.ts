@@ -15,6 +15,14 @@ export interface ControlFields {
   conflicts: string[];
   replaces: string[];
   provides: string[];
+  preDepends?: string[];
+  suggests?: string[];
+  enhances?: string[];
+  breaks?: string[];
+  source?: string;
+  priority?: string;
+  multiArch?: string;
+  homepage?: string;
   /** One line. */
   synopsis: string;
   /** Paragraphs and lines below it. */
@@ -28,20 +36,27 @@ export interface ControlFields {
 export function formatControl(fields: ControlFields): string {
   if (!isPackageName(fields.package)) throw new RangeError(`not a package name: ${JSON.stringify(fields.package)}`);
   if (!isDebianVersion(fields.version)) throw new RangeError(`not a Debian version: ${JSON.stringify(fields.version)}`);
-  const list = (entries: string[]) => (entries.length === 0 ? undefined : entries.join(', '));
+  const list = (entries: string[] = []) => (entries.length === 0 ? undefined : entries.join(', '));
   const lines: [string, string | undefined][] = [
     ['Package', fields.package],
+    ['Source', fields.source],
     ['Version', fields.version],
     ['Architecture', fields.architecture],
     ['Maintainer', fields.maintainer],
     ['Installed-Size', String(fields.installedSize)],
+    ['Pre-Depends', list(fields.preDepends)],
     ['Depends', list(fields.depends)],
     ['Recommends', list(fields.recommends)],
+    ['Suggests', list(fields.suggests)],
+    ['Enhances', list(fields.enhances)],
+    ['Breaks', list(fields.breaks)],
     ['Conflicts', list(fields.conflicts)],
     ['Replaces', list(fields.replaces)],
     ['Provides', list(fields.provides)],
     ['Section', fields.section],
-    ['Priority', 'optional'],
+    ['Priority', fields.priority ?? 'optional'],
+    ['Multi-Arch', fields.multiArch],
+    ['Homepage', fields.homepage],
     ['Description', fields.synopsis],
   ];
   const text = lines

@@ -32,8 +32,11 @@ const commonLicenses: Record<string, string> = {
 export function documents(of: DocumentedPackage, contents: readonly PackageEntry[]): PackageEntry[] {
   const folder = `usr/share/doc/${of.name}`;
   const overrides = lintianOverrides(of, contents);
+  // A version with a revision is of a package that is not the software itself (debian-policy 12.7).
+  const changelogName = of.version.includes('-') ? 'changelog.Debian.gz' : 'changelog.gz';
+  const hasChangelog = contents.some(({ path }) => path.startsWith(`${folder}/changelog`));
   const files = [
-    textFile(`${folder}/changelog.gz`, gzipSync(changelog(of), { level: 9 })),
+    ...(hasChangelog ? [] : [textFile(`${folder}/${changelogName}`, gzipSync(changelog(of), { level: 9 }))]),
     textFile(`${folder}/copyright`, copyright(of)),
     ...(overrides === '' ? [] : [textFile(`usr/share/lintian/overrides/${of.name}`, overrides)]),
   ];
@@ -75,7 +78,7 @@ function lintianOverrides({ name, compression }: DocumentedPackage, contents: re
     lines.push('# The vendor of this package is not the distribution: /opt is where its files belong (FHS 3.13).');
     lines.push(`${name}: dir-or-file-in-opt`);
   }
-  if (compression === 'zstd') {
+  if (compression === 'zstd' || compression === 'strong-zstd') {
     lines.push('# dpkg reads zstd from 1.21.18 on (Debian 12, Ubuntu 18.04).');
     lines.push(`${name}: malformed-deb-archive *data.tar.zst*`);
   }
@@ -83,5 +86,16 @@ function lintianOverrides({ name, compression }: DocumentedPackage, contents: re
     lines.push('# What does not shrink is not compressed.');
     lines.push(`${name}: uses-no-compression-for-data-tarball`);
   }
+  const tags = new Set(contents.map(tagOfMode).filter((tag) => tag !== undefined));
+  if (tags.size > 0) lines.push('# These modes are written in the declaration of the package.');
+  lines.push(...[...tags].toSorted().map((tag) => `${name}: ${tag}`));
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** What lintian says of a mode that is not the usual one. */
+function tagOfMode(entry: PackageEntry): string | undefined {
+  if (entry.type === 'symlink') return undefined;
+  if (entry.type === 'directory') return entry.mode === 0o755 ? undefined : 'non-standard-dir-perm';
+  if ((entry.mode & 0o6000) !== 0) return 'elevated-privileges';
+  return entry.mode === 0o644 || entry.mode === 0o755 ? undefined : 'non-standard-file-perm';
 }

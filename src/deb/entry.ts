@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
+import type { Owner } from './owner.ts';
 
-/** One path of a package, without a slash in front: `opt/ccai/docker_image`. Owner and group are root. */
+/** One path of a package, without a slash in front: `opt/ccai/docker_image`. */
 export type PackageEntry = DirectoryEntry | SymlinkEntry | FileEntry;
 
 export interface DirectoryEntry {
@@ -8,6 +9,8 @@ export interface DirectoryEntry {
   path: string;
   /** Permission bits, setuid and its like among them. */
   mode: number;
+  /** root where absent. */
+  owner?: Owner;
 }
 
 export interface SymlinkEntry {
@@ -20,6 +23,8 @@ export interface FileEntry {
   type: 'file';
   path: string;
   mode: number;
+  /** root where absent. */
+  owner?: Owner;
   /** Bytes. */
   size: number;
   source: FileSource;
@@ -50,9 +55,13 @@ export function textFile(path: string, text: string | Buffer, mode = 0o644): Fil
   return { type: 'file', path, mode, size: bytes.length, source: { from: 'bytes', bytes } };
 }
 
-/** Byte order with folders directly before what they hold, as in a walk. */
-export function compareEntries(a: { path: string }, b: { path: string }): number {
-  return Buffer.compare(Buffer.from(a.path.replaceAll('/', '\0')), Buffer.from(b.path.replaceAll('/', '\0')));
+/** In byte order, with folders directly before what they hold, as in a walk. */
+export function inOrder<T extends { path: string }>(entries: readonly T[]): T[] {
+  const bytesOf = (path: string) => Buffer.from(path.replaceAll('/', '\0')).toString('latin1');
+  return entries
+    .map((entry) => ({ entry, key: bytesOf(entry.path) }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({ entry }) => entry);
 }
 
 /** Sorts, and adds an entry for every parent: dpkg creates no folder that is not in the archive. */
@@ -64,7 +73,7 @@ export function withParents(entries: readonly PackageEntry[]): PackageEntry[] {
       if (!byPath.has(parent)) byPath.set(parent, { type: 'directory', path: parent, mode: 0o755 });
     }
   }
-  return [...byPath.values()].toSorted(compareEntries);
+  return inOrder([...byPath.values()]);
 }
 
 /** Files below /etc: dpkg keeps what the administrator made of them (debian-policy 10.7). */

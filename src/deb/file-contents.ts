@@ -1,34 +1,16 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { fileChanged, unreadable } from '../files/unreadable.ts';
 import type { TarContents } from '../tar/pack.ts';
 import { stampOf, type FileEntry, type FileSource, type FileStamp } from './entry.ts';
 
 /**
- * Opens what an entry of a package holds and hashes it while it is read; `onMd5` gets the hex digest of the whole.
- * A file on disk must be the one that was looked at when the package was laid out: a Failure says how it differs.
+ * Opens what an entry of a package holds. A file on disk must be the one that was looked at when the package was laid
+ * out: a Failure says how it differs.
  */
-export async function openContents(
-  entry: FileEntry,
-  onBytes: (count: number) => void,
-  onMd5: (hex: string) => void,
-): Promise<TarContents> {
-  const md5 = createHash('md5');
-  const source = entry.source.from === 'bytes' ? memoryContents(entry.source.bytes) : await diskContents(entry.source);
-  return {
-    async read(into) {
-      const count = await source.read(into);
-      md5.update(into.subarray(0, count));
-      onBytes(count);
-      return count;
-    },
-    async finish() {
-      await source.finish();
-      onMd5(md5.digest('hex'));
-    },
-    close: () => source.close(),
-  };
+export async function openContents({ source }: FileEntry): Promise<TarContents> {
+  return source.from === 'bytes' ? memoryContents(source.bytes) : diskContents(source);
 }
 
 export const md5OfNothing = createHash('md5').digest('hex');
@@ -46,35 +28,65 @@ function memoryContents(bytes: Buffer): TarContents {
   };
 }
 
-async function diskContents(source: Extract<FileSource, { from: 'disk' }>): Promise<TarContents> {
-  const handle = await openDisk(source);
+type DiskSource = Extract<FileSource, { from: 'disk' }>;
+
+/** Up to this size a way through the thread pool takes longer than the reading. */
+const smallFile = 256 * 1024;
+
+async function diskContents(source: DiskSource): Promise<TarContents> {
+  if (source.stamp.size <= smallFile) return smallContents(source);
+  const handle = await open(source.path, openFlags).catch((error: unknown) => {
+    throw unreadable(source.name, error);
+  });
+  const requireSame = async () => requireUnchanged(await handle.stat({ bigint: true }), source);
+  try {
+    await requireSame();
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
   return {
     async read(into) {
       const { bytesRead } = await handle.read(into, 0, into.length, null);
       if (bytesRead === 0) throw fileChanged(source.name, 'it became shorter while it was packed');
       return bytesRead;
     },
-    finish: () => requireUnchanged(handle, source),
+    finish: requireSame,
     close: () => handle.close(),
   };
 }
 
-async function openDisk(source: Extract<FileSource, { from: 'disk' }>): Promise<FileHandle> {
-  const handle = await open(source.path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    throw unreadable(source.name, error);
-  });
+/** A link that took a file's place is not followed. */
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
+
+function smallContents(source: DiskSource): TarContents {
+  let descriptor: number;
   try {
-    await requireUnchanged(handle, source);
-    return handle;
+    descriptor = openSync(source.path, openFlags);
   } catch (error) {
-    await handle.close();
+    throw unreadable(source.name, error);
+  }
+  const requireSame = () => requireUnchanged(fstatSync(descriptor, { bigint: true }), source);
+  try {
+    requireSame();
+  } catch (error) {
+    closeSync(descriptor);
     throw error;
   }
+  return {
+    async read(into) {
+      const count = readSync(descriptor, into, 0, into.length, null);
+      if (count === 0) throw fileChanged(source.name, 'it became shorter while it was packed');
+      return count;
+    },
+    finish: async () => requireSame(),
+    close: async () => closeSync(descriptor),
+  };
 }
 
-async function requireUnchanged(handle: FileHandle, source: { name: string; stamp: FileStamp }): Promise<void> {
+function requireUnchanged(stats: BigIntStats, source: { name: string; stamp: FileStamp }): void {
   const before = source.stamp;
-  const now = stampOf(await handle.stat({ bigint: true }));
+  const now = stampOf(stats);
   if (now.device !== before.device || now.inode !== before.inode)
     throw fileChanged(source.name, 'another file took its place');
   if (now.size > before.size) throw fileChanged(source.name, 'it became longer while it was packed');

@@ -1,21 +1,29 @@
 import { basename } from 'node:path';
 import type { Config, Deb } from '../config/config.ts';
-import { Failure, Failures } from '../failure.ts';
+import { Failure } from '../failure.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformName, type Platform } from '../oci/platform.ts';
 import { isRegistryHost } from '../oci/reference.ts';
 import { debianArchitecture } from './architecture.ts';
-import type { PackageLayout } from './archive.ts';
-import { collectContents } from './contents.ts';
+import { arMaxSize } from './ar.ts';
+import { dataSize, splitAdvice, type PackageLayout } from './archive.ts';
+import type { Collected } from './contents.ts';
 import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
+import type { DeclaredFields } from './fields.ts';
+import { addGhostSnippet, addOwnerSnippet } from './device-files.ts';
+import type { Draft } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
-import { declaredFields } from './fields.ts';
+import { assembleScripts, noSnippets, type Snippets } from './maintainer-scripts.ts';
+import { pathMatcher } from './path-matcher.ts';
 import { chooseCompression } from './sample.ts';
 import { serviceFiles } from './service/files.ts';
-import { serviceScripts } from './service/scripts.ts';
+import { addServiceSnippets } from './service/scripts.ts';
 import type { Service } from './service/service.ts';
+import { partName, splitContents } from './split.ts';
+import { knowsZstd } from '../config/suite.ts';
 import { debTrouble } from './trouble.ts';
+import { addSysusersSnippet, addTmpfilesSnippet, addUnitSnippets } from './units.ts';
 import { debianVersion } from './version.ts';
 
 /** An image of a release, as a service package names it. */
@@ -32,6 +40,8 @@ export interface ServiceImage {
 /** A package that is to be written: a Deb for one architecture. */
 export interface PlannedDeb extends PackageLayout {
   name: string;
+  /** The declared package: another name where it is a part of that. */
+  of: string;
   version: string;
   architecture: string;
   /** `ccai_1.2.0_amd64.deb` */
@@ -39,6 +49,8 @@ export interface PlannedDeb extends PackageLayout {
   /** Bytes of all its files. */
   size: number;
   warnings: string[];
+  /** Paths that the device makes, without a slash in front. */
+  ghosts: string[];
 }
 
 export interface LayoutOptions {
@@ -47,63 +59,186 @@ export interface LayoutOptions {
   images: readonly ServiceImage[];
   /** Seconds: of the changelog. */
   mtime: number;
+  chooseCompression: boolean;
 }
 
-/** Lays out a package for every architecture that it has: one, or for a service those of its images. */
-export async function layOut(config: Config, deb: Deb, options: LayoutOptions): Promise<PlannedDeb[]> {
-  const { fields, failures } = declaredFields(config, deb);
-  if (failures.length > 0) throw new Failures(failures);
-  const { entries, warnings } = await collectContents(config, deb);
-  const version = debianVersion(options.version);
+/**
+ * Lays out a package for every architecture that it has: one, or for a service those of its images. Where
+ * `chooseCompression` is false, `auto` is left undecided (gzip stands for it), and no file is opened.
+ */
+export async function layOut(
+  config: Config,
+  draft: Draft,
+  collected: Collected,
+  options: LayoutOptions,
+): Promise<PlannedDeb[]> {
+  const { of: deb } = draft;
+  const contents = withModes(draft, collected.entries);
+  const shares = deb.split === undefined ? [contents] : splitContents(contents, deb.split);
+  const names = shares.map((_, index) => partName(draft.name, index));
   const planned: PlannedDeb[] = [];
-  for (const { architecture, image } of targetsOf(config, deb, options.images)) {
+  for (const { architecture, image } of targetsOf(config, draft, options.images)) {
     const service = image && serviceOf(config, deb, image, options.version);
-    const made = service === undefined ? [] : serviceFiles(service, fields.synopsis);
-    requireApart(config, deb, entries, made);
-    const compression = deb.compression === 'auto' ? await chooseCompression([...made, ...entries]) : deb.compression;
-    const documented = {
-      name: deb.name,
-      product: config.name,
-      version,
-      maintainer: fields.maintainer,
-      license: deb.license,
-      mtime: options.mtime,
-      compression,
-    };
-    const own = [...made, ...entries];
-    const all = withParents([...own, ...documents(documented, own)]);
-    const sizes = all.map((entry) => ({ type: entry.type, size: entry.type === 'file' ? entry.size : 0 }));
-    const control = formatControl({
-      ...fields,
-      package: deb.name,
-      version,
-      architecture,
-      installedSize: installedSize(sizes),
-    });
-    planned.push({
-      name: deb.name,
-      version,
-      architecture,
-      fileName: `${deb.name}_${version}_${architecture}.deb`,
-      size: sizes.reduce((sum, { size }) => sum + size, 0),
-      warnings,
-      control,
-      conffiles: conffiles(all),
-      scripts: service === undefined ? {} : serviceScripts(service),
-      entries: all,
-      compression,
-    });
+    const made = [...(service === undefined ? [] : serviceFiles(service, draft.fields.synopsis)), ...draft.made];
+    requireApart(draft, collected, made);
+    for (const [index, share] of shares.entries()) {
+      const isFirst = index === 0;
+      const part: Part = { names, index, architecture, own: isFirst ? [...made, ...share] : share };
+      const laidOut = await layOutPart(config, draft, collected, part, options);
+      // Owners are given by the first, which is configured when the others are unpacked.
+      const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
+      planned.push({ ...laidOut, scripts: assembleScripts(isFirst ? draft.scripts : {}, snippets) });
+    }
   }
   return planned;
+}
+
+/** One of the packages that a declared one comes to: the only one, unless `split` says otherwise. */
+interface Part {
+  /** Of all of them. */
+  names: readonly string[];
+  index: number;
+  architecture: string;
+  own: readonly PackageEntry[];
+}
+
+async function layOutPart(
+  config: Config,
+  draft: Draft,
+  collected: Collected,
+  { names, index, architecture, own }: Part,
+  options: LayoutOptions,
+): Promise<Omit<PlannedDeb, 'scripts'>> {
+  const { of: deb, version } = draft;
+  const name = names[index]!;
+  const isFirst = index === 0;
+  const fields = partFields(draft, names, index);
+  const compression =
+    deb.compression !== 'auto'
+      ? deb.compression
+      : options.chooseCompression
+        ? await chooseCompression(own, knowsZstd(deb.suites))
+        : 'gzip';
+  const documented = {
+    name,
+    product: config.name,
+    version,
+    maintainer: fields.maintainer,
+    license: deb.license,
+    mtime: options.mtime,
+    compression,
+  };
+  const all = withParents([...own, ...documents(documented, own)]);
+  const sizes = all.map((entry) => ({ type: entry.type, size: entry.type === 'file' ? entry.size : 0 }));
+  const control = { ...fields, package: name, version, architecture, installedSize: installedSize(sizes) };
+  const paths = new Set(all.map(({ path }) => path));
+  const configs = collected.configs.filter((path) => paths.has(path)).map((path) => `/${path}`);
+  const kept = new Set([...(isFirst ? draft.conffiles : []), ...configs, ...conffiles(all)]);
+  if ((compression === 'none' || compression === 'stored') && dataSize(all) > arMaxSize) {
+    const because = `the data of ${name} take ${dataSize(all)} bytes, and the format ends at ${arMaxSize}`;
+    throw draft.trouble(because, splitAdvice);
+  }
+  const tooLarge = own.find((entry) => entry.type === 'file' && entry.size > (deb.split ?? Infinity));
+  return {
+    name,
+    of: draft.name,
+    version,
+    architecture,
+    fileName: fileNameOf(name, version, architecture),
+    size: sizes.reduce((sum, { size }) => sum + size, 0),
+    warnings: [
+      ...(isFirst ? collected.warnings : []),
+      ...(tooLarge === undefined ? [] : [`${name}: /${tooLarge.path} alone is larger than split:`]),
+    ],
+    control: formatControl(control),
+    conffiles: [...kept].toSorted(),
+    ...(draft.triggers === undefined || !isFirst ? {} : { triggers: draft.triggers }),
+    entries: all,
+    compression,
+    ghosts: isFirst ? collected.ghosts : [],
+  };
+}
+
+/** An earlier version may have had so many more parts. */
+const formerParts = 8;
+
+/**
+ * Parts depend on each other in the exact version, and may take files over from each other, and from parts that there
+ * are no more: where one ends moves with every change of the contents.
+ */
+function partFields({ fields, version }: Draft, names: readonly string[], index: number): DeclaredFields {
+  if (names.length === 1) return fields;
+  const exact = (name: string) => `${name} (= ${version})`;
+  const others = names.filter((_, other) => other !== index);
+  const former = Array.from({ length: formerParts }, (_, more) => partName(names[0]!, names.length + more));
+  if (index === 0) {
+    return {
+      ...fields,
+      depends: [...fields.depends, ...others.map(exact)],
+      replaces: [...fields.replaces, ...others, ...former],
+    };
+  }
+  const { maintainer, section, priority, homepage, source, extended } = fields;
+  return {
+    maintainer,
+    section,
+    ...(priority === undefined ? {} : { priority }),
+    ...(homepage === undefined ? {} : { homepage }),
+    ...(source === undefined ? {} : { source }),
+    depends: [exact(names[0]!)],
+    recommends: [],
+    conflicts: [],
+    replaces: [...others, ...former],
+    provides: [],
+    synopsis: `${fields.synopsis} (part ${index + 1} of ${names.length})`,
+    extended,
+  };
+}
+
+/** `ccai_1.2.0_amd64.deb`: without the epoch, as dpkg-deb names packages. */
+export function fileNameOf(name: string, version: string, architecture: string): string {
+  return `${name}_${version.replace(/^[0-9]+:/, '')}_${architecture}.deb`;
+}
+
+function snippetsOf(
+  draft: Draft,
+  collected: Collected,
+  entries: readonly PackageEntry[],
+  service: Service | undefined,
+): Snippets {
+  const snippets = noSnippets();
+  addSysusersSnippet(draft.sysusers, snippets);
+  addOwnerSnippet(entries, snippets);
+  addTmpfilesSnippet(draft.tmpfiles, snippets);
+  if (service !== undefined) addServiceSnippets(service, snippets);
+  addUnitSnippets(draft.units, snippets);
+  addGhostSnippet(collected.ghosts, snippets);
+  return snippets;
+}
+
+/** What debian/rules changes with chmod. */
+function withModes(draft: Draft, entries: readonly PackageEntry[]): PackageEntry[] {
+  if (draft.modes.length === 0) return [...entries];
+  const rules = draft.modes.map((rule) => ({ ...rule, matches: pathMatcher(rule.pattern, rule.below), used: false }));
+  const changed = entries.map((entry) => {
+    if (entry.type === 'symlink') return entry;
+    const rule = rules.findLast(({ matches }) => matches(entry.path));
+    for (const each of rules) each.used ||= each.matches(entry.path);
+    return rule === undefined ? entry : { ...entry, mode: rule.mode };
+  });
+  const unused = rules.find(({ used }) => !used);
+  if (unused !== undefined) throw unused.trouble(`no path of ${draft.name} matches ${unused.pattern}`, 'remove it');
+  return changed;
 }
 
 /** Throws a Failure when a service package is asked for whose image the release has not. */
 function targetsOf(
   config: Config,
-  deb: Deb,
+  { of: deb, architectures }: Draft,
   images: readonly ServiceImage[],
 ): { architecture: string; image?: ServiceImage }[] {
-  if (deb.service === undefined) return [{ architecture: deb.architecture }];
+  if (deb.service === undefined)
+    return (architectures === 'any' ? [] : architectures).map((architecture) => ({ architecture }));
   const targets = images
     .filter(({ layer }) => layer === deb.service)
     .map((image) => {
@@ -140,15 +275,10 @@ function serviceOf(config: Config, deb: Deb, image: ServiceImage, version: strin
   };
 }
 
-function requireApart(
-  config: Config,
-  deb: Deb,
-  contents: readonly PackageEntry[],
-  made: readonly PackageEntry[],
-): void {
+function requireApart(draft: Draft, { entries, ghosts }: Collected, made: readonly PackageEntry[]): void {
   const reserved = new Set(made.map(({ path }) => path));
-  const taken = contents.find(({ path }) => reserved.has(path));
+  const taken = entries.find(({ path }) => reserved.has(path))?.path ?? ghosts.find((path) => reserved.has(path));
   if (taken === undefined) return;
-  const because = `/${taken.path} is a file that imgbuild makes for a service`;
-  throw debTrouble(config, deb.name, ['contents'], because, 'give yours another dst');
+  const what = draft.made.some(({ path }) => path === taken) ? 'of another key' : 'for a service';
+  throw draft.trouble(`/${taken} is a file that imgbuild makes ${what}`, 'give yours another dst');
 }

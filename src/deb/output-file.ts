@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
+import { startHasher } from './hasher.ts';
 
 /** A file that is written from front to end, of which some bytes that are known only later are put in afterwards. */
 export interface OutputFile {
@@ -14,11 +14,12 @@ export interface OutputFile {
 
 /**
  * Puts a file under `path` whole or not at all: `fill` writes under a temporary name beside it; the file is
- * read once for its sha256 (hex), synced, and renamed.
+ * read once for its sha256 (hex), synced, and renamed. `sha256Of`: who does that.
  */
 export async function writeWhole(
   path: string,
   fill: (file: OutputFile) => Promise<void>,
+  sha256Of: (path: string) => Promise<string> = startHasher(0).sha256,
 ): Promise<{ size: number; sha256: string }> {
   let written = { size: 0, sha256: '' };
   try {
@@ -52,18 +53,6 @@ function outputFile(handle: FileHandle): OutputFile {
     },
     patch: writeAt,
   };
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await using handle = await open(path, 'r');
-  // One buffer for all of it: a stream makes a new one for every piece.
-  const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-  for (;;) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-    if (bytesRead === 0) return hash.digest('hex');
-    hash.update(buffer.subarray(0, bytesRead));
-  }
 }
 
 /** The Failure for an error of the file system on what is written; anything else is returned as it came. */

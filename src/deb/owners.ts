@@ -1,19 +1,18 @@
-import type { Config } from '../config/config.ts';
 import type { Failure } from '../failure.ts';
+import type { Draft } from './draft.ts';
 import type { PlannedDeb } from './layout.ts';
-import { debTrouble } from './trouble.ts';
 
 /**
  * dpkg refuses to install two packages that own one path, folders aside: says which would. Packages of different
  * architectures are never on one machine.
  */
-export function doubleOwners(config: Config, planned: readonly PlannedDeb[]): Failure[] {
+export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readonly PlannedDeb[]): Failure[] {
   const owners = new Map<string, PlannedDeb[]>();
   const failures: Failure[] = [];
   const told = new Set<string>();
   for (const deb of planned) {
-    for (const { path, type } of deb.entries) {
-      if (type === 'directory') continue;
+    const files = deb.entries.filter(({ type }) => type !== 'directory').map(({ path }) => path);
+    for (const path of [...files, ...deb.ghosts]) {
       const others = owners.get(path);
       if (others === undefined) {
         owners.set(path, [deb]);
@@ -24,7 +23,7 @@ export function doubleOwners(config: Config, planned: readonly PlannedDeb[]): Fa
       if (other === undefined || told.has(`${other.name} ${deb.name}`)) continue;
       told.add(`${other.name} ${deb.name}`);
       const because = `/${path} is also in ${other.name}, and dpkg gives a path to one package alone`;
-      failures.push(debTrouble(config, deb.name, [], because, fixFor(path)));
+      failures.push(drafts.get(deb.of)!.trouble(because, fixFor(path)));
     }
   }
   return failures;

@@ -1,16 +1,17 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Config, Deb } from '../config/config.ts';
-import { didYouMean } from '../config/did-you-mean.ts';
-import { Failure, Failures } from '../failure.ts';
+import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
-import { layOut, type LayoutOptions, type PlannedDeb, type ServiceImage } from './layout.ts';
+import { buildDebianSource } from './debian/build.ts';
+import type { PlannedDeb } from './layout.ts';
 import { outputFailure } from './output-file.ts';
-import { doubleOwners } from './owners.ts';
-import { requireSameOrder } from './version.ts';
+import { sideBySide } from './side-by-side.ts';
+import { defaultSourceDate, planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
 export type { ServiceImage } from './layout.ts';
+export { defaultSourceDate, planDebs, type PlanDebsOptions } from './plan-debs.ts';
 
 export interface PackedDeb {
   name: string;
@@ -23,23 +24,6 @@ export interface PackedDeb {
   size: number;
   /** 64 hex digits. */
   sha256: string;
-}
-
-/** 2023-11-14T22:13:20Z, in seconds: the time of every file where SOURCE_DATE_EPOCH names no other. */
-export const defaultSourceDate = 1_700_000_000;
-
-export interface PlanDebsOptions {
-  config: Config;
-  /** The release, with or without `v`. */
-  version: string;
-  /** Images that service packages start. */
-  images: readonly ServiceImage[];
-  /** Names of packages; all where absent. */
-  only?: readonly string[] | undefined;
-  /** Releases that devices may have: their order must be the same for dpkg. */
-  others?: readonly string[];
-  /** Seconds: the time of every file. */
-  sourceDate?: number;
 }
 
 export interface PackDebsOptions extends PlanDebsOptions {
@@ -55,64 +39,34 @@ export interface PackDebsOptions extends PlanDebsOptions {
  */
 export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { directory, progress, signal } = options;
-  const planned = await planDebs(options);
+  const mtime = options.sourceDate ?? defaultSourceDate;
+  const { planned, built } = await planAllDebs(options);
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
-  const packed: PackedDeb[] = [];
-  for (const deb of planned) {
-    signal?.throwIfAborted();
+  const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     try {
       const file = join(directory, deb.fileName);
-      const { size, sha256 } = await writePackage(file, deb, {
-        mtime: options.sourceDate ?? defaultSourceDate,
-        signal,
-        onBytes: (count) => transfer.add(count),
-      });
-      packed.push({ name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 });
+      const onBytes = (count: number) => transfer.add(count);
+      const { size, sha256 } = await writePackage(file, deb, { mtime, signal: stop, onBytes });
+      return { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
     } finally {
       transfer.end();
     }
+  };
+  const packed = await sideBySide(planned, Math.min(4, availableParallelism()), slotsOf, pack, signal);
+  for (const source of built) {
+    const { env = process.env } = options;
+    packed.push(...(await buildDebianSource(options.config, source, { directory, mtime, env, progress, signal })));
   }
   return packed;
 }
 
-/** Lays out and checks everything that `packDebs` writes, and writes nothing. */
-export async function planDebs(options: PlanDebsOptions): Promise<PlannedDeb[]> {
-  const { config, version, images } = options;
-  requireSameOrder(version, options.others ?? []);
-  const layout: LayoutOptions = { version, images, mtime: options.sourceDate ?? defaultSourceDate };
-  const planned: PlannedDeb[] = [];
-  const failures: Failure[] = [];
-  for (const deb of chosen(config, options.only)) {
-    try {
-      planned.push(...(await layOut(config, deb, layout)));
-    } catch (error) {
-      if (error instanceof Failures) failures.push(...error.failures);
-      else if (error instanceof Failure) failures.push(error);
-      else throw error;
-    }
-  }
-  failures.push(...doubleOwners(config, planned));
-  if (failures.length === 1) throw failures[0]!;
-  if (failures.length > 1) throw new Failures(failures);
-  return planned;
-}
-
-function chosen(config: Config, only: readonly string[] | undefined): Deb[] {
-  if (only === undefined) return config.debs;
-  const known = config.debs.map(({ name }) => name);
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown === undefined) return config.debs.filter(({ name }) => only.includes(name));
-  const near = didYouMean(unknown, known);
-  throw new Failure({
-    doing: `packing ${unknown}`,
-    because: 'the configuration names no such package',
-    fix: near === undefined ? `the packages are: ${known.join(', ') || 'none'}` : `did you mean ${near}?`,
-    kind: 'input',
-  });
+/** Cores that a package keeps busy: xz has two threads, and takes memory for each. */
+function slotsOf({ compression }: PlannedDeb): number {
+  return compression === 'xz' ? 2 : 1;
 }
 
 /** SOURCE_DATE_EPOCH of the environment (reproducible-builds.org), seconds; undefined where it is not set. */

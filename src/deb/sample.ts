@@ -14,9 +14,10 @@ const worthwhile = 0.95;
 
 /**
  * Decides `auto` by samples of the files, spread evenly over all of their bytes: the same files give the same answer
- * everywhere. Small packages get gzip; what does not shrink is stored; the rest gets zstd.
+ * everywhere. Small packages get gzip; what does not shrink is stored; the rest gets strong zstd, or xz where a target cannot
+ * read that.
  */
-export async function chooseCompression(entries: readonly PackageEntry[]): Promise<Compression> {
+export async function chooseCompression(entries: readonly PackageEntry[], zstd: boolean): Promise<Compression> {
   const files = entries.filter((entry): entry is FileEntry => entry.type === 'file');
   const total = files.reduce((sum, { size }) => sum + size, 0);
   if (total <= smallPackage) return 'gzip';
@@ -26,7 +27,8 @@ export async function chooseCompression(entries: readonly PackageEntry[]): Promi
     const level = { [constants.ZSTD_c_compressionLevel]: 1 };
     compressed += zstdCompressSync(piece, { params: level }).length;
   }
-  return compressed < sampled * worthwhile ? 'zstd' : 'stored';
+  if (compressed >= sampled * worthwhile) return 'stored';
+  return zstd ? 'strong-zstd' : 'xz';
 }
 
 async function readPieces(files: readonly FileEntry[], total: number): Promise<Buffer[]> {

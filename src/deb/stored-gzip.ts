@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { Compressor } from './compression.ts';
 
 const blockMax = 0xffff;
 /** RFC 1952: deflate, no flags, no time, no hints, Unix. */
@@ -16,16 +17,54 @@ export function storedGzip(bytes: Buffer): Buffer {
   const count = blockCount(bytes.length);
   for (let index = 0; index < count; index++) {
     const block = bytes.subarray(index * blockMax, (index + 1) * blockMax);
-    const start = Buffer.alloc(5);
-    start[0] = index === count - 1 ? 1 : 0;
-    start.writeUInt16LE(block.length, 1);
-    start.writeUInt16LE(block.length ^ 0xffff, 3);
-    parts.push(start, block);
+    parts.push(blockHeader(block.length, index === count - 1), block);
   }
+  return Buffer.concat([...parts, trailerOf(crc32(bytes), bytes.length)]);
+}
+
+/** The same piece by piece; an empty block ends it. */
+export function startStoredGzip(onOutput: (chunk: Buffer) => Promise<void>): Compressor {
+  let checksum = 0;
+  let total = 0;
+  let output = header;
+  return {
+    async write(chunk) {
+      checksum = crc32(chunk, checksum);
+      total += chunk.length;
+      const room = chunk.length + 5 * blockCount(chunk.length) + header.length;
+      let at = total === chunk.length ? header.length : 0;
+      if (output.length < room) output = Buffer.allocUnsafeSlow(room);
+      if (at > 0) header.copy(output);
+      for (let from = 0; from < chunk.length; from += blockMax) {
+        const block = chunk.subarray(from, from + blockMax);
+        output.set(blockHeader(block.length, false), at);
+        output.set(block, at + 5);
+        at += 5 + block.length;
+      }
+      await onOutput(output.subarray(0, at));
+    },
+    async end() {
+      const start = total === 0 ? [header] : [];
+      await onOutput(Buffer.concat([...start, blockHeader(0, true), trailerOf(checksum, total)]));
+    },
+    abort() {},
+  };
+}
+
+function blockHeader(length: number, isLast: boolean): Buffer {
+  const bytes = Buffer.alloc(5);
+  bytes[0] = isLast ? 1 : 0;
+  bytes.writeUInt16LE(length, 1);
+  bytes.writeUInt16LE(length ^ 0xffff, 3);
+  return bytes;
+}
+
+/** RFC 1952: crc32, and the size modulo 2^32. */
+function trailerOf(checksum: number, size: number): Buffer {
   const trailer = Buffer.alloc(trailerSize);
-  trailer.writeUInt32LE(crc32(bytes), 0);
-  trailer.writeUInt32LE(bytes.length >>> 0, 4);
-  return Buffer.concat([...parts, trailer]);
+  trailer.writeUInt32LE(checksum, 0);
+  trailer.writeUInt32LE(size % 2 ** 32, 4);
+  return trailer;
 }
 
 function blockCount(size: number): number {

@@ -35,7 +35,8 @@ export function archiveSize(headers: Iterable<Pick<TarHeader, 'name' | 'linkName
 
 /**
  * Writes a tar in GNU's format. Contents are read straight into one of two buffers of `bufferSize` bytes while the
- * sink works on the other: that is all the memory it takes. Does not end the sink.
+ * sink works on the other: that is all the memory it takes. They are shared ones, so that another thread can look at
+ * them while the sink has them. Does not end the sink.
  */
 export async function writeArchive(
   entries: Iterable<TarEntry> | AsyncIterable<TarEntry>,
@@ -89,8 +90,8 @@ class PairedBuffers {
 
   constructor(sink: Pick<ByteSink, 'write'>, size: number) {
     this.#sink = sink;
-    this.#current = Buffer.allocUnsafeSlow(size);
-    this.#other = Buffer.allocUnsafeSlow(size);
+    this.#current = Buffer.from(new SharedArrayBuffer(size));
+    this.#other = Buffer.from(new SharedArrayBuffer(size));
   }
 
   /** The free rest of the current buffer, at least one byte. */

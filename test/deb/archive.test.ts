@@ -1,10 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,13 +15,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { arHeader, arMaxSize } from '../../src/deb/ar.ts';
 import { writePackage, type PackageLayout } from '../../src/deb/archive.ts';
 import { textFile, withParents, type PackageEntry } from '../../src/deb/entry.ts';
 import { planDebs, sourceDateOf } from '../../src/deb/pack-debs.ts';
 import { silent } from '../../src/progress.ts';
+import { runPackingKills } from './kill-soak.ts';
 import { pack, packOne } from './support/pack.ts';
 import { deb, makeProject, parseProject } from './support/project.ts';
 
@@ -282,44 +280,9 @@ describe('no partial file under the final name', () => {
   });
 
   test('when it is killed at random points', async () => {
-    const config = makeProject(
-      { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },
-      { 'data/x': randomBytes(3e7) },
-    );
-    const directory = join(config.root, 'out');
-    const whole = await packOne(config, { directory: join(config.root, 'whole') });
-    const script = join(config.root, 'pack.ts');
-    const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-    writeFileSync(
-      script,
-      `import { pack } from ${source('./support/pack.ts')};
-import { parseProject } from ${source('./support/project.ts')};
-const debs = { 'ccai-data': { description: 'example files', maintainer: 'Example Team <team@example.com>', contents: [{ src: 'data', dst: '/opt/data' }] } };
-const config = parseProject(${JSON.stringify(config.root)}, debs);
-process.stdout.write('ready');
-await pack(config, { directory: ${JSON.stringify(directory)} });`,
-    );
-    let killed = 0;
-    for (let round = 0; round < 8; round++) {
-      const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const ended = once(child, 'exit');
-      await once(child.stdout, 'data');
-      await sleep(round * 20);
-      child.kill('SIGKILL');
-      const [, signal] = (await ended) as [number | null, string | null];
-      if (signal !== null) killed++;
-      mkdirSync(directory, { recursive: true });
-      const finals = readdirSync(directory).filter((name) => !name.startsWith('.'));
-      for (const name of finals) {
-        expect(
-          createHash('sha256')
-            .update(readFileSync(join(directory, name)))
-            .digest('hex'),
-        ).toBe(whole.sha256);
-      }
-      rmSync(directory, { recursive: true });
-    }
+    const { killed, whole } = await runPackingKills({ seed: 1, count: 4 });
     expect(killed).toBeGreaterThan(0);
+    expect(whole).toBeGreaterThan(0);
   }, 60_000);
 });
 

@@ -81,7 +81,7 @@ describe('imgbuild debs', () => {
 
   test('--list and --check need no image and write nothing', () => {
     expect(imgbuild('debs', '--list').stdout).toMatch(
-      /^ccai amd64: \d+ files, .*, runs service\nccai-models all: \d+ files, .*\n$/,
+      /^on {3}ccai 0\.0\.0~dev amd64: \d+ files, .*, runs service\non {3}ccai-models 0\.0\.0~dev all: \d+ files, .*\n$/,
     );
     expect(imgbuild('debs', '--check').stdout).toBe('2 packages: every pattern matches, every path has one owner\n');
     renameSync(join(config.root, 'models/a.bin'), join(config.root, 'models/a.onnx'));

@@ -8,10 +8,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { installPackages } from '../../scripts/support/apt.ts';
+import { distribution, extractPackages, installPackages } from '../../scripts/support/apt.ts';
+import { toolsFolder } from '../../scripts/support/engines.ts';
 import type { PackedDeb } from '../../src/deb/pack-debs.ts';
 import { run, runChecked, type RunResult } from '../../src/process/run.ts';
 import { pack, packOne } from './support/pack.ts';
@@ -109,6 +113,117 @@ describe('dpkg in a debootstrap root', () => {
     await dpkg('--purge', 'ccai');
   });
 
+  test('finishes an upgrade that was killed at any moment', async () => {
+    const payload = (text: string) => Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`etc/f${n}`, text]));
+    const older = bring(await packOne(serviceProject(payload('old\n')), { version: '1.0.0' }));
+    const newer = bring(await packOne(serviceProject(payload('new\n')), { version: '2.0.0' }));
+    let unfinished = 0;
+    for (let round = 0; round < 6; round++) {
+      await dpkg('-i', older);
+      const child = spawn('chroot', [root, 'dpkg', '--force-unsafe-io', '-i', newer], {
+        env: environment,
+        stdio: 'ignore',
+        detached: true,
+      });
+      const ended = once(child, 'exit');
+      await sleep(20 + 60 * round);
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // It was faster.
+      }
+      const [, signal] = (await ended) as [number | null, string | null];
+      if (signal !== null) unfinished++;
+      // As an administrator is told to: what is half done first, then the package again.
+      await inRoot('dpkg', '--configure', '-a');
+      await dpkg('-i', newer);
+      expect(await status('ccai')).toBe('install ok installed 2.0.0');
+      expect(await verified('ccai')).toBe('');
+      expect(readFileSync(join(root, 'etc/ccai/f59'), 'utf8')).toBe('new\n');
+    }
+    expect(unfinished).toBeGreaterThan(0);
+    await dpkg('--purge', 'ccai');
+    expect(existsSync(join(root, 'opt/ccai'))).toBe(false);
+  });
+
+  test('installs the parts of one that was split together, and moves files between them', async () => {
+    const models = (split: string) => ({
+      models: deb({ split, contents: [{ src: 'm', dst: '/opt/m', owner: 'daemon', group: 'games' }] }),
+    });
+    const files = Object.fromEntries(['a', 'b', 'c'].map((name) => [`m/${name}.bin`, name.repeat(600_000)]));
+    const two = (await pack(makeProject(models('1.3MB'), files), { version: '1.0.0' })).map(bring);
+    const three = (await pack(makeProject(models('1MB'), files), { version: '1.1.0' })).map(bring);
+    expect([two.length, three.length]).toEqual([2, 3]);
+    const alone = await inRoot('dpkg', '-i', two[1]!);
+    expect(`${alone.exitCode} ${alone.stderr}`).toContain('depends on models (= 1.0.0)');
+    await dpkg('-i', ...two);
+    await dpkg('-i', ...three);
+    for (const name of ['models', 'models-part2', 'models-part3']) expect(await verified(name)).toBe('');
+    expect(readFileSync(join(root, 'opt/m/c.bin'), 'utf8')).toBe('c'.repeat(600_000));
+    const fewer = (await pack(makeProject(models('1.3MB'), files), { version: '1.2.0' })).map(bring);
+    await dpkg('-i', ...fewer);
+    for (const name of ['models', 'models-part2']) expect(await verified(name)).toBe('');
+    await dpkg('--purge', 'models-part3');
+    expect(readFileSync(join(root, 'opt/m/c.bin'), 'utf8')).toBe('c'.repeat(600_000));
+    await dpkg('--purge', 'models', 'models-part2');
+    expect(existsSync(join(root, 'opt/m'))).toBe(false);
+  });
+
+  test('gives users, owners, units and what tmpfiles makes, and takes away what a purge takes', async () => {
+    const config = makeProject(
+      {
+        monitor: deb({
+          sysusers: 'monitor.sysusers',
+          tmpfiles: 'monitor.tmpfiles',
+          units: [{ src: 'monitor.service' }],
+          contents: [
+            { type: 'dir', dst: '/var/lib/monitor', mode: '0750', owner: 'monitor', group: 'monitor' },
+            { src: 'tool', dst: '/usr/lib/monitor/', mode: '4750', group: 'monitor' },
+            { type: 'ghost', dst: '/var/lib/monitor/state' },
+            { type: 'config', src: 'tool', dst: '/opt/monitor.conf' },
+          ],
+        }),
+      },
+      {
+        'monitor.sysusers': 'u monitor -\n',
+        'monitor.tmpfiles': 'd /var/cache/monitor 0700 monitor monitor\n',
+        'monitor.service': '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n',
+        tool: 'x\n',
+      },
+    );
+    // A minimal system has no systemd; these are the parts of it that make users and folders.
+    const programs = ['systemd-standalone-sysusers', 'systemd-standalone-tmpfiles'];
+    const { codename } = await distribution();
+    const request = {
+      cache: join(toolsFolder, 'bases'),
+      name: 'systemd-parts',
+      suites: [codename],
+      packages: programs,
+    };
+    const copy = 'tar -C "$1" -cf - . | tar -C "$2" --keep-directory-symlink -xf -';
+    await runChecked('sh', ['-c', copy, 'sh', await extractPackages(request, () => {}), root]);
+    // systemd-tmpfiles looks at what it makes through /proc.
+    await runChecked('mount', ['-t', 'proc', 'proc', join(root, 'proc')]);
+    try {
+      await dpkg('--force-depends', '-i', bring(await packOne(config)));
+    } finally {
+      await runChecked('umount', [join(root, 'proc')]);
+    }
+    const look = async (path: string) => (await inRoot('stat', '-c', '%U:%G %a', path)).stdout.toString().trim();
+    expect(await look('/var/lib/monitor')).toBe('monitor:monitor 750');
+    expect(await look('/usr/lib/monitor/tool')).toBe('root:monitor 4750');
+    expect(await look('/var/cache/monitor')).toBe('monitor:monitor 700');
+    const wanted = join(root, 'etc/systemd/system/multi-user.target.wants/monitor.service');
+    expect(lstatSync(wanted).isSymbolicLink()).toBe(true);
+    writeFileSync(join(root, 'var/lib/monitor/state'), 'made here');
+    await dpkg('-r', 'monitor');
+    expect(existsSync(join(root, 'opt/monitor.conf'))).toBe(true);
+    await dpkg('--purge', 'monitor');
+    for (const path of ['opt/monitor.conf', 'var/lib/monitor', 'usr/lib/monitor']) {
+      expect(existsSync(join(root, path)), path).toBe(false);
+    }
+  });
+
   test('leaves an update in place that is newer than the package, and takes over from an older one', async () => {
     const state = join(root, 'var/lib/imgbuild/ccai');
     mkdirSync(state, { recursive: true });
@@ -175,12 +290,31 @@ test('lintian finds no errors and no warnings', async () => {
       ...service,
       'ccai-models': deb({ contents: [{ src: 'models', dst: '/opt/ccai/models' }], license: 'MIT' }),
       'ccai-text': deb({ contents: [{ src: 'models', dst: '/usr/share/ccai' }], compression: 'zstd' }),
+      'ccai-units': deb({
+        units: [{ src: 'package/ccai-units.service' }],
+        sysusers: 'package/users',
+        tmpfiles: 'package/folders',
+        contents: [
+          { type: 'dir', dst: '/var/lib/ccai-units', owner: 'ccai', mode: '0750' },
+          { src: 'models/w.bin', dst: '/usr/share/ccai-units/', mode: '0640' },
+        ],
+      }),
+      'ccai-parts': deb({ split: '1MB', contents: [{ src: 'parts', dst: '/usr/share/ccai-parts' }] }),
       'ccai-raw': deb({ contents: [{ src: 'models', dst: '/usr/share/ccai-raw' }], compression: 'none' }),
     },
-    { ...serviceFiles, 'models/w.bin': 'weights' },
+    {
+      ...serviceFiles,
+      'models/w.bin': 'weights',
+      'parts/a.bin': 'a'.repeat(600_000),
+      'parts/b.bin': 'b'.repeat(600_000),
+      'package/users': 'u ccai -\n',
+      'package/folders': 'd /run/ccai-units\n',
+      'package/ccai-units.service':
+        '[Unit]\nDescription=units\nDocumentation=https://example.com\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n',
+    },
   );
-  for (const { file, name } of await pack(config)) {
-    const { stdout, exitCode } = await run('lintian', ['--no-cfg', '--allow-root', '--fail-on=error,warning', file]);
-    expect(`${exitCode} ${stdout}`, name).toBe('0 ');
-  }
+  const packed = (await pack(config)).map(({ file }) => file);
+  const options = ['--no-cfg', '--allow-root', '--fail-on=error,warning'];
+  const { stdout, exitCode } = await run('lintian', [...options, ...packed]);
+  expect(`${exitCode} ${stdout}`).toBe('0 ');
 });

@@ -1,3 +1,4 @@
+import type { Snippets } from '../maintainer-scripts.ts';
 import { shellWord } from '../shell.ts';
 import { programOf, stateOf, supersededOf, unitOf, verifiedOf, type Service } from './service.ts';
 
@@ -5,15 +6,14 @@ import { programOf, stateOf, supersededOf, unitOf, verifiedOf, type Service } fr
  * Maintainer scripts. They keep no network waiting, fail on nothing that can be put right later, and never stop a
  * service that runs for the sake of an image that is not there yet.
  */
-export function serviceScripts(service: Service): Record<'postinst' | 'prerm' | 'postrm', string> {
-  return { postinst: postinst(service), prerm: prerm(service), postrm: postrm(service) };
+export function addServiceSnippets(service: Service, snippets: Snippets): void {
+  snippets.postinst.push(postinst(service));
+  snippets.prerm.push(prerm(service));
+  snippets.postrm.push(postrm(service));
 }
 
 function postinst(service: Service): string {
-  return `#!/bin/sh
-set -e
-
-unit=${shellWord(unitOf(service))}
+  return `unit=${shellWord(unitOf(service))}
 program=${shellWord(programOf(service))}
 state=${shellWord(stateOf(service))}
 superseded=${shellWord(supersededOf(service))}
@@ -65,10 +65,7 @@ fi
 }
 
 function prerm(service: Service): string {
-  return `#!/bin/sh
-set -e
-
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+  return `if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
   deb-systemd-invoke stop ${shellWord(unitOf(service))} >/dev/null || true
 fi
 `;
@@ -76,10 +73,7 @@ fi
 
 function postrm(service: Service): string {
   const state = stateOf(service);
-  return `#!/bin/sh
-set -e
-
-if [ "$1" = purge ]; then
+  return `if [ "$1" = purge ]; then
   rm -f ${shellWord(supersededOf(service))} ${shellWord(verifiedOf(service))}
   if [ -d ${shellWord(state)} ]; then
     rmdir --ignore-fail-on-non-empty ${shellWord(state)}
