@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as o}from"./chunk-6MUAOVLN.js";import{a as s,i as e}from"./chunk-ADZTN4VS.js";function u(t,r=process.env){let n=s(t);if(n!==void 0)return o(n);if(r.GITHUB_REF_TYPE==="tag"&&r.GITHUB_REF_NAME)return o(r.GITHUB_REF_NAME);throw e(t,"it is not set, and no tag started this workflow",`set \`${t}:\`, or push a tag v1.2.0`)}export{u as a};

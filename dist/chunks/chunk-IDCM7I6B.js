@@ -1,6 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-function c(e){let r=["B","kB","MB","GB","TB"],n=e,t=0;for(;n>=999.5&&t<r.length-1;)n/=1e3,t+=1;return`${t===0||n>=99.95?Math.round(n):n.toFixed(1)} ${r[t]}`}function T(e){return e<60?`${e<10?e.toFixed(1):Math.round(e)} s`:`${Math.floor(e/60)} min ${Math.round(e%60)} s`}function $({label:e,total:r,done:n,started:t}){let s=(Date.now()-t)/1e3,f=s>.5?`, ${c(n/s)}/s`:"";if(r===void 0)return`${e}: ${c(n)}${f}`;let a=n>0&&s>1?`, ${T((r-n)*(s/n))} left`:"";return`${e}: ${c(n)} of ${c(r)}${f}${a}`}var h=5e3,B=100;function b(e,r){let n=e.isTTY===!0,t=new Set,s=0,f=0,a=()=>{s>0&&e.write(`\x1B[${s}A\x1B[0J`),s=0},d=()=>{if(!n||t.size===0)return;let o=(e.columns??80)-1,l=[...t].map(i=>r.dim($(i).slice(0,o)));e.write(`${l.join(`
-`)}
-`),s=l.length},w=o=>{a(),e.write(`${o}
-`),d()};return{note:w,warn:o=>w(`${r.yellow("warning:")} ${o}`),transfer(o,l){let i={label:o,total:l,done:0,started:Date.now()};t.add(i);let m=i.started;return{add(g){i.done+=g;let u=Date.now();n&&u-f>B?(f=u,a(),d()):!n&&u-m>h&&(m=u,e.write(`${$(i)}
-`))},end(){t.delete(i),Date.now()-i.started>1e3?w($({...i,total:void 0})):n&&(a(),d())}}},close:a}}export{c as a,T as b,b as c};

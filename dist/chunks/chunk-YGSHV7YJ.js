@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as g,c as p,d,e as P}from"./chunk-KG7AIPFS.js";import{e as f}from"./chunk-BOV2EX6R.js";async function b(e,o){let{only:n,version:s,directory:m,frozen:l,progress:t,signal:i}=o,r=d(e.config,n),a=r.length===0?void 0:await f(e,{layers:r,force:[],frozen:l,progress:t,signal:i}),y=a===void 0?[]:await P(e,a.plan,r,s),c=p(o.env);return g({config:e.config,version:s,images:y,directory:m,only:n,progress:t,signal:i,...c===void 0?{}:{sourceDate:c}})}export{b as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-3B24FAUS.js";import"./chunk-ZWXPINBI.js";import"./chunk-I2KJCLKQ.js";import"./chunk-O7YXHVDK.js";import"./chunk-W4UHFJIQ.js";import"./chunk-GI2DIYQB.js";import"./chunk-YU4ZIF6X.js";import"./chunk-FK3VD6NN.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as openRelease};
