@@ -53,6 +53,9 @@ export function findProgram(program: string, path = process.env['PATH'] ?? ''): 
 
 let updated = false;
 
+/** What this run has installed, to be told. */
+export const installed: string[] = [];
+
 /** Installs packages of the machine's own release with apt-get; nothing is done for those that are there. */
 export async function installPackages(packages: readonly string[], note: (text: string) => void): Promise<void> {
   const missing: string[] = [];
@@ -63,12 +66,21 @@ export async function installPackages(packages: readonly string[], note: (text: 
   if (missing.length === 0) return;
   note(`installing ${missing.join(', ')} with apt-get`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-q', '--no-install-recommends', ...missing];
+  // Nothing of the machine's own may go for it: a docker-ce, say.
+  const install = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-q', '--no-remove', '--no-install-recommends'];
+  install.push(...missing);
   if (!updated) {
     await runChecked('apt-get', ['-o', 'DPkg::Lock::Timeout=300', 'update', '-q'], { env });
     updated = true;
   }
   await runChecked('apt-get', install, { env });
+  installed.push(...missing);
+}
+
+/** Packages of the machine that would have to go if this one came: docker.io conflicts with Docker's own packages. */
+export async function displacedBy(name: string): Promise<string[]> {
+  const { stdout } = await run('apt-get', ['--simulate', '-q', '--no-install-recommends', 'install', name]);
+  return [...stdout.toString('utf8').matchAll(/^Remv (\S+)/gm)].map((match) => match[1]!);
 }
 
 /**

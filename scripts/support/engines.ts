@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/failure.ts';
 import { run, runChecked } from '../../src/process/run.ts';
-import { distribution, extractPackages, findProgram, installPackages } from './apt.ts';
+import { displacedBy, distribution, extractPackages, findProgram, installPackages } from './apt.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
 import { makeNetwork } from './engine-network.ts';
 
@@ -45,11 +45,23 @@ export const toolsFolder = resolve(import.meta.dirname, '../../.tools');
 export async function debianEngine(options: EngineOptions = {}): Promise<RunningEngine> {
   const note = options.note ?? (() => {});
   await requireRoot();
-  await installPackages(['docker.io', 'iptables', 'iproute2'], note);
+  const plugins = ['/usr/libexec/docker/cli-plugins', '/usr/lib/docker/cli-plugins'];
+  const store = options.store ?? 'classic';
+  const displaced = await displacedBy('docker.io');
+  if (displaced.length === 0) {
+    await installPackages(['docker.io', 'iptables', 'iproute2'], note);
+    return start(options, { store, folders: ['/usr/sbin', '/usr/bin'], plugins });
+  }
+  note(`${displaced.join(', ')} stay as they are: docker.io is unpacked beside them`);
+  await installPackages(['iptables', 'iproute2', 'libdevmapper1.02.1'], note);
+  const { codename } = await distribution();
+  const cache = join(options.tools ?? toolsFolder, 'engines');
+  const packages = ['docker.io', 'containerd', 'runc'];
+  const root = await extractPackages({ cache, name: 'docker.io', suites: [codename], packages }, note);
   return start(options, {
-    store: options.store ?? 'classic',
-    folders: ['/usr/sbin', '/usr/bin'],
-    plugins: ['/usr/libexec/docker/cli-plugins', '/usr/lib/docker/cli-plugins'],
+    store,
+    folders: [join(root, 'usr/sbin'), join(root, 'usr/bin')],
+    plugins: plugins.map((folder) => join(root, folder)),
   });
 }
 
@@ -66,7 +78,8 @@ export async function currentEngine(options: EngineOptions = {}): Promise<Runnin
     });
   }
   // The container runtime, iptables and libraries are the machine's own: sid's want a newer C library.
-  await installPackages(['runc', 'iptables', 'iproute2', 'libseccomp2', 'libsystemd0'], note);
+  const runtime = findProgram('runc') === undefined ? ['runc'] : [];
+  await installPackages([...runtime, 'iptables', 'iproute2', 'libseccomp2', 'libsystemd0'], note);
   const suites = id === 'debian' ? ['sid'] : [codename, `${codename}-updates`];
   const clientPackages = id === 'debian' ? ['docker-cli'] : [];
   const packages = ['docker.io', ...clientPackages, 'docker-buildx', 'containerd'];
