@@ -7,13 +7,14 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, sta
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../src/failure.ts';
 import { hostPlatform } from '../src/oci/platform.ts';
 import { run } from '../src/process/run.ts';
 import { renderError, styleFor } from '../src/report/failure.ts';
 import { formatBytes, formatSeconds } from '../src/report/progress.ts';
-import { distribution } from './support/apt.ts';
+import { distribution, installed } from './support/apt.ts';
 import { baseImage, writeBaseLayout } from './support/base-image.ts';
-import { currentEngine, debianEngine, EngineUnavailable, type RunningEngine } from './support/engines.ts';
+import { currentEngine, debianEngine, EngineUnavailable, type RunningEngine, toolsFolder } from './support/engines.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const cli = path.join(root, 'dist/cli.js');
@@ -21,6 +22,7 @@ const keep = process.argv.includes('--keep');
 const style = styleFor(process.stdout, process.env);
 const started = Date.now();
 const running: { stop(): Promise<void> }[] = [];
+let stopped = false;
 const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-demo-'));
 const project = path.join(work, 'ccai');
 const state = path.join(work, 'device-state');
@@ -50,7 +52,13 @@ async function imgbuild(
       if (!args.includes('--json')) show(line);
     },
   });
-  if (exitCode !== 0) throw new Error(`imgbuild ${args[0]} ended with exit code ${exitCode}`);
+  if (exitCode !== 0) {
+    throw new Failure({
+      doing: `running \`imgbuild ${args[0]}\` for the demo`,
+      because: `it ended with exit code ${exitCode}; its own message stands above`,
+      fix: 'mend that, and run the demo again: it goes on with what it has fetched',
+    });
+  }
   return stdout;
 }
 
@@ -111,8 +119,13 @@ interface ReleaseJson {
 async function main(): Promise<void> {
   const { id, codename, pretty } = await distribution();
   say(style.bold('imgbuild demo: a layered AI service, from Dockerfiles to a device'));
-  say(`On ${pretty}. Needs root; installs what is missing by apt-get (a Docker, debootstrap), downloads a current`);
-  say(`Docker into .tools, and starts two Docker engines of its own with data of their own: yours is not touched.`);
+  say(
+    `On ${pretty}. Needs root and the network; installs what is missing by apt-get (a Docker, debootstrap) and removes`,
+  );
+  say(
+    `nothing for it, downloads a current Docker into .tools, and starts two Docker engines of its own with data of their`,
+  );
+  say(`own: yours is not touched. Minutes the first time, about 1 GB of disk; a minute or two from then on.`);
 
   chapter('Two engines: one builds, one is the device');
   const builder = await buildEngine();
@@ -218,17 +231,25 @@ async function cleanUp(): Promise<void> {
   }
   for (const engine of running.toReversed()) await engine.stop();
   rmSync(work, { recursive: true, force: true });
+  say(
+    `  stays           ${path.relative(process.cwd(), toolsFolder) || '.'}, for the next time (remove it at any time)`,
+  );
+  if (installed.length > 0) say(`                  from apt-get: ${installed.join(', ')}`);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => void cleanUp().finally(() => process.exit(130)));
+  process.on(signal, () => {
+    stopped = true;
+    void cleanUp().finally(() => process.exit(130));
+  });
 }
 try {
   if (!existsSync(cli)) throw new Error('dist/cli.js is missing: run `npm run build`');
   await main();
 } catch (error) {
-  process.stderr.write(`${renderError(error, style)}\n`);
+  // Of Ctrl-C imgbuild itself has told, and the handler above cleans up.
+  if (!stopped) process.stderr.write(`${renderError(error, style)}\n`);
   process.exitCode = 1;
 } finally {
-  await cleanUp();
+  if (!stopped) await cleanUp();
 }
