@@ -13,6 +13,10 @@ interface Output {
 interface RunningStep {
   name: string;
   begun: number;
+  /** Not the user's own: shown only where it takes long. */
+  internal: boolean;
+  /** Whether a line has said that it takes long. */
+  told: boolean;
   /** Output that was not written yet. */
   log: string;
   last: string;
@@ -28,6 +32,8 @@ interface RunningLayer {
 const redrawEveryMs = 100;
 /** Output of a step that goes on is written in portions, so that a long step in CI is seen to live. */
 const flushEveryMs = 5000;
+/** A step that takes longer is told before it ends, where nothing is redrawn. */
+const longMs = 10_000;
 
 /** Without escape sequences and other control characters, which would move the cursor. */
 function plain(text: string): string {
@@ -45,7 +51,7 @@ function stepLine(name: string): string {
 
 /**
  * Shows a build: on a terminal the layers and steps under way are redrawn in place; elsewhere each step is a line when it
- * ends, its output grouped below it, so that layers which are built at once don't mix.
+ * ends, and one more when it takes long, its output grouped below it, so that layers which are built at once don't mix.
  */
 export function buildProgress(output: Output, style: Style): { onEvent(event: LayerEvent): void; close(): void } {
   const live = output.isTTY === true;
@@ -68,6 +74,7 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
       lines.push(style.bold(`${layer.name}: ${layer.state} (${time})`.slice(0, width)));
       if (layer.state === 'saving') continue;
       for (const step of layer.steps.values()) {
+        if (step.internal && lastDraw - step.begun < longMs) continue;
         lines.push(`  ${stepLine(step.name)}`.slice(0, width));
         if (step.last !== '') lines.push(style.dim(`    ${step.last}`.slice(0, width)));
       }
@@ -88,8 +95,17 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
     clear();
     draw();
   };
-  const ticker = live ? setInterval(redraw, 500) : undefined;
-  ticker?.unref();
+  const tellLong = () => {
+    for (const layer of layers.values()) {
+      for (const step of layer.steps.values()) {
+        if (step.told || Date.now() - step.begun < longMs) continue;
+        step.told = true;
+        output.write(`${layer.name} │ ${stepLine(step.name)} ${style.dim('goes on')}\n`);
+      }
+    }
+  };
+  const ticker = setInterval(live ? redraw : tellLong, live ? 500 : 2000);
+  ticker.unref();
 
   const flush = (layer: RunningLayer, step: RunningStep, all: boolean) => {
     const end = all ? step.log.length : step.log.lastIndexOf('\n') + 1;
@@ -107,13 +123,20 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
 
   const onStep = (layer: RunningLayer, event: Extract<LayerEvent, { kind: 'step' }>['event']) => {
     if (event.kind === 'step-started') {
-      if (internal.test(event.name)) return;
-      layer.steps.set(event.id, { name: event.name, begun: Date.now(), log: '', last: '' });
+      layer.steps.set(event.id, {
+        name: event.name,
+        begun: Date.now(),
+        internal: internal.test(event.name),
+        told: false,
+        log: '',
+        last: '',
+      });
       redraw();
       return;
     }
     const step = layer.steps.get(event.id);
     if (!step) return;
+    if (step.internal && event.kind === 'log') return;
     if (event.kind === 'log') {
       step.log += event.text;
       step.last = plain(step.log).trimEnd().split('\n').at(-1)?.split('\r').at(-1)?.replaceAll('\t', ' ') ?? '';
@@ -127,6 +150,7 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
       return;
     }
     layer.steps.delete(event.id);
+    if (step.internal) return;
     const took = event.cached ? 'cached' : formatSeconds((Date.now() - step.begun) / 1000);
     const mark = event.error === undefined ? style.dim(took) : style.red('failed');
     write(`${layer.name} │ ${stepLine(step.name)} ${mark}`);
