@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BaseSource } from '../config/config.ts';
@@ -41,8 +42,10 @@ export function layoutReader(source: BaseSource): ImageReader & {
       if (parsed.kind === 'index') return parsed.manifest;
     } catch (error) {
       if (error instanceof RangeError) throw broken(`index.json is ${error.message}`, undefined, error);
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      throw broken(missing ? `${source.path} is no OCI image layout` : (error as Error).message, undefined, error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw broken((error as Error).message, undefined, error);
+      const fix = `make it, for example by \`skopeo copy docker://IMAGE oci:DIR:TAG\`, or correct \`bases:\` in imgbuild.yaml`;
+      if (!existsSync(source.path)) throw broken(`the folder ${source.path} is not there`, fix, error);
+      throw broken(`${source.path} is no OCI image layout: it has no index.json`, fix, error);
     }
     throw broken('index.json is a manifest, not an index');
   };

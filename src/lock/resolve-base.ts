@@ -1,4 +1,5 @@
 import type { BaseSource } from '../config/config.ts';
+import { editDistance } from '../config/did-you-mean.ts';
 import { Failure } from '../failure.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { platformName, samePlatform, type Platform } from '../oci/platform.ts';
@@ -17,6 +18,8 @@ export interface BaseSources {
   /** The repository of a reference, in its registry. */
   registry(reference: ImageReference): ImageReader | Promise<ImageReader>;
   daemon: DaemonImages;
+  /** Paths of the layers' own images: a base that nearly has such a name is most likely a slip of the pen. */
+  ownImages?: readonly string[];
   progress?: Progress;
 }
 
@@ -35,6 +38,11 @@ export async function resolveBase(
     const locked = await lockAll(reader, await reader.root(), platforms, familiar(name));
     return { reference: name, from: layout.text as `oci:${string}`, ...locked };
   }
+  const meant = nearly(familiar(name), sources.ownImages ?? []);
+  if (meant !== undefined) {
+    const text = `${familiar(name)} is no image of a layer (did you mean ${meant}?): it is taken from outside`;
+    (sources.progress ?? silent).warn(text);
+  }
   if (pinned?.from === 'daemon') return fromDaemon(parsed, platforms, sources, undefined);
 
   let refusal: unknown;
@@ -48,6 +56,11 @@ export async function resolveBase(
     refusal = error;
   }
   return fromDaemon(parsed, platforms, sources, refusal);
+}
+
+function nearly(shown: string, own: readonly string[]): string | undefined {
+  const path = shown.replace(/[:@].*/, '');
+  return own.find((image) => image.length > 4 && image !== path && editDistance(path, image) <= 2);
 }
 
 async function lockAll(reader: ImageReader, root: StoredManifest, platforms: readonly Platform[], name: string) {

@@ -20,5 +20,6 @@ export function baseSources(config: Config, signal?: AbortSignal): BaseSources {
     layouts: config.bases,
     registry: (reference) => registryReader(reference, signal),
     daemon: dockerImages(),
+    ownImages: config.layers.map(({ image }) => image.path),
   };
 }

@@ -211,6 +211,23 @@ describe('a base', () => {
     await expect(resolveMissing(emptyLock(), needs(base('debian:12')), sources, thawed)).rejects.toThrow(
       /is no OCI image layout/,
     );
+    await rm(path, { recursive: true });
+    await expect(resolveMissing(emptyLock(), needs(base('debian:12')), sources, thawed)).rejects.toThrow(
+      /is not there/,
+    );
+  });
+
+  test('that nearly has the name of a layer is told as a slip', async () => {
+    publish('docker.io/library/my_engin:1');
+    publish('docker.io/library/debian:12');
+    const warned: string[] = [];
+    const told = {
+      ...sources,
+      ownImages: ['my_engine', 'debian'],
+      progress: { ...silent, warn: (text: string) => void warned.push(text) },
+    };
+    await resolveMissing(emptyLock(), needs(base('my_engin:1'), base('debian:12')), told, thawed);
+    expect(warned).toEqual([expect.stringContaining('my_engin:1 is no image of a layer (did you mean my_engine?)')]);
   });
 
   test('with a digest needs no line under --frozen, and is read by that digest', async () => {
