@@ -15,6 +15,7 @@ export const addYank: AddCommand = (program, contextOf) => {
       const { store } = await openProject(place);
       const outcome = (await yankRelease(store, version)) ? 'yanked' : 'unchanged';
       if (json) stdout.write(`${JSON.stringify({ schema: 1, version, outcome })}\n`);
-      else stdout.write(outcome === 'yanked' ? `${version} is yanked\n` : `${version} was yanked before\n`);
+      else if (outcome === 'unchanged') stdout.write(`${version} was yanked before\n`);
+      else stdout.write(`${version} is yanked; its tags stay, also shorter ones and latest where they are its own\n`);
     });
 };

@@ -33,9 +33,9 @@ export function renderDelta(report: DeltaReport, style: Style): string {
     }
   }
   if (report.pullBytes > 0) {
-    lines.push(
-      `  a pull would move ${formatBytes(report.pullBytes)}: this is ${share(report.bytes, report.pullBytes)} of it`,
-    );
+    const pull = `  a pull would move ${formatBytes(report.pullBytes)} of filesystem layers`;
+    const isLess = report.bytes < report.pullBytes;
+    lines.push(isLess ? `${pull}: this is ${share(report.bytes, report.pullBytes)} of it` : pull);
   }
   lines.push(report.signedBy === undefined ? style.yellow('  not signed') : `  signed by ${report.signedBy}`);
   return `${lines.join('\n')}\n`;
