@@ -47,7 +47,10 @@ export function parseYaml(text: string, file: string): YamlSource {
     return node?.range ? at(node.range[0], node.range[1]) : at(0, 0);
   };
 
-  const failures = document.errors.map((error) => {
+  // What is not closed makes errors of all that follows.
+  const unclosed = document.errors.find(({ message }) => / end with a [\]}]/.test(message));
+  const errors = unclosed !== undefined && document.errors.length > 3 ? [unclosed] : document.errors;
+  const failures = errors.map((error) => {
     const known = explanations[error.code];
     return new Failure({
       doing: `reading ${file}`,

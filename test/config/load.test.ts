@@ -39,6 +39,12 @@ async function errorsOf(text: string): Promise<string[]> {
 const head = 'version: 1\nname: ccai\n';
 const layers = (...lines: string[]) => `${head}layers:\n${lines.map((line) => `  ${line}\n`).join('')}`;
 
+test('a bracket that is not closed is one error, not one for each line that follows', async () => {
+  const layer = (name: string) => `  ${name}:\n    context: docker/${name}\n    image: ${name}\n`;
+  const errors = await errorsOf(`${head}layers: [\n${['base', 'engine', 'service'].map(layer).join('')}`);
+  expect(errors).toEqual([expect.stringContaining('end with a ]')]);
+});
+
 describe('a whole file', () => {
   test('comes out typed, with every default', async () => {
     const config = await load(`${head}store: ghcr.io/acme/ccai
