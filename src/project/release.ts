@@ -60,12 +60,14 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
   const work = await mkdtemp(join(parent, '.making-'));
   let planned: ProjectPlan;
   try {
+    const revision = await findRevision(config.root, env);
+    if (revision?.endsWith('-dirty')) progress.warn('files differ from the commit: release.json says so (-dirty)');
     const result = await makeRelease({
       config,
       store,
       version,
       previous: options.previous,
-      revision: await findRevision(config.root, env),
+      revision,
       dryRun: options.dryRun,
       progress,
       signal,
