@@ -52,6 +52,8 @@ export async function packLayout(request: PackLayout): Promise<BuiltImage> {
   const diffIds = config.rootfs.diff_ids;
   if (manifest.layers.length !== diffIds.length) throw uneven(request.layer, manifest.layers.length, diffIds.length);
   checkBase(request.layer, diffIds, base.diffIds);
+  // A filesystem layer without changes may be left out of a manifest: then the two lists do not run side by side.
+  const known = base.descriptors.length === base.diffIds.length ? base.descriptors : [];
   const layers: Descriptor[] = [];
   const packedIds: Digest[] = [];
   const pack = async (layer: Descriptor, packed: Promise<PackedLayer>) => {
@@ -65,11 +67,11 @@ export async function packLayout(request: PackLayout): Promise<BuiltImage> {
     const tar = () => tarOf(blobFile(folder, layer.digest), layer.mediaType);
     if (index >= base.diffIds.length) {
       await pack(layer, packLayer(clampTimes(tar(), sourceDateEpoch), blobs, request.signal));
-    } else if (base.descriptors[index] === undefined && layer.mediaType === mediaType.layerTar) {
+    } else if (known[index] === undefined && layer.mediaType === mediaType.layerTar) {
       // As a daemon gives it.
       await pack(layer, packLayer(tar(), blobs, request.signal));
     } else {
-      layers.push(base.descriptors[index] ?? layer);
+      layers.push(known[index] ?? layer);
       packedIds.push(diffIds[index]!);
     }
   }
