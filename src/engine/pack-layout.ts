@@ -54,29 +54,36 @@ export async function packLayout(request: PackLayout): Promise<BuiltImage> {
   checkBase(request.layer, diffIds, base.diffIds);
   // A filesystem layer without changes may be left out of a manifest: then the two lists do not run side by side.
   const known = base.descriptors.length === base.diffIds.length ? base.descriptors : [];
-  const layers: Descriptor[] = [];
-  const packedIds: Digest[] = [];
-  const pack = async (layer: Descriptor, packed: Promise<PackedLayer>) => {
-    const { descriptor, diffId } = await packed;
-    if (descriptor.digest !== layer.digest) await rm(blobFile(folder, layer.digest), { force: true });
-    layers.push(descriptor);
-    packedIds.push(diffId);
-  };
   const blobs = join(folder, 'blobs', 'sha256');
+  // Steps without changes have one filesystem layer between them.
+  const packed = new Map<Digest, PackedLayer>();
+  // One that the base has too was not sent: an empty file stood in its place.
+  known.forEach((descriptor, index) => packed.set(descriptor.digest, { descriptor, diffId: base.diffIds[index]! }));
+  const pack = async ({ digest, mediaType: type }: Descriptor, clamp: boolean): Promise<PackedLayer> => {
+    const before = packed.get(digest);
+    if (before) return before;
+    const tar = tarOf(blobFile(folder, digest), type);
+    const made = await packLayer(clamp ? clampTimes(tar, sourceDateEpoch) : tar, blobs, request.signal);
+    packed.set(digest, made);
+    return made;
+  };
+  const layers: PackedLayer[] = [];
   for (const [index, layer] of manifest.layers.entries()) {
-    const tar = () => tarOf(blobFile(folder, layer.digest), layer.mediaType);
-    if (index >= base.diffIds.length) {
-      await pack(layer, packLayer(clampTimes(tar(), sourceDateEpoch), blobs, request.signal));
-    } else if (known[index] === undefined && layer.mediaType === mediaType.layerTar) {
-      // As a daemon gives it.
-      await pack(layer, packLayer(tar(), blobs, request.signal));
-    } else {
-      layers.push(known[index] ?? layer);
-      packedIds.push(diffIds[index]!);
-    }
+    if (index >= base.diffIds.length) layers.push(await pack(layer, true));
+    // As a daemon gives it.
+    else if (known[index] === undefined && layer.mediaType === mediaType.layerTar)
+      layers.push(await pack(layer, false));
+    else layers.push({ descriptor: known[index] ?? layer, diffId: diffIds[index]! });
   }
+  const kept = new Set(layers.map(({ descriptor }) => descriptor.digest));
+  for (const digest of packed.keys()) if (!kept.has(digest)) await rm(blobFile(folder, digest), { force: true });
+  const packedIds = layers.map(({ diffId }) => diffId);
   const bytes = withDiffIds(configBytes, packedIds);
-  const descriptor = await writeFolderImage(folder, { layers, config: bytes, platform });
+  const descriptor = await writeFolderImage(folder, {
+    layers: layers.map((each) => each.descriptor),
+    config: bytes,
+    platform,
+  });
   return { descriptor, config: digestOf(bytes), diffIds: packedIds };
 }
 
@@ -85,9 +92,9 @@ function tarOf(file: string, type: string): AsyncIterable<Buffer> {
   const blob = createReadStream(file, { highWaterMark: 1024 * 1024 });
   switch (type) {
     case mediaType.layerGzip:
-      return blob.pipe(createGunzip());
+      return blob.compose(createGunzip());
     case mediaType.layerZstd:
-      return blob.pipe(createZstdDecompress());
+      return blob.compose(createZstdDecompress());
     default:
       return blob;
   }

@@ -126,6 +126,35 @@ describe('what a builder wrote is packed', () => {
     );
   });
 
+  it('with one filesystem layer several times, as steps without changes leave it', async () => {
+    const tars = [await layerTar('one'), await layerTar('two')];
+    const layers = await Promise.all(tars.map((tar) => blob(mediaType.layerTar, tar)));
+    await built([tars[0]!, tars[1]!, tars[0]!], [layers[0]!, layers[1]!, layers[0]!]);
+    const image = await pack(none);
+    expect(image.diffIds[2]).toBe(image.diffIds[0]);
+    expect(Object.keys(await listedTimes())).toEqual(['./', './one', './two']);
+  });
+
+  it('with a filesystem layer that the base has too, which the builder did not send', async () => {
+    const tars = [await layerTar('same'), await layerTar('own')];
+    const shared = { mediaType: mediaType.layerGzip, digest: digestOf(gzipSync(tars[0]!)), size: 99 };
+    const base: KnownLayers = { diffIds: [digestOf(tars[0]!)], descriptors: [shared] };
+    await built([tars[0]!, tars[1]!, tars[0]!], [shared, await blob(mediaType.layerTar, tars[1]!), shared]);
+    const { diffIds } = await pack(base);
+    expect([diffIds[0], diffIds[2]]).toEqual([base.diffIds[0], base.diffIds[0]]);
+  });
+
+  it('and damaged blobs are an error', async () => {
+    const tars = [await layerTar('one')];
+    const packed = zstdCompressSync(tars[0]!);
+    const layer = await blob(mediaType.layerZstd, packed);
+    await built(tars, [layer]);
+    await writeFile(blobFile(folder, layer.digest), packed.subarray(0, packed.length - 9));
+    await expect(pack(none)).rejects.toThrow();
+    await rm(blobFile(folder, layer.digest));
+    await expect(pack(none)).rejects.toThrow(/ENOENT/);
+  });
+
   it('the same twice gives the same image', async () => {
     const tars = [await layerTar('one')];
     const layers = await Promise.all(tars.map((tar) => blob(mediaType.layerTar, tar)));
