@@ -302,7 +302,7 @@ bases: { "tiny:1": oci:./bases/tiny }
   onRewriting('deterministic steps give the same image on a builder that rewrites timestamps', async () => {
     const files = {
       ...chainFiles,
-      'base/Dockerfile': 'FROM tiny:1\nRUN echo base > /base && mkdir /d && touch /d/f\n',
+      'base/Dockerfile': 'FROM tiny:1\nRUN true\nRUN true\nRUN echo base > /base && mkdir /d && touch /d/f\n',
     };
     const one = await open(files);
     const first = await one.build();
