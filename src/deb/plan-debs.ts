@@ -9,12 +9,11 @@ import { layOut, type LayoutOptions, type PlannedDeb, type ServiceImage } from '
 import { noSuchPackage } from './no-such-package.ts';
 import { doubleOwners } from './owners.ts';
 import { applyChoice, needsOfOff, type Choice } from './selection.ts';
+import { defaultSourceDate } from './source-date.ts';
 import { debTrouble, keepFailures, throwAll } from './trouble.ts';
+import { withUnversioned } from './unversioned.ts';
 import { variablesOf } from './variables.ts';
 import { debianVersion, requireSameOrder } from './version.ts';
-
-/** 2023-11-14T22:13:20Z, in seconds: the time of every file where SOURCE_DATE_EPOCH names no other. */
-export const defaultSourceDate = 1_700_000_000;
 
 export interface PlanDebsOptions {
   config: Config;
@@ -32,6 +31,8 @@ export interface PlanDebsOptions {
   sourceDate?: number;
   /** Where variables come from that `args:` does not have; the process's own where absent. */
   env?: NodeJS.ProcessEnv;
+  /** Lay them out so that they can be compared with those of other releases. */
+  comparable?: boolean;
 }
 
 /** All that a configuration declares, checked. */
@@ -100,7 +101,9 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
         mtime: options.sourceDate ?? defaultSourceDate,
         chooseCompression: isWanted && !check,
       };
-      all.push(...(await layOut(config, draft, collected, layout)));
+      const laidOut = await layOut(config, draft, collected, layout);
+      const compared = isWanted && options.comparable === true;
+      all.push(...(compared ? await withUnversioned(config, draft, collected, layout, laidOut) : laidOut));
     });
   }
   // A package that could not be read leaves files without one: that is said first.
