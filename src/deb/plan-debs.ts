@@ -126,7 +126,7 @@ export async function planDebs(options: PlanDebsOptions): Promise<PlannedDeb[]> 
 }
 
 /** No path of a package depends on which image it is. */
-function standIns(config: Config): ServiceImage[] {
+export function standIns(config: Config): ServiceImage[] {
   const digest = `sha256:${'0'.repeat(64)}` as const;
   return config.layers.flatMap(({ name, image, platforms }) =>
     platforms.map((platform) => ({ layer: name, platform, config: digest, reference: `${image.path}:0.0.0` })),

@@ -6,6 +6,7 @@ import { planArtifact, type PlannedArtifact, type SavedArtifact } from '../artif
 import { restoreFile } from '../artifact/restore.ts';
 import { saveArtifact } from '../artifact/save.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
+import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
 import { mediaType } from '../oci/media-type.ts';
@@ -135,11 +136,16 @@ async function lastVersion(
 ): Promise<string | undefined> {
   for (const branch of branches) {
     const record = await lastSaved(store, repository, branch, platform);
-    const stored = record && (await store.getManifest(repository, record.image.digest));
+    const stored = record && (await store.getManifest(repository, record.image.digest).catch(unlessBroken));
     const parsed = stored && parseManifest(stored.bytes, stored.descriptor.mediaType);
     if (parsed?.kind === 'image') return parsed.manifest.annotations?.[versionKey];
   }
   return undefined;
+}
+
+/** One that is damaged counts as gone. */
+function unlessBroken(error: unknown): undefined {
+  if (!(error instanceof BrokenContent)) throw error;
 }
 
 function made(plan: PlannedArtifact, detail: string): Extract<PlannedArtifact, { action: 'make' }> {
@@ -148,7 +154,8 @@ function made(plan: PlannedArtifact, detail: string): Extract<PlannedArtifact, {
   return { action: 'make', fingerprint, former: saved, reasons: [{ kind: 'never-built', detail }] };
 }
 
-function versionOfSaved({ manifest }: SavedArtifact): string {
+/** As dpkg writes it; of one that is reused. */
+export function versionOfSaved({ manifest }: SavedArtifact): string {
   return manifest.annotations![versionKey]!;
 }
 

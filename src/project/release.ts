@@ -22,6 +22,7 @@ import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
+import { openSavedDebs } from './saved-debs.ts';
 import { imageReference } from './saved-images.ts';
 
 export interface ReleaseProjectOptions {
@@ -134,6 +135,8 @@ async function packReleaseDebs(
     })),
     others,
     directory,
+    saved: await openSavedDebs(project, { version, force: false, env: options.env }),
+    env: options.env,
     progress: options.progress,
     signal: options.signal,
     ...(sourceDate === undefined ? {} : { sourceDate }),
