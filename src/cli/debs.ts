@@ -5,8 +5,10 @@ import type { PackedDeb } from '../deb/pack-debs.ts';
 import type { PlannedDeb } from '../deb/layout.ts';
 import type { Reason } from '../plan/plan.ts';
 import { versionOfSaved } from '../deb/saved-debs.ts';
+import type { Choice } from '../deb/selection.ts';
 import { listProject, packProject, type ListedDebs } from '../project/debs.ts';
-import { openProject } from '../project/open.ts';
+import { modelDebs } from '../project/model-debs.ts';
+import { openProject, type Project } from '../project/open.ts';
 import { describeReason } from '../report/reason.ts';
 import { formatBytes } from '../report/progress.ts';
 import type { AddCommand, CommandContext } from './command.ts';
@@ -43,6 +45,20 @@ export const addDebs: AddCommand = (program, contextOf) => {
       else await pack(context, only, options);
     });
 };
+
+async function check(
+  project: Project,
+  only: readonly string[] | undefined,
+  {
+    version,
+    choice,
+    progress,
+    signal,
+  }: { version: string; choice: Choice } & Pick<CommandContext, 'progress' | 'signal'>,
+) {
+  const models = await modelDebs(project, { only, choice, env: process.env, progress, signal, check: true });
+  return { ...(await checkDebs(project.config, only, { version, choice, models })), decided: undefined };
+}
 
 /** Of an option that may be given several times. */
 function collect(value: string, values: string[]): string[] {
@@ -88,7 +104,7 @@ async function list(
   const choice = { on, off };
   const plan = show
     ? await listProject(project, { only, choice, version, force, env: process.env, progress, signal })
-    : { ...(await checkDebs(config, only, { version, choice })), decided: undefined };
+    : await check(project, only, { version, choice, progress, signal });
   for (const warning of new Set(plan.planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
   const planned = plan.planned
     .map((deb) => ({ deb, ...describeDeb(deb, plan.decided) }))

@@ -6,6 +6,7 @@ import { readDebianFolder, type DebianSource } from './debian/source.ts';
 import { declaredDraft, type DraftOptions } from './declared-draft.ts';
 import type { Draft, OffReason } from './draft.ts';
 import { layOut, type LayoutOptions, type PlannedDeb, type ServiceImage } from './layout.ts';
+import { modelDraft, takenOfModel, type ModelDeb } from './model-draft.ts';
 import { noSuchPackage } from './no-such-package.ts';
 import { doubleOwners } from './owners.ts';
 import { applyChoice, needsOfOff, type Choice } from './selection.ts';
@@ -33,6 +34,8 @@ export interface PlanDebsOptions {
   env?: NodeJS.ProcessEnv;
   /** Lay them out so that they can be compared with those of other releases. */
   comparable?: boolean;
+  /** Models that are packages. */
+  models?: readonly ModelDeb[];
 }
 
 /** All that a configuration declares, checked. */
@@ -75,6 +78,14 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
       else trees.push(source.tree);
     });
   }
+  const takenByModels = new Map<string, Collected['taken']>();
+  for (const model of options.models ?? []) {
+    await keepFailures(failures, async () => {
+      const draft = await modelDraft(config, model, release);
+      drafts.push(draft);
+      takenByModels.set(draft.name, takenOfModel(config, model));
+    });
+  }
   requireDistinct(drafts, failures);
   // What else is said to be wrong would only follow from this.
   throwAll(failures);
@@ -88,12 +99,12 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
   const all: PlannedDeb[] = [];
   for (const draft of drafts.filter(({ name }) => !byHand.has(name))) {
     if (draft.off !== undefined) {
-      takers.push({ ...draft, taken: await takenOfOff(config, draft) });
+      takers.push({ ...draft, taken: takenByModels.get(draft.name) ?? (await takenOfOff(config, draft)) });
       continue;
     }
     await keepFailures(failures, async () => {
       const collected = await collectContents(config.root, draft.name, draft.placements);
-      takers.push({ ...draft, taken: collected.taken });
+      takers.push({ ...draft, taken: takenByModels.get(draft.name) ?? collected.taken });
       const isWanted = wanted.has(draft.name);
       const layout: LayoutOptions = {
         version,

@@ -9,6 +9,7 @@ import { Failure, Failures } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import type { Project } from './open.ts';
 import { planProject } from './plan.ts';
+import { modelDebs } from './model-debs.ts';
 import { openSavedDebs } from './saved-debs.ts';
 import { savedImages, serviceLayers } from './saved-images.ts';
 
@@ -51,6 +52,7 @@ export async function packProject(project: Project, options: PackProjectOptions)
     layers.length === 0 ? undefined : await planProject(project, { layers, force: [], frozen, progress, signal });
   const images = planned === undefined ? [] : await savedImages(project, planned.plan, layers, version);
   const sourceDate = sourceDateOf(env);
+  const models = await modelDebs(project, { only, choice, env, progress, signal });
   return packDebs({
     config: project.config,
     version,
@@ -58,6 +60,7 @@ export async function packProject(project: Project, options: PackProjectOptions)
     directory,
     only,
     choice,
+    models,
     saved: await openSavedDebs(project, { version: releaseOf(version), force, env }),
     env,
     progress,
@@ -93,7 +96,8 @@ export async function listProject(
     }
   });
   images.push(...standIns(config).filter(({ layer }) => missing.has(layer)));
-  const plan = await planAllDebs({ config, version, images, only, choice, env, comparable: true });
+  const models = await modelDebs(project, { only, choice, env, progress, signal });
+  const plan = await planAllDebs({ config, version, images, only, choice, models, env, comparable: true });
   const known = plan.planned.filter(({ image }) => image === undefined || !missing.has(image.layer));
   const saved = await openSavedDebs(project, { version: releaseOf(version), force, env });
   const decided = await planSavedDebs(known, saved, progress, signal);
