@@ -2,8 +2,14 @@ import path from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { checkDebs, unreleased } from '../deb/check.ts';
 import type { PackedDeb } from '../deb/pack-debs.ts';
-import { packProject } from '../project/debs.ts';
-import { openProject } from '../project/open.ts';
+import type { PlannedDeb } from '../deb/layout.ts';
+import type { Reason } from '../plan/plan.ts';
+import { versionOfSaved } from '../deb/saved-debs.ts';
+import type { Choice } from '../deb/selection.ts';
+import { listProject, packProject, type ListedDebs } from '../project/debs.ts';
+import { modelDebs } from '../project/model-debs.ts';
+import { openProject, type Project } from '../project/open.ts';
+import { describeReason } from '../report/reason.ts';
 import { formatBytes } from '../report/progress.ts';
 import type { AddCommand, CommandContext } from './command.ts';
 
@@ -12,6 +18,7 @@ interface DebsOptions {
   list?: boolean;
   check?: boolean;
   frozen?: boolean;
+  force?: boolean;
   version?: string;
   on: string[];
   off: string[];
@@ -26,8 +33,9 @@ export const addDebs: AddCommand = (program, contextOf) => {
     .option('--version <version>', `the release that they belong to (default: ${unreleased})`)
     .option('--on <package>', 'pack this one, although it is off; may be given several times', collect, [])
     .option('--off <package>', 'leave this one out; may be given several times', collect, [])
-    .option('--list', 'say what would be packed and what is off, and write nothing')
+    .option('--list', 'say what would be packed and why, what is unchanged and what is off, and write nothing')
     .option('--check', 'check values, patterns, owners of paths and that no file is forgotten, and write nothing')
+    .option('--force', 'pack what is unchanged since a release, too')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the packages as one JSON document')
     .action(async (names: string[], options: DebsOptions, command) => {
@@ -37,6 +45,20 @@ export const addDebs: AddCommand = (program, contextOf) => {
       else await pack(context, only, options);
     });
 };
+
+async function check(
+  project: Project,
+  only: readonly string[] | undefined,
+  {
+    version,
+    choice,
+    progress,
+    signal,
+  }: { version: string; choice: Choice } & Pick<CommandContext, 'progress' | 'signal'>,
+) {
+  const models = await modelDebs(project, { only, choice, env: process.env, progress, signal, check: true });
+  return { ...(await checkDebs(project.config, only, { version, choice, models })), decided: undefined };
+}
 
 /** Of an option that may be given several times. */
 function collect(value: string, values: string[]): string[] {
@@ -56,6 +78,7 @@ async function pack(context: CommandContext, only: readonly string[] | undefined
     version: options.version ?? unreleased,
     directory,
     frozen: options.frozen ?? false,
+    force: options.force ?? false,
     env: process.env,
     progress,
     signal,
@@ -73,21 +96,29 @@ function renderPacked(packed: readonly PackedDeb[], context: CommandContext): st
 async function list(
   context: CommandContext,
   only: readonly string[] | undefined,
-  { version = unreleased, on, off, list: show = false }: DebsOptions,
+  { version = unreleased, on, off, list: show = false, force = false }: DebsOptions,
 ): Promise<void> {
-  const { config } = await openProject(context);
-  const plan = await checkDebs(config, only, { version, choice: { on, off } });
+  const project = await openProject(context);
+  const { config } = project;
+  const { progress, signal } = context;
+  const choice = { on, off };
+  const plan = show
+    ? await listProject(project, { only, choice, version, force, env: process.env, progress, signal })
+    : await check(project, only, { version, choice, progress, signal });
   for (const warning of new Set(plan.planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
-  const planned = plan.planned.map(({ name, version: own, architecture, size, entries }) => ({
-    name,
-    state: 'on',
-    version: own,
-    architecture,
-    service: config.debs.find((deb) => deb.name === name)?.service ?? null,
-    builder: 'imgbuild',
-    size,
-    files: entries.filter(({ type }) => type !== 'directory').map(({ path: file }) => `/${file}`),
-  }));
+  const planned = plan.planned
+    .map((deb) => ({ deb, ...describeDeb(deb, plan.decided) }))
+    .map(({ deb: { name, version: own, architecture, size, entries }, ...decision }) => ({
+      name,
+      state: 'on',
+      version: own,
+      architecture,
+      service: config.debs.find((deb) => deb.name === name)?.service ?? null,
+      builder: 'imgbuild',
+      size,
+      files: entries.filter(({ type }) => type !== 'directory').map(({ path: file }) => `/${file}`),
+      ...decision,
+    }));
   const built = plan.built.flatMap(({ drafts }) =>
     drafts.map(({ name, version: own, architectures }) => ({
       name,
@@ -111,10 +142,13 @@ async function list(
     context.stdout.write(`${said}\n`);
     return;
   }
-  for (const { name, version: own, architecture, service, size, files } of planned) {
+  for (const { name, version: own, architecture, service, size, files, action, reused, reasons } of planned) {
     const runs = service === null ? '' : `, runs ${service}`;
     const amount = `${files.length} ${files.length === 1 ? 'file' : 'files'}`;
     context.stdout.write(`on   ${name} ${own} ${architecture}: ${amount}, ${formatBytes(size)}${runs}\n`);
+    if (action === 'reuse') context.stdout.write(`     reuse: unchanged since ${reused}\n`);
+    else if (action === 'pack') context.stdout.write(renderReasons(reasons));
+    else context.stdout.write(`     pack: the image of ${service} is not saved as it is declared now\n`);
   }
   for (const { name, version: own, architecture } of built) {
     context.stdout.write(`on   ${name} ${own} ${architecture}: built by dpkg-buildpackage\n`);
@@ -123,6 +157,22 @@ async function list(
   for (const { name, version: own, why } of plan.off) {
     context.stdout.write(`off  ${name} ${own}: ${reasons[why]}\n`);
   }
+}
+
+const reasonsShown = 20;
+
+function renderReasons(reasons: readonly Reason[]): string {
+  const more = reasons.length - reasonsShown;
+  const texts = reasons.slice(0, reasonsShown).map((each) => `     pack: ${describeReason(each)}\n`);
+  return texts.join('') + (more > 0 ? `     and ${more} more\n` : '');
+}
+
+/** `action`: null where it is not known, since there is no image yet, or was not asked. */
+function describeDeb(deb: PlannedDeb, decided: ListedDebs['decided'] | undefined) {
+  const plan = decided?.get(deb)?.plan;
+  if (plan === undefined) return { action: null, reused: null, reasons: [] };
+  if (plan.action === 'make') return { action: 'pack' as const, reused: null, reasons: plan.reasons };
+  return { action: 'reuse' as const, reused: versionOfSaved(plan.saved), reasons: [] };
 }
 
 function relative(context: CommandContext, file: string): string {

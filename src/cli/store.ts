@@ -1,3 +1,4 @@
+import { debRepository } from '../deb/saved-debs.ts';
 import type { Config } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import { isDigest } from '../oci/digest.ts';
@@ -101,6 +102,7 @@ async function repositoriesOf(config: Config, store: LayerStore, signal: AbortSi
   const named = [
     ...config.layers.map(({ image }) => image.path),
     ...config.models.map(({ name }) => `models/${name}`),
+    ...config.debs.map(({ name }) => debRepository(name)),
     releasesRepository,
   ];
   return [...listed.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)), ...named];

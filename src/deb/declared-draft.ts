@@ -10,6 +10,7 @@ import { declaredFields } from './fields.ts';
 import { scriptNames, type OwnScripts } from './maintainer-scripts.ts';
 import { declaredPlacements } from './placement.ts';
 import { isDebianVersion } from './relation.ts';
+import { noRelease } from './source-date.ts';
 import { debTrouble, keepFailures, throwAll } from './trouble.ts';
 import { hasInstallSection, isManagedUnit, type PackagedUnit } from './units.ts';
 import { expandDeb, type Variables } from './variables.ts';
@@ -80,6 +81,7 @@ export async function declaredDraft(config: Config, written: Deb, options: Draft
     of: deb,
     off: deb.off === true ? 'configuration' : undefined,
     version,
+    versionOfNoRelease: versionOf(config, written, { ...options, version: noRelease }),
     architectures: deb.architecture === 'any' ? 'any' : [deb.architecture],
     fields,
     placements: declaredPlacements(config, deb),

@@ -17,6 +17,8 @@ export interface Draft {
   off: OffReason | undefined;
   /** Debian's. */
   version: string;
+  /** As `version` for the release 0.0.0: what of it comes from the declaration. */
+  versionOfNoRelease: string;
   /** `any`: those of the service's images. */
   architectures: 'any' | string[];
   fields: DeclaredFields;

@@ -51,6 +51,10 @@ export interface PlannedDeb extends PackageLayout {
   warnings: string[];
   /** Paths that the device makes, without a slash in front. */
   ghosts: string[];
+  /** That it starts. */
+  image?: ServiceImage;
+  /** How it would be laid out whatever the release is. */
+  unversioned?: PackageLayout;
 }
 
 export interface LayoutOptions {
@@ -87,7 +91,8 @@ export async function layOut(
       const laidOut = await layOutPart(config, draft, collected, part, options);
       // Owners are given by the first, which is configured when the others are unpacked.
       const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
-      planned.push({ ...laidOut, scripts: assembleScripts(isFirst ? draft.scripts : {}, snippets) });
+      const scripts = assembleScripts(isFirst ? draft.scripts : {}, snippets);
+      planned.push({ ...laidOut, scripts, ...(image === undefined ? {} : { image }) });
     }
   }
   return planned;

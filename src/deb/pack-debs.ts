@@ -7,11 +7,14 @@ import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
 import { outputFailure } from './output-file.ts';
+import { planSavedDebs, restoreDeb, saveDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
-import { defaultSourceDate, planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
+import { defaultSourceDate } from './source-date.ts';
+import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
 export type { ServiceImage } from './layout.ts';
-export { defaultSourceDate, planDebs, type PlanDebsOptions } from './plan-debs.ts';
+export { defaultSourceDate } from './source-date.ts';
+export { planDebs, type PlanDebsOptions } from './plan-debs.ts';
 
 export interface PackedDeb {
   name: string;
@@ -31,6 +34,8 @@ export interface PackDebsOptions extends PlanDebsOptions {
   directory: string;
   progress: Progress;
   signal?: AbortSignal;
+  /** Where unchanged packages are taken from, and new ones are kept; every one is packed where absent. */
+  saved?: SavedDebs;
 }
 
 /**
@@ -38,20 +43,28 @@ export interface PackDebsOptions extends PlanDebsOptions {
  * written before all packages are laid out and checked; a package is under its name whole or not at all.
  */
 export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
-  const { directory, progress, signal } = options;
+  const { directory, progress, signal, saved } = options;
   const mtime = options.sourceDate ?? defaultSourceDate;
-  const { planned, built } = await planAllDebs(options);
+  const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
+  const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
+  const decisions = new Map(decided?.map((each) => [each.deb, each]));
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
+    const decision = decisions.get(deb);
+    if (decision?.plan.action === 'reuse') {
+      return restoreDeb(decision.repository, decision.plan.saved, saved!, { deb, directory, progress, signal: stop });
+    }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     try {
       const file = join(directory, deb.fileName);
       const onBytes = (count: number) => transfer.add(count);
       const { size, sha256 } = await writePackage(file, deb, { mtime, signal: stop, onBytes });
-      return { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
+      const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
+      if (decision !== undefined) await saveDeb(decision, packed, saved!, stop);
+      return packed;
     } finally {
       transfer.end();
     }

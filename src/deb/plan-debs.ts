@@ -6,15 +6,15 @@ import { readDebianFolder, type DebianSource } from './debian/source.ts';
 import { declaredDraft, type DraftOptions } from './declared-draft.ts';
 import type { Draft, OffReason } from './draft.ts';
 import { layOut, type LayoutOptions, type PlannedDeb, type ServiceImage } from './layout.ts';
+import { modelDraft, takenOfModel, type ModelDeb } from './model-draft.ts';
 import { noSuchPackage } from './no-such-package.ts';
 import { doubleOwners } from './owners.ts';
 import { applyChoice, needsOfOff, type Choice } from './selection.ts';
+import { defaultSourceDate } from './source-date.ts';
 import { debTrouble, keepFailures, throwAll } from './trouble.ts';
+import { withUnversioned } from './unversioned.ts';
 import { variablesOf } from './variables.ts';
 import { debianVersion, requireSameOrder } from './version.ts';
-
-/** 2023-11-14T22:13:20Z, in seconds: the time of every file where SOURCE_DATE_EPOCH names no other. */
-export const defaultSourceDate = 1_700_000_000;
 
 export interface PlanDebsOptions {
   config: Config;
@@ -32,6 +32,10 @@ export interface PlanDebsOptions {
   sourceDate?: number;
   /** Where variables come from that `args:` does not have; the process's own where absent. */
   env?: NodeJS.ProcessEnv;
+  /** Lay them out so that they can be compared with those of other releases. */
+  comparable?: boolean;
+  /** Models that are packages. */
+  models?: readonly ModelDeb[];
 }
 
 /** All that a configuration declares, checked. */
@@ -74,6 +78,14 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
       else trees.push(source.tree);
     });
   }
+  const takenByModels = new Map<string, Collected['taken']>();
+  for (const model of options.models ?? []) {
+    await keepFailures(failures, async () => {
+      const draft = await modelDraft(config, model, release);
+      drafts.push(draft);
+      takenByModels.set(draft.name, takenOfModel(config, model));
+    });
+  }
   requireDistinct(drafts, failures);
   // What else is said to be wrong would only follow from this.
   throwAll(failures);
@@ -87,12 +99,12 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
   const all: PlannedDeb[] = [];
   for (const draft of drafts.filter(({ name }) => !byHand.has(name))) {
     if (draft.off !== undefined) {
-      takers.push({ ...draft, taken: await takenOfOff(config, draft) });
+      takers.push({ ...draft, taken: takenByModels.get(draft.name) ?? (await takenOfOff(config, draft)) });
       continue;
     }
     await keepFailures(failures, async () => {
       const collected = await collectContents(config.root, draft.name, draft.placements);
-      takers.push({ ...draft, taken: collected.taken });
+      takers.push({ ...draft, taken: takenByModels.get(draft.name) ?? collected.taken });
       const isWanted = wanted.has(draft.name);
       const layout: LayoutOptions = {
         version,
@@ -100,7 +112,9 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
         mtime: options.sourceDate ?? defaultSourceDate,
         chooseCompression: isWanted && !check,
       };
-      all.push(...(await layOut(config, draft, collected, layout)));
+      const laidOut = await layOut(config, draft, collected, layout);
+      const compared = isWanted && options.comparable === true;
+      all.push(...(compared ? await withUnversioned(config, draft, collected, layout, laidOut) : laidOut));
     });
   }
   // A package that could not be read leaves files without one: that is said first.
@@ -123,7 +137,7 @@ export async function planDebs(options: PlanDebsOptions): Promise<PlannedDeb[]> 
 }
 
 /** No path of a package depends on which image it is. */
-function standIns(config: Config): ServiceImage[] {
+export function standIns(config: Config): ServiceImage[] {
   const digest = `sha256:${'0'.repeat(64)}` as const;
   return config.layers.flatMap(({ name, image, platforms }) =>
     platforms.map((platform) => ({ layer: name, platform, config: digest, reference: `${image.path}:0.0.0` })),

@@ -22,6 +22,8 @@ import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
+import { modelDebs } from './model-debs.ts';
+import { openSavedDebs } from './saved-debs.ts';
 import { imageReference } from './saved-images.ts';
 
 export interface ReleaseProjectOptions {
@@ -123,7 +125,9 @@ async function packReleaseDebs(
   others: readonly string[],
 ): Promise<ReleasedDeb[]> {
   const { config } = project;
-  if (config.debs.length === 0) return [];
+  const { env, progress, signal } = options;
+  const models = await modelDebs(project, { env, progress, signal });
+  if (config.debs.length + models.length === 0) return [];
   const sourceDate = sourceDateOf(options.env);
   const packed = await packDebs({
     config,
@@ -135,7 +139,10 @@ async function packReleaseDebs(
       reference: imageReference(config.store, repository, version),
     })),
     others,
+    models,
     directory,
+    saved: await openSavedDebs(project, { version, force: false, env: options.env }),
+    env: options.env,
     progress: options.progress,
     signal: options.signal,
     ...(sourceDate === undefined ? {} : { sourceDate }),

@@ -79,9 +79,25 @@ describe('imgbuild debs', () => {
     expect(imgbuild('debs', 'ccai').stderr).toContain('not saved as it is declared now');
   });
 
+  test('packs nothing that is unchanged, says so before, and packs it anew with --force', () => {
+    const list = (...more: string[]) => json('debs', 'ccai-models', '--version', '1.1.0', '--list', ...more).packages;
+    expect(list()).toMatchObject([{ action: 'reuse', reused: '1.0.0+7', reasons: [] }]);
+    expect(list('--force')).toMatchObject([{ action: 'pack', reasons: [{ kind: 'forced' }] }]);
+    const pack = (...more: string[]) => json('debs', 'ccai-models', '--version', '1.1.0', '-o', 'next', ...more);
+    expect(pack().packages).toMatchObject([{ version: '1.0.0+7' }]);
+    writeFileSync(join(config.root, 'models/a.bin'), 'other weights');
+    expect(imgbuild('debs', 'ccai-models', '--version', '1.1.0', '--list').stdout).toMatch(
+      / all: .*\n {5}pack: models\/a\.bin changed\n$/,
+    );
+    expect(pack().packages).toMatchObject([{ version: '1.1.0' }]);
+    expect(json('debs', 'ccai-models', '--version', '1.2.0', '-o', 'next', '--force').packages).toMatchObject([
+      { version: '1.2.0' },
+    ]);
+  }, 180_000);
+
   test('--list and --check need no image and write nothing', () => {
     expect(imgbuild('debs', '--list').stdout).toMatch(
-      /^on {3}ccai 0\.0\.0~dev amd64: \d+ files, .*, runs service\non {3}ccai-models 0\.0\.0~dev all: \d+ files, .*\n$/,
+      /^on {3}ccai 0\.0\.0~dev amd64: \d+ files, .*, runs service\n {5}pack: the image of service is not saved as it is declared now\non {3}ccai-models 0\.0\.0~dev all: \d+ files, .*\n {5}reuse: unchanged since 1\.2\.0\n$/,
     );
     expect(imgbuild('debs', '--check').stdout).toBe('2 packages: every pattern matches, every path has one owner\n');
     renameSync(join(config.root, 'models/a.bin'), join(config.root, 'models/a.onnx'));
@@ -94,7 +110,7 @@ describe('imgbuild debs', () => {
 
   test.each([
     [['debs', 'ccai-model'], 2, 'did you mean ccai-models?'],
-    [['debs', 'ccai-models', '--version', 'latest'], 2, 'not a semantic version'],
+    [['debs', 'ccai-models', '--version', 'latest'], 2, 'MAJOR.MINOR.PATCH'],
     [['debs', 'ccai-models', '-o', 'models/a.bin'], 1, 'a file is in the way'],
   ])('%j exits with %i and says %s', (args, status, message) => {
     const result = imgbuild(...args);

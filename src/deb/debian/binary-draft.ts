@@ -115,6 +115,7 @@ export async function binaryDraft(
     of,
     off,
     version,
+    versionOfNoRelease: parts.versionOfNoRelease,
     architectures,
     fields,
     placements,

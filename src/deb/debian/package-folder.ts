@@ -15,5 +15,6 @@ export interface PackageFolder {
   /** Files of the folder without a package's name are of the first package. */
   isFirst: boolean;
   version: string;
+  versionOfNoRelease: string;
   rulesFile: TextFile | undefined;
 }

@@ -5,6 +5,7 @@ import { didYouMean } from '../../config/did-you-mean.ts';
 import { Failure } from '../../failure.ts';
 import { isFolder, type SourceTree } from '../complete.ts';
 import { versionOf, type DraftOptions } from '../declared-draft.ts';
+import { noRelease } from '../source-date.ts';
 import { troubleAt, type Draft } from '../draft.ts';
 import { isPackageName } from '../relation.ts';
 import { debTrouble, keepFailures, throwAll } from '../trouble.ts';
@@ -53,6 +54,10 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
   const changelog = readChangelog(changelogFile);
   const version =
     declaredVersion === undefined ? changelog.version : versionOf(config, { ...of, version: declaredVersion }, options);
+  const versionOfNoRelease =
+    declaredVersion === undefined
+      ? changelog.version
+      : versionOf(config, { ...of, version: declaredVersion }, { ...options, version: noRelease });
   const rulesFile = await read('rules');
   const rules: Rules =
     rulesFile === undefined
@@ -113,6 +118,7 @@ export async function readDebianFolder(config: Config, written: Deb, options: Dr
         packages: packageNames,
         isFirst: index === 0,
         version,
+        versionOfNoRelease,
         rulesFile,
       };
       const off = offReason(stanza, of, chosen);

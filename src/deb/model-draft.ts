@@ -1,0 +1,124 @@
+import { lstat, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Config, Deb } from '../config/config.ts';
+import { Failure } from '../failure.ts';
+import { unreadable } from '../files/unreadable.ts';
+import type { Draft } from './draft.ts';
+import { stampOf, type FileEntry } from './entry.ts';
+import { declaredFields } from './fields.ts';
+import type { Placement } from './placement.ts';
+import { noRelease } from './source-date.ts';
+
+/** A model that is a package, with `targets: [deb]`. */
+export interface ModelDeb {
+  /** Of the model. */
+  name: string;
+  license: string | undefined;
+  /** `path`: its place in the model; `file`: absolute. */
+  files: readonly { path: string; file: string }[];
+  /** Paths below the repository's root that the model consists of, or is made of. */
+  taken: readonly string[];
+}
+
+/** `ccai-model-yolo`: a package's name has no underscore. */
+export function modelPackageName(config: Pick<Config, 'name'>, model: string): string {
+  return `${config.name.toLowerCase()}-model-${model}`.replaceAll(/[^a-z0-9.+-]/g, '-');
+}
+
+/**
+ * The package of a model: its files below /opt/NAME/models/MODEL. Its maintainer is that of the packages of `debs:`. Throws a
+ * Failure where none of them has one, or a file cannot be read.
+ */
+export async function modelDraft(config: Config, model: ModelDeb, version: string): Promise<Draft> {
+  const trouble = (because: string, fix: string) =>
+    new Failure({
+      doing: `reading ${basename(config.file)}`,
+      because: `model ${model.name}: ${because}`,
+      fix,
+      at: config.locate(['models', model.name, 'targets']),
+      kind: 'input',
+    });
+  const maintainer = config.debs.find((deb) => deb.maintainer !== '')?.maintainer;
+  if (maintainer === undefined) {
+    throw trouble('its package has no maintainer', 'write a package with maintainer: to debs:, or leave deb out');
+  }
+  const of: Deb = {
+    name: modelPackageName(config, model.name),
+    on: [],
+    off: false,
+    description: `model ${model.name} of ${config.name}`,
+    maintainer,
+    section: 'misc',
+    architecture: 'all',
+    depends: [],
+    recommends: [],
+    conflicts: [],
+    replaces: [],
+    provides: [],
+    ...(model.license === undefined ? {} : { license: model.license }),
+    run: { ports: [], env: {}, volumes: [], options: [] },
+    contents: [],
+    ignore: [],
+    units: [],
+    scripts: {},
+    suites: [],
+    compression: 'auto',
+  };
+  const { fields, failures } = declaredFields(config, of);
+  const wrong = failures[0];
+  if (wrong !== undefined) throw trouble(wrong.because, wrong.fix ?? 'mend it');
+  const made: FileEntry[] = [];
+  for (const { path, file } of model.files) {
+    made.push(await modelFile(`opt/${config.name}/models/${model.name}/${path}`, file, `${model.name}/${path}`));
+  }
+  return {
+    name: of.name,
+    of,
+    off: undefined,
+    version,
+    versionOfNoRelease: noRelease,
+    architectures: ['all'],
+    fields,
+    placements: [],
+    made,
+    modes: [],
+    scripts: {},
+    units: [],
+    triggers: undefined,
+    sysusers: [],
+    tmpfiles: [],
+    conffiles: [],
+    trouble,
+    relationTrouble: (_field, _index, because, fix) => trouble(because, fix),
+  };
+}
+
+/** What a model takes of the repository: no tree misses it, and no other package may have it. */
+export function takenOfModel(config: Config, model: ModelDeb): Map<string, Placement> {
+  const placement: Placement = {
+    type: 'file',
+    src: `model ${model.name}`,
+    dst: '/',
+    naming: 'below',
+    trouble: (_key, because, fix) =>
+      new Failure({
+        doing: `reading ${basename(config.file)}`,
+        because,
+        fix,
+        at: config.locate(['models', model.name]),
+        kind: 'input',
+      }),
+  };
+  return new Map(model.taken.map((path) => [path, placement]));
+}
+
+async function modelFile(path: string, file: string, name: string): Promise<FileEntry> {
+  try {
+    const real = await realpath(file);
+    const stats = await lstat(real, { bigint: true });
+    const size = Number(stats.size);
+    return { type: 'file', path, mode: 0o644, size, source: { from: 'disk', path: real, name, stamp: stampOf(stats) } };
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}

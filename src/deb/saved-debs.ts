@@ -1,0 +1,224 @@
+import { createReadStream } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { ArtifactInput } from '../artifact/input.ts';
+import { artifactManifest } from '../artifact/manifest.ts';
+import { planArtifact, type PlannedArtifact, type SavedArtifact } from '../artifact/plan.ts';
+import { restoreFile } from '../artifact/restore.ts';
+import { saveArtifact } from '../artifact/save.ts';
+import type { FileHashes } from '../files/file-hashes.ts';
+import { BrokenContent } from '../oci/broken-content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { hexOf, type Digest } from '../oci/digest.ts';
+import { mediaType } from '../oci/media-type.ts';
+import { parseManifest } from '../oci/parse-manifest.ts';
+import { isRepositoryPath } from '../oci/reference.ts';
+import type { Progress } from '../progress.ts';
+import { inMemoryBlob } from '../store/in-memory-blob.ts';
+import { emptyBlob } from '../store/input-artifact.ts';
+import type { LayerStore } from '../store/layer-store.ts';
+import { lastSaved } from '../store/saved-layer.ts';
+import type { PlannedDeb } from './layout.ts';
+import { debArtifact, packageInputs, xzVersion } from './package-inputs.ts';
+import type { PackedDeb } from './pack-debs.ts';
+import { compareDebianVersions } from './version.ts';
+
+/** Where packages are saved by their inputs. */
+export interface SavedDebs {
+  store: LayerStore;
+  /** Whose last packages count as those that devices may have, the first that has one. */
+  branches: readonly string[];
+  /** The release that new packages are saved for; where absent, they are not saved: their version is that of no release. */
+  version?: string | undefined;
+  revision?: string | undefined;
+  /** Sums of files that were read before. */
+  hashes: FileHashes;
+  /** Pack every package anew. */
+  force: boolean;
+}
+
+/** A package and what the store has of it. */
+export interface DecidedDeb {
+  deb: PlannedDeb;
+  /** Below the store. */
+  repository: string;
+  inputs: ArtifactInput[];
+  plan: PlannedArtifact;
+}
+
+const versionKey = 'org.opencontainers.image.version';
+const titleKey = 'org.opencontainers.image.title';
+
+export function debRepository(name: string): string {
+  // A repository's name has no plus, and single separators (OCI distribution spec, "Pulling manifests").
+  const escaped = () => name.replace(/[+.-]/g, (character) => `_${character.charCodeAt(0).toString(16)}`);
+  return `debs/${isRepositoryPath(name) ? name : escaped()}`;
+}
+
+/**
+ * Looks each package up by its inputs; the packages must be comparable. One whose inputs are those of a saved one is that
+ * one, unless another has a newer version than that: devices that have the other would keep it. Throws a Failure where a
+ * file or the store cannot be read.
+ */
+export async function planSavedDebs(
+  planned: readonly PlannedDeb[],
+  saved: SavedDebs,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<DecidedDeb[]> {
+  const xz = planned.some(({ compression }) => compression === 'xz') ? await xzVersion(signal) : undefined;
+  const groups = Map.groupBy(planned, ({ of, architecture }) => `${of} ${architecture}`);
+  const decided: DecidedDeb[] = [];
+  for (const parts of groups.values()) {
+    const group: DecidedDeb[] = [];
+    for (const deb of parts) {
+      const inputs = await packageInputs(
+        deb,
+        parts,
+        async ({ path, name }) => (await saved.hashes.of(path, name, progress, signal)).sha256,
+        xz,
+      );
+      const repository = debRepository(deb.name);
+      group.push({ deb, repository, inputs, plan: await planDeb(deb, repository, inputs, saved) });
+    }
+    // Parts need each other in one version.
+    const other = group.find(({ plan }) => plan.action === 'make');
+    if (other !== undefined) {
+      const detail = `${other.deb.name} is packed`;
+      for (const each of group) each.plan = made(each.plan, detail);
+    }
+    decided.push(...group);
+  }
+  for (const [name, { by, version }] of demands(planned)) {
+    for (const each of decided) {
+      if (each.deb.name !== name || each.plan.action === 'make') continue;
+      if (compareDebianVersions(versionOfSaved(each.plan.saved), version) >= 0) continue;
+      each.plan = made(each.plan, `${by} needs version ${version}`);
+    }
+  }
+  await saved.hashes.save();
+  return decided;
+}
+
+async function planDeb(
+  deb: PlannedDeb,
+  repository: string,
+  inputs: readonly ArtifactInput[],
+  { store, branches, force, version }: SavedDebs,
+): Promise<PlannedArtifact> {
+  const platform = deb.image?.platform;
+  const request = { store, repository, inputs, platform, branches, forced: force };
+  const plan = await planArtifact(request);
+  if (plan.action === 'make') return plan;
+  const own = plan.saved.manifest.annotations?.[versionKey];
+  const file = plan.saved.manifest.layers[0]?.annotations?.[titleKey];
+  if (own === undefined || file === undefined || basename(file) !== file) {
+    const detail = 'it does not say which package it is';
+    return { ...made(plan, ''), reasons: [{ kind: 'saved-broken', detail }] };
+  }
+  if (version !== undefined && compareDebianVersions(own, deb.version) > 0) {
+    return made(plan, `what was saved has the newer version ${own}`);
+  }
+  const last = await lastVersion(store, repository, branches, platform);
+  if (last === undefined || compareDebianVersions(last, own) <= 0) return plan;
+  const anew = await planArtifact({ ...request, forced: true });
+  const reasons =
+    anew.action === 'make' ? anew.reasons.filter(({ kind }) => kind !== 'forced' && kind !== 'never-built') : [];
+  const detail = `it is as in ${own} again, and devices may have ${last}`;
+  return { ...made(plan, detail), ...(reasons.length === 0 ? {} : { reasons }) };
+}
+
+/** The version, as dpkg writes it, of what was saved last. */
+async function lastVersion(
+  store: LayerStore,
+  repository: string,
+  branches: readonly string[],
+  platform: NonNullable<PlannedDeb['image']>['platform'] | undefined,
+): Promise<string | undefined> {
+  for (const branch of branches) {
+    const record = await lastSaved(store, repository, branch, platform);
+    const stored = record && (await store.getManifest(repository, record.image.digest).catch(unlessBroken));
+    const parsed = stored && parseManifest(stored.bytes, stored.descriptor.mediaType);
+    if (parsed?.kind === 'image') return parsed.manifest.annotations?.[versionKey];
+  }
+  return undefined;
+}
+
+/** One that is damaged counts as gone. */
+function unlessBroken(error: unknown): undefined {
+  if (!(error instanceof BrokenContent)) throw error;
+}
+
+function made(plan: PlannedArtifact, detail: string): Extract<PlannedArtifact, { action: 'make' }> {
+  if (plan.action === 'make') return plan;
+  const { fingerprint, saved } = plan;
+  return { action: 'make', fingerprint, former: saved, reasons: [{ kind: 'never-built', detail }] };
+}
+
+/** As dpkg writes it; of one that is reused. */
+export function versionOfSaved({ manifest }: SavedArtifact): string {
+  return manifest.annotations![versionKey]!;
+}
+
+/** The newest version of each package that another one, of another declaration, needs. */
+function demands(planned: readonly PlannedDeb[]): Map<string, { by: string; version: string }> {
+  const found = new Map<string, { by: string; version: string }>();
+  const ofNames = new Map(planned.map(({ name, of }) => [name, of]));
+  for (const { name: by, of, control } of planned) {
+    const fields = control.match(/^(?:Pre-)?Depends: .*$/gm) ?? [];
+    for (const [, name, version] of fields
+      .join(', ')
+      .matchAll(/([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9-]+)? \((?:=|>=|>>) ([^)]+)\)/g)) {
+      const before = found.get(name!);
+      if (ofNames.get(name!) === of) continue;
+      if (before === undefined || compareDebianVersions(version!, before.version) > 0) {
+        found.set(name!, { by, version: version! });
+      }
+    }
+  }
+  return found;
+}
+
+/** Writes a saved package into the folder, with the name and the version that it was packed with. */
+export async function restoreDeb(
+  repository: string,
+  artifact: SavedArtifact,
+  { store }: SavedDebs,
+  to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
+): Promise<PackedDeb> {
+  const { deb, directory, progress, signal } = to;
+  const layer = artifact.manifest.layers[0] as Descriptor;
+  const fileName = layer.annotations![titleKey]!;
+  const file = join(directory, fileName);
+  await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
+  const { name, architecture } = deb;
+  return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256: hexOf(layer.digest) };
+}
+
+/** Keeps a package for the releases to come. */
+export async function saveDeb(
+  { deb, repository, inputs }: DecidedDeb,
+  packed: PackedDeb,
+  { store, branches, version, revision }: SavedDebs,
+  signal: AbortSignal,
+): Promise<void> {
+  const branch = branches[0];
+  if (version === undefined || branch === undefined) return;
+  const digest: Digest = `sha256:${packed.sha256}`;
+  const { file, size } = packed;
+  const config = inMemoryBlob(emptyBlob.bytes);
+  await store.putBlob(repository, config, { signal });
+  await store.putBlob(
+    repository,
+    { digest, size, file, open: (start = 0) => createReadStream(file, { start, highWaterMark: 256 * 1024 }) },
+    { signal },
+  );
+  const manifest = artifactManifest({
+    artifactType: debArtifact,
+    config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },
+    layers: [{ mediaType: debArtifact, digest, size, annotations: { [titleKey]: basename(file) } }],
+    annotations: { [versionKey]: packed.version },
+  });
+  const platform = deb.image?.platform;
+  const { name } = deb;
+  await saveArtifact(store, repository, { name, manifest, inputs, platform, version, branch, revision, signal });
+}

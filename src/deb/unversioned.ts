@@ -1,0 +1,30 @@
+import type { Config } from '../config/config.ts';
+import { defaultSourceDate, noRelease } from './source-date.ts';
+import type { Collected } from './contents.ts';
+import type { Draft } from './draft.ts';
+import { layOut, type LayoutOptions, type PlannedDeb } from './layout.ts';
+
+/**
+ * Adds to each package how it would be laid out whatever the release, its time and its images are: what is left tells
+ * whether it is another package. What the declaration itself takes from the release, as a dependency on `${version}`, stays.
+ */
+export async function withUnversioned(
+  config: Config,
+  draft: Draft,
+  collected: Collected,
+  options: LayoutOptions,
+  planned: readonly PlannedDeb[],
+): Promise<PlannedDeb[]> {
+  const images = options.images.map((image) => ({
+    ...image,
+    config: `sha256:${'0'.repeat(64)}` as const,
+    reference: `${image.reference.replace(/:[^:/]*$/, '')}:${noRelease}`,
+  }));
+  const unversioned = await layOut(config, { ...draft, version: draft.versionOfNoRelease }, collected, {
+    version: noRelease,
+    images,
+    mtime: defaultSourceDate,
+    chooseCompression: false,
+  });
+  return planned.map((deb, index) => ({ ...deb, unversioned: unversioned[index]! }));
+}
