@@ -4,6 +4,7 @@ import { createReadStream, openAsBlob } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { assetLimit, assetNameOf } from '../apt/file-names.ts';
 import { Failure } from '../failure.ts';
 
 export interface ReleasePageRequest {
@@ -15,9 +16,6 @@ export interface ReleasePageRequest {
   directory: string;
   token: string | undefined;
 }
-
-/** GitHub takes no larger file, and its release artifact takes the rest. In bytes. */
-const largestAsset = 2 * 1024 ** 3;
 
 /** Files that are for the workflow itself. */
 const internal = new Set(['subjects.txt', 'page.md']);
@@ -84,13 +82,15 @@ async function upload(
   uploads: string,
   directory: string,
 ): Promise<void> {
+  const files = (await readdir(directory)).filter((one) => !internal.has(one)).toSorted();
+  refuseSameNames(files);
   const assets = await listAssets(repos, release);
-  for (const name of (await readdir(directory)).filter((one) => !internal.has(one)).toSorted()) {
+  for (const name of files) {
     const file = path.join(directory, name);
     const { size } = await stat(file);
-    const there = assets.find((asset) => asset.name === name);
+    const there = assets.find((asset) => asset.name === assetNameOf(name));
     if (there?.state === 'uploaded' && there.size === size && (await isSame(file, there.digest))) continue;
-    if (size >= largestAsset) {
+    if (size >= assetLimit) {
       core.warning(`${name} is larger than the 2 GiB that a release page takes; the artifact of this run has it`);
       continue;
     }
@@ -103,6 +103,19 @@ async function upload(
     const data = (await openAsBlob(file)) as unknown as string;
     await repos.uploadReleaseAsset({ ...release, baseUrl: uploads, name, data, headers });
     core.info(`${name} is on the release page`);
+  }
+}
+
+/** Of two files with one name on the page, each would replace the other. */
+function refuseSameNames(files: readonly string[]): void {
+  const taken = new Map<string, string>();
+  for (const file of files) {
+    const other = taken.get(assetNameOf(file));
+    if (other !== undefined) {
+      const because = `${other} and ${file} are both ${assetNameOf(file)} on a release page`;
+      throw refused(because, 'rename one of them, or leave it out');
+    }
+    taken.set(assetNameOf(file), file);
   }
 }
 

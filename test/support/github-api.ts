@@ -8,6 +8,7 @@ interface Asset {
   size: number;
   state: 'uploaded';
   sha256: string;
+  digest?: string | null;
 }
 
 interface Page {
@@ -81,10 +82,11 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
           return answer(502, { message: 'Server Error' });
         }
         if (Number(incoming.headers['content-length']) !== bytes.length) return answer(400, { message: 'Bad Size' });
-        const name = url.searchParams.get('name')!;
+        // As GitHub does: `1.0.0~rc.1` is listed as `1.0.0.rc.1`.
+        const name = url.searchParams.get('name')!.replaceAll(/[^\w.+-]/g, '.');
         if (page.assets.some((asset) => asset.name === name)) return answer(422, { message: 'already_exists' });
         const sha256 = createHash('sha256').update(bytes).digest('hex');
-        page.assets.push({ id: id++, name, size: bytes.length, state: 'uploaded', sha256 });
+        page.assets.push({ id: id++, name, size: bytes.length, state: 'uploaded', sha256, digest: `sha256:${sha256}` });
         return answer(201, page.assets.at(-1));
       }
       if (incoming.method === 'PATCH') {
