@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Failure } from '../failure.ts';
-import { refuseSameNames, refused, uploadAssets, type Repos } from './release-assets.ts';
+import { listAssets, refuseSameNames, refused, uploadAssets, type Repos } from './release-assets.ts';
 
 export interface ReleasePageRequest {
   /** Without `v`. */
@@ -19,6 +19,13 @@ export interface AddToPageRequest {
   /** Absolute paths. */
   files: readonly string[];
   token: string | undefined;
+}
+
+export interface ReleasePage {
+  tag: string;
+  /** Nobody but the repository's own people sees it yet. */
+  draft: boolean;
+  assets: Awaited<ReturnType<typeof listAssets>>;
 }
 
 /** Files that are for the workflow itself. */
@@ -57,11 +64,23 @@ export async function addToReleasePage({ version, files, token }: AddToPageReque
   });
 }
 
+/** The page of a release that is there, with its files. Throws a Failure where there is none. */
+export async function findPage(version: string, token: string | undefined): Promise<ReleasePage> {
+  return onPage(token, async (repos, owner, repo) => {
+    const tag = tagOf(version, process.env);
+    const found = await findRelease(repos, owner, repo, tag);
+    if (found === undefined) {
+      throw refused(`${tag} has no page under Releases`, 'release it first', `looking for the release ${version}`);
+    }
+    return { tag, draft: found.draft, assets: await listAssets(repos, { owner, repo, ...found }) };
+  });
+}
+
 /** Says what GitHub's answers mean for whoever runs the workflow. */
-async function onPage(
+async function onPage<T>(
   token: string | undefined,
-  work: (repos: Repos, owner: string, repo: string) => Promise<string>,
-): Promise<string> {
+  work: (repos: Repos, owner: string, repo: string) => Promise<T>,
+): Promise<T> {
   if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or release-page false');
   const { getOctokit } = await import('@actions/github');
   const [owner, repo] = (process.env.GITHUB_REPOSITORY ?? '').split('/') as [string, string];

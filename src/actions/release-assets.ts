@@ -67,7 +67,7 @@ export function refuseSameNames(files: readonly string[]): void {
   }
 }
 
-async function listAssets(repos: Repos, { owner, repo, id }: ReleaseAddress) {
+export async function listAssets(repos: Repos, { owner, repo, id }: Omit<ReleaseAddress, 'upload_url'>) {
   const assets: Awaited<ReturnType<Repos['listReleaseAssets']>>['data'] = [];
   for (let page = 1; ; page += 1) {
     const { data } = await repos.listReleaseAssets({ owner, repo, release_id: id, per_page: 100, page });
@@ -84,6 +84,6 @@ async function isSame(file: string, digest: string | null | undefined): Promise<
   return digest === `sha256:${hash.digest('hex')}`;
 }
 
-export function refused(because: string, fix: string): Failure {
-  return new Failure({ doing: 'making the release page', because, fix });
+export function refused(because: string, fix: string, doing = 'making the release page'): Failure {
+  return new Failure({ doing, because, fix });
 }
