@@ -16,11 +16,12 @@ export const actionNames = [
   'ota-diff',
   'release',
   'release-page',
+  'publish-apt',
 ] as const;
 
 /** Those that `uses: org/imgbuild/<name>@…` names; the root's is `release`. */
 export const publishedNames: readonly string[] = actionNames.filter(
-  (name) => name !== 'release' && name !== 'release-page',
+  (name) => name !== 'release' && name !== 'release-page' && name !== 'publish-apt',
 );
 
 /** CommonJS dependencies call `require`, which an ES module has not. */

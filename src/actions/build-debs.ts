@@ -1,22 +1,38 @@
 import * as core from '@actions/core';
 import path from 'node:path';
 import { packProject } from '../project/debs.ts';
+import { writeSignedSums } from '../release/signed-sums.ts';
 import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
+import { passphraseVariable, readSigningKey } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
-import { namesInput, requiredInput } from './inputs.ts';
+import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
+import { addToReleasePage } from './publish-page.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
   const names = namesInput('packages');
   const only = names.length === 0 ? undefined : names;
+  const choice = { on: namesInput('on'), off: namesInput('off') };
   const version = versionInput('version');
+  const sumsName = requiredInput('checksums');
+  if (path.basename(sumsName) !== sumsName) {
+    throw wrongInput('checksums', 'it is more than the name of a file', 'write a name such as debs.SHA256SUMS');
+  }
+  const withPage = flagInput('release-page');
+  const armoured = secretInput('sign-key');
+  const passphrase = process.env[passphraseVariable];
+  // A build of debian/rules need not see it.
+  delete process.env[passphraseVariable];
+  const signKey =
+    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key', passphrase);
   const project = await openActionProject(context, {});
   const { signal, progress } = context;
   const directory = path.resolve(context.directory, requiredInput('output'));
   const packed = await packProject(project, {
     only,
+    choice,
     version,
     directory,
     frozen: true,
@@ -26,10 +42,21 @@ await runAction(async (context) => {
   });
 
   const packages = packed.map(({ file, ...rest }) => ({ ...rest, file: path.basename(file) }));
+  const paths = packed.map(({ file }) => file);
+  const sums = packed.length === 0 ? undefined : await writeSignedSums(directory, sumsName, packages, signKey);
   core.setOutput('packages', JSON.stringify(packages));
   core.setOutput('has-packages', String(packages.length > 0));
   core.setOutput('directory', directory);
-  const rows = packages.map(({ file, size, sha256 }) => ({ cells: [file, formatBytes(size), sha256] }));
-  for (const { cells } of rows) core.info(cells.join('  '));
-  await context.summary(tableSummary('Debian packages', ['File', 'Size', 'sha256'], rows));
+  core.setOutput('paths', paths.join('\n'));
+  core.setOutput('checksums', sums?.file ?? '');
+  core.setOutput('signature', sums?.signature ?? '');
+  const rows = packages.map((each) => {
+    return { cells: [each.name, each.version, each.architecture, formatBytes(each.size), each.sha256] };
+  });
+  for (const { file, size, sha256 } of packages) core.info([file, formatBytes(size), sha256].join('  '));
+  const header = ['Package', 'Version', 'Architecture', 'Size', 'sha256'];
+  await context.summary(tableSummary('Debian packages', header, rows));
+  if (!withPage || sums === undefined) return;
+  const files = [...paths, sums.file, ...(sums.signature === undefined ? [] : [sums.signature])];
+  core.setOutput('page', await addToReleasePage({ version, files, token: context.token }));
 });

@@ -1,10 +1,7 @@
-import * as core from '@actions/core';
-import { createHash } from 'node:crypto';
-import { createReadStream, openAsBlob } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { Failure } from '../failure.ts';
+import { listAssets, refuseSameNames, refused, uploadAssets, type Repos } from './release-assets.ts';
 
 export interface ReleasePageRequest {
   /** Without `v`. */
@@ -16,8 +13,20 @@ export interface ReleasePageRequest {
   token: string | undefined;
 }
 
-/** GitHub takes no larger file, and its release artifact takes the rest. In bytes. */
-const largestAsset = 2 * 1024 ** 3;
+export interface AddToPageRequest {
+  /** Without `v`. */
+  version: string;
+  /** Absolute paths. */
+  files: readonly string[];
+  token: string | undefined;
+}
+
+export interface ReleasePage {
+  tag: string;
+  /** Nobody but the repository's own people sees it yet. */
+  draft: boolean;
+  assets: Awaited<ReturnType<typeof listAssets>>;
+}
 
 /** Files that are for the workflow itself. */
 const internal = new Set(['subjects.txt', 'page.md']);
@@ -27,33 +36,56 @@ const internal = new Set(['subjects.txt', 'page.md']);
  * all files are there, so that nobody sees half of it. A published page keeps its text and files. Returns its address.
  */
 export async function publishReleasePage({ version, body, directory, token }: ReleasePageRequest): Promise<string> {
+  const names = (await readdir(directory)).filter((one) => !internal.has(one)).toSorted();
+  const files = names.map((name) => path.join(directory, name));
+  refuseSameNames(files);
+  return onPage(token, async (repos, owner, repo) => {
+    const found = await findRelease(repos, owner, repo, tagOf(version, process.env));
+    if (found !== undefined && !found.draft) return found.html_url;
+    const release = found ?? (await makeDraft(repos, owner, repo, version, body));
+    await uploadAssets(repos, { owner, repo, ...release }, files, 'skip');
+    const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, body, draft: false });
+    return data.html_url;
+  });
+}
+
+/**
+ * Puts files on the page of a release, published or not, and takes the place of those of the same name that differ.
+ * Where there is no page a draft is made, and stays one: whoever publishes it knows when it is whole. Returns its
+ * address.
+ */
+export async function addToReleasePage({ version, files, token }: AddToPageRequest): Promise<string> {
+  refuseSameNames(files);
+  return onPage(token, async (repos, owner, repo) => {
+    const found = await findRelease(repos, owner, repo, tagOf(version, process.env));
+    const release = found ?? (await makeDraft(repos, owner, repo, version, ''));
+    await uploadAssets(repos, { owner, repo, ...release }, files, 'refuse');
+    return release.html_url;
+  });
+}
+
+/** The page of a release that is there, with its files. Throws a Failure where there is none. */
+export async function findPage(version: string, token: string | undefined): Promise<ReleasePage> {
+  return onPage(token, async (repos, owner, repo) => {
+    const tag = tagOf(version, process.env);
+    const found = await findRelease(repos, owner, repo, tag);
+    if (found === undefined) {
+      throw refused(`${tag} has no page under Releases`, 'release it first', `looking for the release ${version}`);
+    }
+    return { tag, draft: found.draft, assets: await listAssets(repos, { owner, repo, ...found }) };
+  });
+}
+
+/** Says what GitHub's answers mean for whoever runs the workflow. */
+async function onPage<T>(
+  token: string | undefined,
+  work: (repos: Repos, owner: string, repo: string) => Promise<T>,
+): Promise<T> {
   if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or release-page false');
   const { getOctokit } = await import('@actions/github');
   const [owner, repo] = (process.env.GITHUB_REPOSITORY ?? '').split('/') as [string, string];
-  const { repos } = getOctokit(token).rest;
-  const tag = tagOf(version, process.env);
   try {
-    const found = await findRelease(repos, owner, repo, tag);
-    if (found !== undefined && !found.draft) return found.html_url;
-    const release =
-      found ??
-      (
-        await repos.createRelease({
-          owner,
-          repo,
-          tag_name: tag,
-          target_commitish: process.env.GITHUB_SHA ?? '',
-          name: version,
-          body,
-          draft: true,
-          prerelease: version.includes('-'),
-        })
-      ).data;
-    // Uploads go to a host of their own, another one on an Enterprise Server.
-    const uploads = release.upload_url.slice(0, release.upload_url.indexOf('/repos/'));
-    await upload(repos, { owner, repo, release_id: release.id }, uploads, directory);
-    const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, body, draft: false });
-    return data.html_url;
+    return await work(getOctokit(token).rest.repos, owner, repo);
   } catch (error) {
     const { status, response } = error as { status?: number; response?: unknown };
     if (status === undefined || error instanceof Failure) throw error;
@@ -67,7 +99,19 @@ export async function publishReleasePage({ version, body, directory, token }: Re
   }
 }
 
-type Repos = ReturnType<typeof import('@actions/github').getOctokit>['rest']['repos'];
+async function makeDraft(repos: Repos, owner: string, repo: string, version: string, body: string) {
+  const { data } = await repos.createRelease({
+    owner,
+    repo,
+    tag_name: tagOf(version, process.env),
+    target_commitish: process.env.GITHUB_SHA ?? '',
+    name: version,
+    body,
+    draft: true,
+    prerelease: version.includes('-'),
+  });
+  return data;
+}
 
 /** Drafts have no address by tag: they are only in the list. */
 async function findRelease(repos: Repos, owner: string, repo: string, tag: string) {
@@ -78,57 +122,8 @@ async function findRelease(repos: Repos, owner: string, repo: string, tag: strin
   }
 }
 
-async function upload(
-  repos: Repos,
-  release: { owner: string; repo: string; release_id: number },
-  uploads: string,
-  directory: string,
-): Promise<void> {
-  const assets = await listAssets(repos, release);
-  for (const name of (await readdir(directory)).filter((one) => !internal.has(one)).toSorted()) {
-    const file = path.join(directory, name);
-    const { size } = await stat(file);
-    const there = assets.find((asset) => asset.name === name);
-    if (there?.state === 'uploaded' && there.size === size && (await isSame(file, there.digest))) continue;
-    if (size >= largestAsset) {
-      core.warning(`${name} is larger than the 2 GiB that a release page takes; the artifact of this run has it`);
-      continue;
-    }
-    // What broke off, or is of another build.
-    if (there !== undefined) {
-      await repos.deleteReleaseAsset({ owner: release.owner, repo: release.repo, asset_id: there.id });
-    }
-    const headers = { 'content-type': 'application/octet-stream' };
-    // A Blob of a file is read as it is sent; the types know texts only.
-    const data = (await openAsBlob(file)) as unknown as string;
-    await repos.uploadReleaseAsset({ ...release, baseUrl: uploads, name, data, headers });
-    core.info(`${name} is on the release page`);
-  }
-}
-
-async function listAssets(repos: Repos, release: { owner: string; repo: string; release_id: number }) {
-  const assets: Awaited<ReturnType<Repos['listReleaseAssets']>>['data'] = [];
-  for (let page = 1; ; page += 1) {
-    const { data } = await repos.listReleaseAssets({ ...release, per_page: 100, page });
-    assets.push(...data);
-    if (data.length < 100) return assets;
-  }
-}
-
-/** SHA256SUMS of two builds are of one size. An Enterprise Server may tell no digest: then nothing counts as the same. */
-async function isSame(file: string, digest: string | null | undefined): Promise<boolean> {
-  if (typeof digest !== 'string') return false;
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return digest === `sha256:${hash.digest('hex')}`;
-}
-
 /** The tag that started the workflow where it stands for this version, else the version with `v`. */
 function tagOf(version: string, env: NodeJS.ProcessEnv): string {
   const { GITHUB_REF_TYPE, GITHUB_REF_NAME } = env;
   return GITHUB_REF_TYPE === 'tag' && GITHUB_REF_NAME?.replace(/^v/, '') === version ? GITHUB_REF_NAME : `v${version}`;
-}
-
-function refused(because: string, fix: string): Failure {
-  return new Failure({ doing: 'making the release page', because, fix });
 }

@@ -8,12 +8,17 @@ export function poolPath(of: { name: string; version: string; architecture: stri
   return `pool/main/${initial}/${of.name}/${of.name}_${version}_${of.architecture}.deb`;
 }
 
-/**
- * The name of a package as an asset of a release on GitHub, which itself puts a dot for `~`, `:` and whatever else
- * is no letter, digit, dot, hyphen, underscore or plus.
- */
+/** The name of a package as an asset of a release. */
 export function assetName(of: { name: string; version: string; architecture: string }): string {
-  return `${of.name}_${of.version}_${of.architecture}.deb`.replace(/[^A-Za-z0-9._+-]/g, '.');
+  return assetNameOf(`${of.name}_${of.version}_${of.architecture}.deb`);
+}
+
+/**
+ * What a file is called as an asset of a release on GitHub, which itself puts a dot for `~`, `:` and whatever else is no
+ * letter, digit, dot, hyphen, underscore or plus.
+ */
+export function assetNameOf(file: string): string {
+  return file.replace(/[^A-Za-z0-9._+-]/g, '.');
 }
 
 /** A release asset on GitHub is smaller than this (bytes). */

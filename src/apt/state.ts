@@ -35,18 +35,18 @@ const schema = z.object({
  */
 export type SiteState = z.infer<typeof schema>;
 
-const fileName = 'imgbuild-apt.json';
+export const stateFile = 'imgbuild-apt.json';
 
 export async function readState(site: string): Promise<SiteState> {
   try {
-    return schema.parse(JSON.parse(await readFile(join(site, fileName), 'utf8')));
+    return schema.parse(JSON.parse(await readFile(join(site, stateFile), 'utf8')));
   } catch {
     return { schema: 1, pool: {}, taken: {}, superseded: {}, signedBy: {} };
   }
 }
 
 export async function writeState(site: string, state: SiteState): Promise<void> {
-  const path = join(site, fileName);
+  const path = join(site, stateFile);
   const sorted = Object.entries(state).map(([key, value]) => [
     key,
     typeof value === 'object'

@@ -20,9 +20,14 @@ export async function writeReleaseFiles(
     ...release.deltas.filter((delta) => isHere(delta.file)),
     { file: 'release.json', sha256: createHash('sha256').update(document).digest('hex') },
   ];
-  const lines = sums
-    .map(({ file: name, sha256 }) => `${sha256}  ${name}\n`)
-    .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
-  await replaceFile(join(folder, 'SHA256SUMS'), (handle) => handle.writeFile(lines.join('')));
+  await replaceFile(join(folder, 'SHA256SUMS'), (handle) => handle.writeFile(formatSums(sums)));
   return file;
+}
+
+/** As sha256sum writes it, by name. `file`: without folder; `sha256`: 64 hex digits. */
+export function formatSums(sums: readonly { file: string; sha256: string }[]): string {
+  return sums
+    .map(({ file, sha256 }) => `${sha256}  ${file}\n`)
+    .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1))
+    .join('');
 }

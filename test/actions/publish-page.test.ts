@@ -95,6 +95,32 @@ test('a file of another build in a draft is replaced, the same one is not sent a
   ]);
 });
 
+test("a file that GitHub lists by another name is the same file: a pre-release's packages", async () => {
+  const deb = path.join(directory, 'app_2:1.0.0~rc.1_amd64.deb');
+  writeFileSync(deb, 'first');
+  await publish('1.0.0-rc.1');
+  const listed = () => api.pages[0]!.assets.filter(({ name }) => name.endsWith('.deb'));
+  expect(listed()).toMatchObject([{ name: 'app_2.1.0.0.rc.1_amd64.deb', size: 5 }]);
+  const { id } = listed()[0]!;
+  api.pages[0]!.draft = true;
+  await publish('1.0.0-rc.1');
+  expect(listed()).toMatchObject([{ id }]);
+  api.pages[0]!.draft = true;
+  writeFileSync(deb, 'other');
+  await publish('1.0.0-rc.1');
+  expect(listed()).toMatchObject([{ name: 'app_2.1.0.0.rc.1_amd64.deb' }]);
+  expect(listed()[0]!.id).not.toBe(id);
+});
+
+test('two files that GitHub would list by one name are refused, and neither replaces the other', async () => {
+  writeFileSync(path.join(directory, 'app_1~rc1_amd64.deb'), 'one');
+  writeFileSync(path.join(directory, 'app_1.rc1_amd64.deb'), 'two');
+  await expect(publish('1.0.0')).rejects.toMatchObject({
+    because: 'app_1.rc1_amd64.deb and app_1~rc1_amd64.deb are both app_1.rc1_amd64.deb on a release page',
+  });
+  expect(api.requests.filter((line) => line.includes('/assets'))).toEqual([]);
+});
+
 test('a draft with more files than one answer lists is completed', async () => {
   api.failUploads = 1;
   await publish('1.2.0').catch(() => {});

@@ -52,7 +52,7 @@ test('packages of files need no image', async () => {
   const { exitCode, outputs, log } = await run('build-debs', { version: '1.0.0', output: 'out' });
   expect(exitCode, log).toBe(0);
   expect(outputs['has-packages']).toBe('true');
-  expect(readdirSync(path.join(workspace, 'out'))).toEqual(['greeter-host_1.0.0_all.deb']);
+  expect(readdirSync(path.join(workspace, 'out'))).toEqual(['debs.SHA256SUMS', 'greeter-host_1.0.0_all.deb']);
   expect(JSON.parse(outputs.packages!)).toMatchObject([{ name: 'greeter-host', file: 'greeter-host_1.0.0_all.deb' }]);
 });
 

@@ -8,6 +8,8 @@ interface Asset {
   size: number;
   state: 'uploaded';
   sha256: string;
+  digest?: string | null;
+  browser_download_url?: string;
 }
 
 interface Page {
@@ -36,6 +38,7 @@ export interface GitHubApi {
 export async function startGitHubApi(token: string): Promise<GitHubApi> {
   const pages: Page[] = [];
   const requests: string[] = [];
+  const contents = new Map<number, Buffer>();
   let id = 1;
   const server = createServer((incoming, response) => {
     void (async () => {
@@ -46,6 +49,14 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
         response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
         response.end(value === undefined ? undefined : JSON.stringify(value));
       };
+      // As everyone fetches the files of a published release.
+      const [, tag, file] = /^\/acme\/app\/releases\/download\/([^/]+)\/([^/]+)$/.exec(url.pathname) ?? [];
+      if (tag !== undefined) {
+        const shown = pages.find((one) => !one.draft && one.tag_name === decodeURIComponent(tag));
+        const found = contents.get(shown?.assets.find(({ name }) => name === decodeURIComponent(file!))?.id ?? 0);
+        response.writeHead(found === undefined ? 404 : 200, { 'content-length': found?.length ?? 0 });
+        return response.end(found);
+      }
       if (incoming.headers.authorization !== `token ${token}`) return answer(401, { message: 'Bad credentials' });
       const [, kind, number] = /^\/repos\/acme\/app\/releases(?:\/(assets\/)?(\d+))?/.exec(url.pathname) ?? [];
       const page = pages.find((one) => one.id === Number(number));
@@ -81,10 +92,15 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
           return answer(502, { message: 'Server Error' });
         }
         if (Number(incoming.headers['content-length']) !== bytes.length) return answer(400, { message: 'Bad Size' });
-        const name = url.searchParams.get('name')!;
+        // As GitHub does: `1.0.0~rc.1` is listed as `1.0.0.rc.1`.
+        const name = url.searchParams.get('name')!.replaceAll(/[^\w.+-]/g, '.');
         if (page.assets.some((asset) => asset.name === name)) return answer(422, { message: 'already_exists' });
         const sha256 = createHash('sha256').update(bytes).digest('hex');
-        page.assets.push({ id: id++, name, size: bytes.length, state: 'uploaded', sha256 });
+        const digest = `sha256:${sha256}`;
+        const at = `${api.url}/acme/app/releases/download/${encodeURIComponent(page.tag_name)}/${encodeURIComponent(name)}`;
+        const about = { id: id++, name, size: bytes.length, state: 'uploaded' as const };
+        page.assets.push({ ...about, sha256, digest, browser_download_url: at });
+        contents.set(about.id, bytes);
         return answer(201, page.assets.at(-1));
       }
       if (incoming.method === 'PATCH') {

@@ -65,6 +65,7 @@ async function publish(folder: string): Promise<void> {
     'action.yml',
     'actions/release/action.yml',
     'actions/release-page/action.yml',
+    'actions/publish-apt/action.yml',
     ...entries,
   ]) {
     cpSync(path.join(root, file), path.join(folder, file));

@@ -1,0 +1,126 @@
+import * as core from '@actions/core';
+import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { findSigningKeys } from '../apt/keys.ts';
+import { publish } from '../apt/publish.ts';
+import { stateFile } from '../apt/state.ts';
+import { tableSummary } from '../report/github-summary.ts';
+import { formatBytes } from '../report/progress.ts';
+import { passphraseVariable, signingKeyVariable } from '../signing/openpgp.ts';
+import { runAction } from './action.ts';
+import { requiredInput, secretInput, textInput, wrongInput } from './inputs.ts';
+import { checkOutPagesBranch } from './pages-branch.ts';
+import { addToReleasePage } from './publish-page.ts';
+import { fetchReleasePackages } from './release-packages.ts';
+import { versionInput } from './version-input.ts';
+
+await runAction(async ({ temporary, token, progress, signal, summary }) => {
+  const version = versionInput('version');
+  const branch = requiredInput('branch');
+  const suite = requiredInput('suite');
+  const keep = countInput('keep');
+  const validDays = countInput('valid-days');
+  const given = addressInput('base-url');
+  const armoured = secretInput('sign-key');
+  if (armoured === undefined) throw wrongInput('sign-key', 'there is no key', 'set it to an OpenPGP private key');
+  if (token === undefined) throw wrongInput('token', 'there is none', 'leave `token:` at its default');
+  const passphrase = process.env[passphraseVariable];
+  delete process.env[passphraseVariable];
+  const keys = await findSigningKeys([], { [signingKeyVariable]: armoured, [passphraseVariable]: passphrase }, signal);
+
+  const work = await mkdtemp(path.join(temporary, 'imgbuild-apt-'));
+  try {
+    const pages = path.join(work, 'pages');
+    await mkdir(pages);
+    const site = folderInput('folder', pages);
+    const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: slug = '' } = process.env;
+    const repository = `${server}/${slug}`;
+    const checkedOut = await checkOutPagesBranch({
+      repository,
+      branch,
+      folder: pages,
+      token,
+      env: process.env,
+      signal,
+    });
+    // Pages would have Jekyll look at every file otherwise, and leave some out.
+    await writeFile(path.join(pages, '.nojekyll'), '', { flag: 'a' });
+    const isNew = !existsSync(path.join(site, 'dists'));
+    const debs = path.join(work, 'debs');
+    const url = await fetchReleasePackages({ version, directory: debs, token, progress, signal });
+    const upload = path.join(work, 'upload');
+    const published = await publish({
+      site,
+      debs,
+      suite,
+      name: textInput('repository-name'),
+      defaultName: slug.slice(slug.indexOf('/') + 1).toLowerCase(),
+      baseUrl: given ?? (isNew ? pagesAddress(slug, path.relative(pages, site)) : undefined),
+      assets: { url, folder: upload },
+      keep,
+      validDays,
+      keys,
+      verify: false,
+      adopt: false,
+      progress,
+      signal,
+    });
+    // First the files, then the indexes that name them.
+    const files = (await readdir(upload)).filter((name) => name.endsWith('.deb')).toSorted();
+    await addToReleasePage({ version, files: files.map((name) => path.join(upload, name)), token });
+    // It notes the times of files, which no clone has.
+    const notes = path.relative(pages, path.join(site, stateFile));
+    const changed = await checkedOut.push(`Publish ${version} in ${suite}`, notes);
+
+    const added = published.added.map(({ name, version: own, architecture, size, sha256 }) => {
+      return { name, version: own, architecture, size, sha256 };
+    });
+    core.setOutput('added', JSON.stringify(added));
+    core.setOutput('changed', String(changed));
+    const rows = added.map((each) => {
+      return { cells: [each.name, each.version, each.architecture, formatBytes(each.size), each.sha256] };
+    });
+    const header = ['Package', 'Version', 'Architecture', 'Size', 'sha256'];
+    const said = changed ? `${suite} lists ${published.packages} packages.` : `${suite} is as it was.`;
+    core.info(said);
+    await summary(tableSummary(`apt repository, ${suite}`, header, rows, said));
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+});
+
+/** Where GitHub Pages serves a folder of a branch; `docs` can be its root. */
+function pagesAddress(slug: string, folder: string): string {
+  const [owner, repo] = slug.toLowerCase().split('/') as [string, string];
+  const root = repo === `${owner}.github.io` ? '' : `${slug.split('/')[1]}/`;
+  const below = folder === '' || folder === 'docs' ? '' : `${folder}/`;
+  return `https://${owner}.github.io/${root}${below}`;
+}
+
+function folderInput(name: string, root: string): string {
+  const folder = path.resolve(root, requiredInput(name));
+  const relative = path.relative(root, folder);
+  if (/^(\.\.|\.git)(\/|$)/.test(relative) || path.isAbsolute(requiredInput(name))) {
+    throw wrongInput(name, 'it is no folder of the branch', 'write one such as docs or apt');
+  }
+  return folder;
+}
+
+function countInput(name: string): number | undefined {
+  const text = textInput(name);
+  if (text === undefined) return undefined;
+  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
+  throw wrongInput(name, `${JSON.stringify(text)} is no count`, 'write a whole number from 1 on, or leave it out');
+}
+
+function addressInput(name: string): string | undefined {
+  const text = textInput(name);
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && /^[!-~]+$/.test(text) && !/[?#@]/.test(text)) {
+    return url.href;
+  }
+  const because = 'it is no plain address of the web';
+  throw wrongInput(name, because, 'write it as in https://example.github.io/packages/');
+}

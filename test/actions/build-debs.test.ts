@@ -1,0 +1,162 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { unarmor } from 'openpgp';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { installPackages } from '../../scripts/support/apt.ts';
+import { generateSigningKey } from '../../src/signing/generate-key.ts';
+import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
+import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
+
+const token = 'ghs_build-debs-token';
+
+let api: GitHubApi;
+let workspace: string;
+const results: ActionResult[] = [];
+beforeAll(async () => {
+  await installPackages(['gpgv'], () => {});
+  api = await startGitHubApi(token);
+}, 120_000);
+afterAll(() => api.close());
+beforeEach(() => {
+  api.pages.length = 0;
+  api.requests.length = 0;
+  api.failUploads = 0;
+  workspace = mkdtempSync(path.join(tmpdir(), 'imgbuild-workspace-'));
+  cpSync(path.resolve(import.meta.dirname, '../workflows/consumer/greeter'), path.join(workspace, 'greeter'), {
+    recursive: true,
+  });
+  writeFileSync(
+    path.join(workspace, 'imgbuild.yaml'),
+    `version: 1
+name: greeter
+platforms: [linux/amd64]
+layers:
+  greeter: { context: greeter, image: greeter }
+debs:
+  greeter-host:
+    description: Files of the greeter for the host
+    maintainer: Acme <dev@example.com>
+    contents:
+      - { src: greeter/greet.txt, dst: /usr/share/greeter/greet.txt }
+  greeter-extra:
+    description: Another file of the greeter
+    maintainer: Acme <dev@example.com>
+    off: true
+    contents:
+      - { src: greeter/Dockerfile, dst: /usr/share/greeter-extra/Dockerfile }
+`,
+  );
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  for (const result of results.splice(0)) removeJob(result);
+  rmSync(workspace, { recursive: true, force: true });
+});
+
+async function run(inputs: Record<string, string>): Promise<ActionResult> {
+  const env = { GITHUB_API_URL: api.url, GITHUB_REPOSITORY: 'acme/app', GITHUB_SHA: 'a'.repeat(40) };
+  const result = await runAction('build-debs', workspace, { version: '1.0.0-rc.1', token, ...inputs }, env);
+  results.push(result);
+  return result;
+}
+
+const names = (outputs: Record<string, string>) =>
+  (JSON.parse(outputs.packages!) as { name: string }[]).map(({ name }) => name);
+
+test('packages, their checksums and a table of them', async () => {
+  const { exitCode, outputs, summary, log } = await run({});
+  expect(exitCode, log).toBe(0);
+  const [deb] = JSON.parse(outputs.packages!) as { sha256: string; size: number }[];
+  const file = 'greeter-host_1.0.0~rc.1_all.deb';
+  expect(deb).toMatchObject({ name: 'greeter-host', version: '1.0.0~rc.1', architecture: 'all', file });
+  expect(readFileSync(outputs.paths!)).toHaveLength(deb!.size);
+  expect(outputs).toMatchObject({ 'has-packages': 'true', paths: path.join(workspace, 'debs', file), signature: '' });
+  expect(readdirSync(outputs.directory!)).toEqual(['debs.SHA256SUMS', file]);
+  execFileSync('sha256sum', ['--check', '--strict', outputs.checksums!], { cwd: outputs.directory, stdio: 'pipe' });
+  expect(summary).toContain('### Debian packages');
+  expect(summary).toContain(deb!.sha256);
+  expect(summary).toContain('| Package | Version | Architecture | Size | sha256 |');
+  expect(api.requests).toEqual([]);
+});
+
+test('a package that is off is packed where `on` names it, and one that `off` names is not', async () => {
+  const both = await run({ on: 'greeter-extra' });
+  expect(both.exitCode, both.log).toBe(0);
+  expect(names(both.outputs).toSorted()).toEqual(['greeter-extra', 'greeter-host']);
+  const none = await run({ off: 'greeter-host', output: 'none' });
+  expect(none.exitCode, none.log).toBe(0);
+  expect(none.outputs).toMatchObject({ packages: '[]', 'has-packages': 'false', paths: '', checksums: '' });
+});
+
+test('the checksums are signed as gpgv reads it, and the key is in no output', async () => {
+  const { privateKey, publicKey } = await generateSigningKey('Acme <release@example.com>');
+  const { exitCode, outputs, summary, log } = await run({ 'sign-key': privateKey });
+  expect(exitCode, log).toBe(0);
+  const ring = path.join(workspace, 'ring.gpg');
+  writeFileSync(ring, (await unarmor(publicKey)).data as Uint8Array);
+  const verify = () =>
+    execFileSync('gpgv', ['--keyring', ring, outputs.signature!, outputs.checksums!], { stdio: 'pipe' });
+  verify();
+  writeFileSync(outputs.checksums!, 'other sums\n');
+  expect(verify).toThrow();
+  const secret = privateKey.split('\n').at(4)!;
+  const printed = log.split('\n').filter((line) => !line.startsWith('::add-mask::'));
+  expect(`${printed.join('\n')}${summary}${JSON.stringify(outputs)}`).not.toContain(secret);
+
+  const unsigned = await run({});
+  expect(unsigned.exitCode, unsigned.log).toBe(0);
+  expect(existsSync(outputs.signature!)).toBe(false);
+});
+
+test('the page of the release takes them: a draft where there is none, and what broke off is completed', async () => {
+  api.failUploads = 1;
+  const broken = await run({ 'release-page': 'true' });
+  expect(broken.exitCode).toBe(1);
+  expect(broken.log).toContain('run the job again');
+  const { exitCode, outputs, log } = await run({ 'release-page': 'true' });
+  expect(exitCode, log).toBe(0);
+  expect(outputs.page).toBe('https://github.com/acme/app/releases/tag/v1.0.0-rc.1');
+  expect(api.pages).toMatchObject([{ tag_name: 'v1.0.0-rc.1', draft: true, prerelease: true }]);
+  const listed = () => api.pages[0]!.assets.map(({ name }) => name).toSorted();
+  expect(listed()).toEqual(['debs.SHA256SUMS', 'greeter-host_1.0.0.rc.1_all.deb']);
+});
+
+test('a page that is published gets what differs, and nothing twice', async () => {
+  await run({ 'release-page': 'true' });
+  const page = api.pages[0]!;
+  page.draft = false;
+  page.body = 'written by hand';
+  page.assets.push({ id: 99, name: 'release.json', size: 3, state: 'uploaded', sha256: 'kept' });
+  const ids = () => page.assets.map(({ id, name }) => `${name} ${id}`);
+  const before = ids();
+  const same = await run({ 'release-page': 'true' });
+  expect(same.exitCode, same.log).toBe(0);
+  expect(ids()).toEqual(before);
+  writeFileSync(path.join(workspace, 'greeter/greet.txt'), 'good evening\n');
+  const other = await run({ 'release-page': 'true' });
+  expect(other.exitCode, other.log).toBe(0);
+  expect(ids()).toHaveLength(3);
+  expect(ids().filter((each) => before.includes(each))).toEqual(['release.json 99']);
+  expect(page).toMatchObject({ draft: false, body: 'written by hand' });
+});
+
+test('a package that a release page does not take is refused before any is sent', async () => {
+  const { addToReleasePage } = await import('../../src/actions/publish-page.ts');
+  const large = path.join(workspace, 'large_1.0_all.deb');
+  execFileSync('truncate', ['--size=2G', large]);
+  vi.stubEnv('GITHUB_API_URL', api.url);
+  vi.stubEnv('GITHUB_REPOSITORY', 'acme/app');
+  const files = [path.join(workspace, 'imgbuild.yaml'), large];
+  await expect(addToReleasePage({ version: '1.0.0', files, token })).rejects.toMatchObject({
+    because: 'large_1.0_all.deb is larger than the 2 GiB that a release page takes',
+  });
+  expect(api.requests.filter((line) => line.includes('/assets'))).toEqual([]);
+});
+
+test('a name of the checksums that leads elsewhere is refused', async () => {
+  const { exitCode, annotations } = await run({ checksums: '../sums' });
+  expect(exitCode).toBe(1);
+  expect(annotations[0]!.properties.title).toBe('reading the input checksums');
+});
