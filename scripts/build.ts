@@ -31,11 +31,13 @@ const banner =
 /**
  * Parts of dependencies that serve what imgbuild never does, and what an action would load at its start all the same:
  * dockerode's connections to hosts over SSH and to BuildKit over gRPC; the OpenID tokens of @actions/core, which bring an
- * HTTP client along; and of undici what is beside its clients: fetch and web sockets, which Node has itself, caches, mocks.
+ * HTTP client along; of undici what is beside its clients: fetch and web sockets, which Node has itself, caches, mocks;
+ * and zod's messages in other languages.
  */
 const unused: readonly { importer: RegExp; path: RegExp }[] = [
   { importer: /\/node_modules\//, path: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs)(\/|$)/ },
   { importer: /\/@actions\/core\/lib\/core\.js$/, path: /^\.\/oidc-utils\.js$/ },
+  { importer: /\/node_modules\/zod\/v4\//, path: /\/locales\/index\.js$/ },
   {
     importer: /(?<!@actions\/[a-z-]+)\/node_modules\/undici\/index\.js$/,
     path: /^\.\/lib\/(mock|web|interceptor|cache)\/|socks5|snapshot/,

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{c as i}from"./chunk-UQMWS4RE.js";async function d(r,s){let t=async(...o)=>{let e=await i("git",["-C",r,...o]).catch(()=>{});return e?.exitCode===0?e.stdout.toString("utf8").trim():void 0},n=await t("rev-parse","--verify","--quiet","HEAD");return n===void 0?s.GITHUB_SHA||null:await t("status","--porcelain","--untracked-files=no","--ignore-submodules=none","--",".")?`${n}-dirty`:n}export{d as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-CEEFTISX.js";import"./chunk-ACMCO66K.js";import"./chunk-UQMWS4RE.js";import"./chunk-4WAA3GDQ.js";import"./chunk-YU4ZIF6X.js";import"./chunk-JA6OCYI4.js";import"./chunk-ZAVLGJHH.js";import"./chunk-FK3VD6NN.js";import"./chunk-2ZB7CX4D.js";import"./chunk-YMZWJLKE.js";export{a as RegistryStore};
