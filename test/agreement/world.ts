@@ -94,6 +94,8 @@ export class Checkout {
       if (same(this.#written.get(name), entry)) continue;
       const file = path.join(this.root, name);
       await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+      // A folder of that name may hold what an edit on the disk has put there.
+      if (entry.kind !== 'folder') await rm(file, { recursive: true, force: true });
       if (entry.kind === 'link') await symlink(entry.target, file);
       else {
         if (entry.kind === 'folder') await mkdir(file, { recursive: true });
