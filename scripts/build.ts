@@ -111,7 +111,8 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
       entryPoints: [program],
       format: 'cjs',
       outExtension: { '.js': '.cjs' },
-      define: { 'import.meta.dirname': '__dirname' },
+      define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__fileUrl' },
+      banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
       plugins: [stubs],
     });
     inputs.push(metafile.inputs);

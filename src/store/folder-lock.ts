@@ -91,7 +91,7 @@ async function acquire(folder: string, { patience = 120_000, signal, onWait }: L
         told = true;
         onWait?.(holder.pid);
       }
-      await sleep(pause + Math.random() * pause, undefined, { signal });
+      await sleep(pause + Math.random() * pause, undefined, { signal }).catch(() => signal?.throwIfAborted());
       pause = Math.min(pause * 2, 50);
     }
   } finally {
