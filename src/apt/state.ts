@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { replaceFile } from '../files/durable-write.ts';
 
 /** How a file looked when its bytes were known: size, time of modification (ns) and, where it counts, of change (ns). */
