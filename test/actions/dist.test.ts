@@ -1,5 +1,15 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -108,6 +118,13 @@ describe('the launcher', () => {
     expect(stderr).toBe('');
     expect(stdout).toBe('plan|a b|\n');
     expect(status).toBe(7);
+  });
+
+  test('compiled code is kept in a folder of this user alone', () => {
+    const { NODE_COMPILE_CACHE: _other, ...env } = process.env;
+    const cache = path.join(work, 'cache');
+    spawnSync(process.execPath, [path.join(dist, 'cli.js'), '--version'], { env: { ...env, XDG_CACHE_HOME: cache } });
+    expect(existsSync(path.join(cache, 'imgbuild/compiled'))).toBe(true);
   });
 
   test('without one it exits with 2 and names the version that is needed', () => {
