@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { Failure } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -87,14 +88,17 @@ export async function packLayout(request: PackLayout): Promise<BuiltImage> {
   return { descriptor, config: digestOf(bytes), diffIds: packedIds };
 }
 
+/** Errors of the file and of its compression end the last stream, whose reader gets them. */
+const passedOn = () => {};
+
 /** BuildKit keeps a compression that its cache has already. */
 function tarOf(file: string, type: string): AsyncIterable<Buffer> {
   const blob = createReadStream(file, { highWaterMark: 1024 * 1024 });
   switch (type) {
     case mediaType.layerGzip:
-      return blob.compose(createGunzip());
+      return pipeline(blob, createGunzip(), passedOn);
     case mediaType.layerZstd:
-      return blob.compose(createZstdDecompress());
+      return pipeline(blob, createZstdDecompress(), passedOn);
     default:
       return blob;
   }

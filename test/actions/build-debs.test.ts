@@ -31,6 +31,7 @@ beforeEach(() => {
     path.join(workspace, 'imgbuild.yaml'),
     `version: 1
 name: greeter
+store: ./store
 platforms: [linux/amd64]
 layers:
   greeter: { context: greeter, image: greeter }

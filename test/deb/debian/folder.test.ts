@@ -108,6 +108,7 @@ describe('imgbuild debs --list', () => {
     const { stdout, status } = imgbuild(config, '--list', '--off', `${prefix}tts`);
     expect(stdout.replaceAll(prefix, '').split('\n')).toEqual([
       expect.stringMatching(/^on {3}ocr 1\.0-210201 all: 6 files, /),
+      '     pack: never built',
       'off  tts 1.0-210201: --off',
       'off  lspeech-s5-ext 1.0-210201: commented out in debian/control',
       'off  deeplab 1.0-210201: commented out in debian/control',
