@@ -51,12 +51,11 @@ export class StepFailures {
     const syntax = this.#syntaxFailure(doing);
     if (syntax) return syntax;
     const failed = [...this.#steps.values()].filter((step) => step.error !== undefined);
-    // Steps that run beside the failing one are canceled with it.
-    const step = failed.find(({ error }) => !/^(context )?cancell?ed/i.test(error!)) ?? failed[0];
+    const step = failed.find(({ error }) => !wasCanceled(error!));
     const at = this.#printedLine() ?? (step && this.#lineOf(step));
     const output = step?.log.join('\n').trim() ?? '';
     const error = (step?.error ?? this.#lastError()).trim();
-    const because = step ? `${stepText(step.name)} failed: ${shortError(error)}` : error;
+    const because = step ? `${stepText(step.name)} failed: ${shortError(error)}` : shortError(error);
     return new Failure({
       doing,
       because: output === '' ? because : `${because}\nits last output:\n${indent(output)}`,
@@ -108,6 +107,12 @@ export class StepFailures {
     return (said ?? this.#other.at(-1) ?? 'the engine gave no reason').replace(/^ERROR: /, '');
   }
 }
+
+/**
+ * Steps that run beside the failing one are canceled with it, and some say first what they were at:
+ * `unable to get info about digest: no active session for …: context canceled`.
+ */
+const wasCanceled = (error: string) => /^(context )?cancell?ed\b|: context canceled\.?$/i.test(error.trim());
 
 /** `[linux/amd64 builder 2/5] RUN make` → `RUN make`. */
 function stepText(name: string): string {

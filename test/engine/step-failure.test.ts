@@ -51,6 +51,16 @@ describe('a failing step', () => {
     expect(because).toContain('no such file');
   });
 
+  it('is not the reading of the base, which is cut off with the build and says at what', () => {
+    const error = 'unable to get info about digest: no active session for abc: context canceled: context canceled';
+    const reading = failing('OCI load from client', error).map((event) => ({ ...event, id: '2' }) as BuildEvent);
+    const { because } = failure([...reading, ...failing('[stage-1 2/3] COPY x /x', '"/x": not found')]);
+    expect(because).toBe('COPY x /x failed: "/x": not found');
+
+    const last = 'ERROR: failed to build: failed to solve: failed to compute cache key: "/x": not found';
+    expect(failure(reading, [last]).because).toBe('failed to compute cache key: "/x": not found');
+  });
+
   it('is the # syntax line when its frontend cannot be fetched', () => {
     const text = `# syntax=example.invalid/frontend:1\n${source}`;
     const { at, because } = failure(
