@@ -1,4 +1,5 @@
 import { configSchemaJson } from '../../src/config/schema.ts';
+import { channelSchemaJson } from '../../src/release/channel-json.ts';
 import { releaseSchemaJson } from '../../src/release/release-json.ts';
 import type { GeneratedFile } from '../generate.ts';
 
@@ -6,6 +7,7 @@ import type { GeneratedFile } from '../generate.ts';
 export function schemaFiles(): GeneratedFile[] {
   return [
     { path: 'docs/schema/imgbuild.schema.json', content: configSchemaJson() },
+    { path: 'docs/schema/ota.schema.json', content: channelSchemaJson() },
     { path: 'docs/schema/release.schema.json', content: releaseSchemaJson() },
   ];
 }

@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   ota: async () => (await import('./ota.ts')).addOta,
   release: async () => (await import('./release.ts')).addRelease,
   yank: async () => (await import('./yank.ts')).addYank,
+  promote: async () => (await import('./promote.ts')).addPromote,
   store: async () => (await import('./store.ts')).addStore,
   lock: async () => (await import('./lock.ts')).addLock,
   doctor: async () => (await import('./doctor.ts')).addDoctor,

@@ -16,6 +16,10 @@ export const mediaType = {
   inputsArtifact: 'application/vnd.imgbuild.inputs.v1',
   release: 'application/vnd.imgbuild.release.v1+json',
   releaseArtifact: 'application/vnd.imgbuild.release.v1',
+  channel: 'application/vnd.imgbuild.channel.v1+json',
+  channelArtifact: 'application/vnd.imgbuild.channel.v1',
+  /** RFC 3156, section 5. */
+  signature: 'application/pgp-signature',
 } as const;
 
 export function isIndexType(type: string): boolean {

@@ -1,0 +1,95 @@
+import * as z from 'zod';
+import { isDigest, type Digest } from '../oci/digest.ts';
+
+/** A word that is a tag, a folder and a part of a URL alike. */
+const channelName = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+export function isChannelName(text: string): boolean {
+  return channelName.test(text);
+}
+
+const size = z.int().min(0);
+const platform = z.string().meta({ description: 'OS/ARCH or OS/ARCH/VARIANT', examples: ['linux/amd64'] });
+const digest = z
+  .string()
+  .refine((value): value is Digest => isDigest(value), 'a sha256 digest is needed')
+  .meta({ pattern: '^sha256:[0-9a-f]{64}$' });
+const instant = z.iso.datetime().meta({ description: 'RFC 3339, in UTC.' });
+
+const image = z
+  .object({
+    image: z.string().meta({ description: 'As declared: [PATH/]NAME[:TAG].' }),
+    platform,
+    config: digest.meta({ description: 'Of the image config.' }),
+    reference: z
+      .string()
+      .nullable()
+      .meta({ description: 'What a device may pull in place of a delta, by digest; null where no registry has it.' }),
+    size: size.meta({ description: 'Bytes of a pull, where the device has nothing of it.' }),
+  })
+  .meta({ description: 'One image of the release on one platform.' });
+
+const delta = z
+  .object({
+    from: z.string().meta({ description: 'The release that the device has.' }),
+    to: z.string(),
+    platform,
+    file: z.string().meta({ description: 'Name of the file, without a folder.' }),
+    size: size.meta({ description: 'In bytes.' }),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: "Of the file's bytes." }),
+  })
+  .meta({ description: 'A bundle that is a step of some way to the release.' });
+
+/** The one definition of ota.json. Keys that a later version adds are left out when it is read. */
+export const channelSchema = z
+  .object({
+    schema: z.literal(1),
+    name: z.string().meta({ description: "The project: the folder below a device's /var/lib/imgbuild." }),
+    channel: z.string().regex(channelName),
+    version: z.string().meta({ description: 'The release that devices of this channel are to run.' }),
+    sequence: z
+      .int()
+      .min(1)
+      .meta({ description: 'One more with every signature: a device that saw a higher one refuses this.' }),
+    issued: instant,
+    expires: instant,
+    urls: z
+      .array(z.string())
+      .min(1)
+      .meta({
+        description: 'Where files are, in the order to try: {version} is the `to` of the delta, {file} its name.',
+      }),
+    images: z.array(image),
+    deltas: z.array(delta),
+  })
+  .meta({ title: 'ota.json', description: 'What the devices of a channel are to run, and the ways there.' });
+
+export type Channel = z.output<typeof channelSchema>;
+export type ChannelDelta = Channel['deltas'][number];
+
+export function formatChannel(channel: Channel): Buffer {
+  return Buffer.from(`${JSON.stringify(channelSchema.parse(channel), null, 2)}\n`);
+}
+
+/** Throws a RangeError that says what is wrong. */
+export function parseChannel(bytes: Uint8Array): Channel {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new RangeError('it is not JSON');
+  }
+  const parsed = channelSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new RangeError(`${issue.path.join('.') || 'it'}: ${issue.message}`);
+}
+
+/** docs/schema/ota.schema.json */
+export function channelSchemaJson(): string {
+  const { $schema, ...rest } = z.toJSONSchema(channelSchema, { io: 'input' });
+  return `${JSON.stringify({ $schema, ...rest }, null, 2)}\n`;
+}
