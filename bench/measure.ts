@@ -66,6 +66,12 @@ export function measure<K extends string>(commands: Record<K, Command>, runs = 5
   ) as Record<K, Measured>;
 }
 
+/** The figures that `record` kept last, for a bench that measures a part of its cases at a time. */
+export function recorded(name: string): Record<string, unknown> {
+  const file = path.join(import.meta.dirname, 'results', `${name}.json`);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
+}
+
 /** Prints and keeps a bench's figures, with the machine they were measured on. */
 export function record(name: string, figures: Record<string, unknown>): void {
   const machine = { cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version };
