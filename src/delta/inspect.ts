@@ -1,10 +1,15 @@
-import type { Bundle, BundleImage } from './bundle/read.ts';
+import { decompressed } from '../image-source/verified.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
-import { nowhere } from './rebuild.ts';
-import { entryTracker, type SeenEntry } from './track-entries.ts';
+import { entryTracker, type SeenArchive, type SeenEntry } from './track-entries.ts';
 import { readTarDiff } from './tar-diff/read.ts';
 
-/** What became of a file. `unchanged` and `moved` are copied whole; `changed` takes parts of an old one; `new` none. */
+/**
+ * What became of a file. `unchanged` and `moved` are copied whole; `changed` takes parts of an old one; `new` none, as all
+ * files of a filesystem layer that is sent whole.
+ */
 export type FileChange = 'unchanged' | 'moved' | 'changed' | 'new';
 
 export interface InspectedFile {
@@ -18,8 +23,12 @@ export interface InspectedFile {
   copied: number;
   /** Bytes that are sent as differences to old ones. */
   added: number;
+  /** Of those, the bytes that differ from the old file's. */
+  differing: number;
   /** Bytes that are sent as they are. */
   literal: number;
+  /** Its share of the bundle, compressed: files that lie in one compressed block share its bytes by what they send. */
+  bytes: number;
 }
 
 export interface InspectedLayer {
@@ -31,6 +40,8 @@ export interface InspectedLayer {
   uncompressed?: number;
   /** Bytes of tar headers and padding that are sent as they are, before compression. */
   headers?: number;
+  /** `bytes` without those of the files: what headers, names and operations take of the bundle. */
+  overhead?: number;
   files?: InspectedFile[];
 }
 
@@ -38,6 +49,8 @@ export interface InspectedBundle {
   schema: 1;
   path: string;
   bytes: number;
+  /** Of them, what is no filesystem layer: manifests, configs, the signature, the members' headers. */
+  documents: number;
   signed: boolean;
   name: string | null;
   from: string | null;
@@ -67,10 +80,12 @@ export async function inspectBundle(path: string, size: number, signal: AbortSig
       });
     }
     const first = images[0]!;
+    const carried = new Map(images.flatMap(({ layers }) => layers.flatMap((layer) => blobOf(layer))));
     return {
       schema: 1,
       path,
       bytes: size,
+      documents: size - [...carried.values()].reduce((sum, bytes) => sum + bytes, 0),
       signed: bundle.signature !== undefined,
       name: first.name ?? null,
       from: first.from ?? null,
@@ -82,43 +97,56 @@ export async function inspectBundle(path: string, size: number, signal: AbortSig
   }
 }
 
+/** Images of one release may carry the same filesystem layer once. */
+function blobOf({ carried }: TargetLayer): [Digest, number][] {
+  return carried.kind === 'reused' ? [] : [[carried.blob.digest, carried.blob.size]];
+}
+
 async function inspectLayers(bundle: Bundle, image: BundleImage): Promise<InspectedLayer[]> {
   const layers: InspectedLayer[] = [];
   for (const { diffId, carried } of image.layers) {
-    if (carried.kind === 'reused') layers.push({ diffId, kind: 'reused', bytes: 0 });
-    else if (carried.kind === 'whole') {
-      for await (const chunk of bundle.blob(carried.blob)) nowhere.write(chunk);
-      const uncompressed = carried.uncompressedSize;
-      layers.push({
-        diffId,
-        kind: 'whole',
-        bytes: carried.blob.size,
-        ...(uncompressed === undefined ? {} : { uncompressed }),
-      });
-    } else {
-      const tracker = entryTracker();
-      const { visitor } = tracker;
-      await readTarDiff(bundle.blob(carried.blob), visitor, `the delta ${carried.blob.digest} of ${bundle.path}`);
-      const seen = tracker.end();
-      const files = seen.entries.map(describeFile);
-      const literal = files.reduce((sum, file) => sum + file.literal, 0);
-      layers.push({
-        diffId,
-        kind: 'delta',
-        bytes: carried.blob.size,
-        uncompressed: seen.size,
-        headers: seen.literal - literal,
-        files,
-      });
+    if (carried.kind === 'reused') {
+      layers.push({ diffId, kind: 'reused', bytes: 0 });
+      continue;
     }
+    const seen = await follow(bundle, carried.kind, carried.blob);
+    const files = seen.entries.map(describeFile);
+    const sum = (part: (file: InspectedFile) => number) => files.reduce((total, file) => total + part(file), 0);
+    layers.push({
+      diffId,
+      kind: carried.kind,
+      bytes: carried.blob.size,
+      uncompressed: seen.size,
+      headers: seen.literal - sum((file) => file.literal),
+      overhead: carried.blob.size - sum((file) => file.bytes),
+      files,
+    });
   }
   return layers;
 }
 
+/** Goes through the tar that a blob makes, and charges every compressed byte to what it brings. */
+async function follow(bundle: Bundle, kind: 'delta' | 'whole', blob: Descriptor): Promise<SeenArchive> {
+  const tracker = entryTracker();
+  const { visitor } = tracker;
+  let packed = 0;
+  const onPacked = (bytes: number) => {
+    // What came before these bytes is known by now.
+    tracker.charge(packed);
+    packed = bytes;
+  };
+  const what = `the filesystem layer ${blob.digest} of ${bundle.path}`;
+  if (kind === 'delta') await readTarDiff(bundle.blob(blob), visitor, what, onPacked);
+  else for await (const chunk of decompressed(bundle.blob(blob), what, onPacked)) visitor.data(chunk);
+  tracker.charge(packed);
+  return tracker.end();
+}
+
 function describeFile(entry: SeenEntry): InspectedFile {
-  const { path, size, copied, added, literal, sources } = entry;
+  const { path, size, copied, added, differing, literal, sources } = entry;
   const [source] = [...sources].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0] ?? [];
   const isWhole = copied === size && sources.size === 1 && size > 0;
   const change = source === undefined ? 'new' : !isWhole ? 'changed' : source === path ? 'unchanged' : 'moved';
-  return { path, change, ...(source === undefined ? {} : { source }), size, copied, added, literal };
+  const bytes = Math.round(entry.cost);
+  return { path, change, ...(source === undefined ? {} : { source }), size, copied, added, differing, literal, bytes };
 }

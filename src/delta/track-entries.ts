@@ -10,7 +10,11 @@ export interface SeenEntry {
   size: number;
   copied: number;
   added: number;
+  /** Of `added`, those that differ from the old. */
+  differing: number;
   literal: number;
+  /** Compressed bytes that were charged for it; not whole where several files share a block. */
+  cost: number;
   /** Bytes taken from each old file. */
   sources: Map<string, number>;
 }
@@ -23,6 +27,18 @@ export interface SeenArchive {
   literal: number;
 }
 
+export interface EntryTracker {
+  visitor: OperationVisitor;
+  /** Compressed bytes, for what came since the last charge: shared out by what of it costs anything. */
+  charge(bytes: number): void;
+  end(): SeenArchive;
+}
+
+/** Headers are much alike, and shrink more than contents do. */
+const headerSaving = 3;
+/** What an operation that sends nothing else weighs, in bytes: its head and position. */
+const operationWeight = 4;
+
 const isWhiteout = (path: string) => path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.');
 const extensionLimit = 1024 * 1024;
 const withContents = new Set<string>(['file', 'contiguous-file', 'gnu-sparse', 'unknown']);
@@ -31,7 +47,7 @@ const withContents = new Set<string>(['file', 'contiguous-file', 'gnu-sparse', '
  * Follows the tar that operations put out without having the bytes that come from old files: headers are always sent
  * as they are. Where one is not, the archive can be followed no further, and what comes then belongs to no file.
  */
-export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive } {
+export function entryTracker(): EntryTracker {
   const archive: SeenArchive = { entries: [], size: 0, literal: 0 };
   let source = '';
   let current: SeenEntry | undefined;
@@ -44,6 +60,12 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
   let pax: PaxRecords = new Map();
   let longName: string | undefined;
   let lost = false;
+  /** Since the last charge; undefined is what belongs to no file. */
+  let weights = new Map<SeenEntry | undefined, number>();
+  /** Charged before anything came of it. */
+  let uncharged = 0;
+  const weigh = (entry: SeenEntry | undefined, weight: number) =>
+    void weights.set(entry, (weights.get(entry) ?? 0) + weight);
 
   const onHeader = (block: Buffer) => {
     if (isZeroBlock(block)) {
@@ -66,7 +88,7 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
     const path = pathParts(header.name)?.join('/');
     current =
       path !== undefined && !isWhiteout(path) && (header.type === 'file' || header.type === 'contiguous-file')
-        ? { path, size, copied: 0, added: 0, literal: 0, sources: new Map() }
+        ? { path, size, copied: 0, added: 0, differing: 0, literal: 0, cost: 0, sources: new Map() }
         : undefined;
     if (current) archive.entries.push(current);
   };
@@ -82,18 +104,25 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
     for (let at = 0; at < bytes.length && !lost;) {
       if (contentsLeft > 0) {
         const taken = Math.min(contentsLeft, bytes.length - at);
-        if (current) current[kind] += taken;
+        const differing = kind === 'added' ? countDiffering(bytes, at, at + taken) : 0;
+        weigh(current, kind === 'added' ? differing : taken);
+        if (current) {
+          current[kind] += taken;
+          current.differing += differing;
+        }
         if (current && kind === 'added') current.sources.set(source, (current.sources.get(source) ?? 0) + taken);
         contentsLeft -= taken;
         at += taken;
       } else if (paddingLeft > 0) {
         const taken = Math.min(paddingLeft, bytes.length - at);
+        weigh(undefined, 1);
         paddingLeft -= taken;
         at += taken;
       } else {
         const wanted = extension?.size ?? blockSize;
         const piece = bytes.subarray(at, at + wanted - pending.length);
         at += piece.length;
+        weigh(undefined, countDiffering(piece, 0, piece.length) / headerSaving);
         pending = Buffer.concat([pending, piece]);
         if (pending.length < wanted) continue;
         const whole = pending;
@@ -116,6 +145,7 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
       copy(size) {
         archive.size += size;
         const taken = Math.min(size, contentsLeft);
+        weigh(lost ? undefined : current, operationWeight);
         if (!lost && current) {
           current.copied += taken;
           current.sources.set(source, (current.sources.get(source) ?? 0) + taken);
@@ -127,6 +157,21 @@ export function entryTracker(): { visitor: OperationVisitor; end(): SeenArchive 
         if (over > inPadding) lost = true;
       },
     },
+    charge(bytes) {
+      uncharged += bytes;
+      let total = 0;
+      for (const weight of weights.values()) total += weight;
+      if (total === 0) return;
+      for (const [entry, weight] of weights) if (entry) entry.cost += (uncharged * weight) / total;
+      weights = new Map();
+      uncharged = 0;
+    },
     end: () => archive,
   };
+}
+
+function countDiffering(bytes: Buffer, from: number, to: number): number {
+  let count = 0;
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) count++;
+  return count;
 }

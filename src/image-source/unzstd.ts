@@ -1,25 +1,33 @@
 import { Readable, pipeline } from 'node:stream';
 import { constants, createZstdDecompress } from 'node:zlib';
 import { streamSource, type ByteSource } from '../tar/byte-source.ts';
+import { inSteps } from './in-steps.ts';
 
 /**
  * Unpacks zstd of any number of frames, skippable ones left out (RFC 8878): Node's own decoder stops after the first.
  * `windowLog` is log2 of the most history that a frame may ask for, in bytes; memory is that and a few buffers.
- * Ends the source wherever it ends itself. Throws the decoder's error (its `code` begins with ZSTD or Z_) when the bytes are damaged, cut or no zstd.
+ * Ends the source wherever it ends itself. Throws the decoder's error (its `code` begins with ZSTD or Z_) when the bytes
+ * are damaged, cut or no zstd. `onPacked` is told of packed bytes as they are taken: what they give comes out before
+ * much more is.
  */
 export async function* unzstd(
   source: AsyncIterable<Uint8Array>,
   windowLog: number,
+  onPacked?: (bytes: number) => void,
 ): AsyncGenerator<Buffer, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   try {
-    yield* frames(streamSource({ [Symbol.asyncIterator]: () => iterator }), windowLog);
+    yield* frames(streamSource({ [Symbol.asyncIterator]: () => iterator }), windowLog, onPacked);
   } finally {
     await iterator.return?.();
   }
 }
 
-async function* frames(bytes: ByteSource, windowLog: number): AsyncGenerator<Buffer, void, undefined> {
+async function* frames(
+  bytes: ByteSource,
+  windowLog: number,
+  onPacked: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
   for (let first = true; ; first = false) {
     const magic = await bytes.read(4);
     if (magic.length === 0 && !first) return;
@@ -28,8 +36,12 @@ async function* frames(bytes: ByteSource, windowLog: number): AsyncGenerator<Buf
       if (size.length < 4 || (await bytes.skip(size.readUInt32LE(0))) < size.readUInt32LE(0)) throw cut();
       continue;
     }
-    const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: windowLog } });
-    pipeline(Readable.from(frame(bytes, magic), { objectMode: false }), decoder, () => {});
+    const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
+    // Where the steps are told, nothing may be read ahead.
+    const step = onPacked === undefined ? {} : { highWaterMark: 1 };
+    const packed = onPacked === undefined ? frame(bytes, magic) : inSteps(frame(bytes, magic), onPacked);
+    const decoder = createZstdDecompress({ params, ...step });
+    pipeline(Readable.from(packed, { objectMode: false, ...step }), decoder, () => {});
     for await (const chunk of decoder) yield chunk as Buffer;
   }
 }

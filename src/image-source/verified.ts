@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { Readable, pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { Readable, pipeline, type TransformOptions } from 'node:stream';
+import { createGunzip, type ZlibOptions } from 'node:zlib';
 import { Failure } from '../failure.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ByteStream } from './image.ts';
+import { inSteps } from './in-steps.ts';
 import { unzstd } from './unzstd.ts';
 
 /** zstd frames of filesystem layers may ask for this much history: 2^27 bytes, the most that zstd takes by itself. */
@@ -34,8 +35,15 @@ export async function* verified(
   if (digest !== expected.digest) throw mismatch(what, `its bytes have the digest ${digest}, not ${expected.digest}`);
 }
 
-/** Undoes gzip or zstd, told by the first bytes; anything else passes as it is. */
-export async function* decompressed(source: ByteStream, what: string): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * Undoes gzip or zstd, told by the first bytes; anything else passes as it is. `onPacked` is told of bytes of the source
+ * as they are taken: what they give comes out before much more is.
+ */
+export async function* decompressed(
+  source: ByteStream,
+  what: string,
+  onPacked?: (bytes: number) => void,
+): AsyncGenerator<Buffer, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let head: Buffer = Buffer.alloc(0);
   while (head.length < 4) {
@@ -49,13 +57,19 @@ export async function* decompressed(source: ByteStream, what: string): AsyncGene
   })();
   try {
     if (head.length >= 2 && head.readUInt16BE(0) === 0x1f8b) {
-      const decoder = createGunzip();
-      pipeline(Readable.from(whole, { objectMode: false }), decoder, () => {});
+      const step: TransformOptions & ZlibOptions = onPacked === undefined ? {} : { highWaterMark: 1 };
+      const packed = onPacked === undefined ? whole : inSteps(whole, onPacked);
+      const decoder = createGunzip(step);
+      pipeline(
+        Readable.from(packed, onPacked === undefined ? { objectMode: false } : { objectMode: false, highWaterMark: 1 }),
+        decoder,
+        () => {},
+      );
       for await (const chunk of decoder) yield chunk as Buffer;
     } else if (head.length >= 4 && isZstd(head)) {
-      yield* unzstd(whole, layerWindowLog);
+      yield* unzstd(whole, layerWindowLog, onPacked);
     } else {
-      yield* whole;
+      yield* onPacked === undefined ? whole : inSteps(whole, onPacked);
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';

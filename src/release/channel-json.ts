@@ -56,12 +56,9 @@ export const channelSchema = z
       .meta({ description: 'One more with every signature: a device that saw a higher one refuses this.' }),
     issued: instant,
     expires: instant,
-    urls: z
-      .array(z.string())
-      .min(1)
-      .meta({
-        description: 'Where files are, in the order to try: {version} is the `to` of the delta, {file} its name.',
-      }),
+    urls: z.array(z.string()).min(1).meta({
+      description: 'Where files are, in the order to try: {version} is the `to` of the delta, {file} its name.',
+    }),
     images: z.array(image),
     deltas: z.array(delta),
   })

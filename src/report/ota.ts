@@ -63,14 +63,15 @@ function renderLayer(layer: InspectedLayer, style: Style): string[] {
   if (layer.files === undefined) return lines;
   const count = (change: string) => layer.files!.filter((file) => file.change === change).length;
   const counts = (['new', 'changed', 'moved', 'unchanged'] as const).map((change) => `${count(change)} ${change}`);
-  lines.push(style.dim(`      ${counts.join(', ')}; headers ${formatBytes(layer.headers ?? 0)} before compression`));
+  lines.push(style.dim(`      ${counts.join(', ')}; headers and the like ${formatBytes(layer.overhead ?? 0)}`));
   const costly = layer.files
     .filter((file) => file.literal + file.added > 0)
-    .toSorted((a, b) => b.literal - a.literal || b.added - a.added || (a.path < b.path ? -1 : 1));
+    .toSorted((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
   for (const file of costly.slice(0, filesShown)) {
     const from = file.change === 'changed' && file.source !== file.path ? ` (from ${file.source})` : '';
-    const parts = [`${formatBytes(file.literal)} new`, `${formatBytes(file.added)} differences`];
-    lines.push(style.dim(`      ${file.change.padEnd(8)} ${file.path}${from}: ${parts.join(', ')}`));
+    const parts = [`${formatBytes(file.literal)} new`, `${formatBytes(file.differing)} differences`];
+    const cost = formatBytes(file.bytes).padStart(9);
+    lines.push(style.dim(`      ${cost}  ${file.change.padEnd(8)} ${file.path}${from}: ${parts.join(', ')}`));
   }
   if (costly.length > filesShown)
     lines.push(style.dim(`      … and ${costly.length - filesShown} more: --json has all`));

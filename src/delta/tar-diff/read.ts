@@ -87,12 +87,14 @@ export function operationParser(visitor: OperationVisitor): { push(chunk: Buffer
 
 /**
  * Reads a whole tar-diff. `what` names it in messages. Memory: the window and a few buffers. Throws a Failure when
- * the bytes are not a tar-diff of version 1, are damaged, or ask for more history than `windowLog` grants.
+ * the bytes are not a tar-diff of version 1, are damaged, or ask for more history than `windowLog` grants. `onPacked` is
+ * told of compressed bytes just before the visitor gets what they hold.
  */
 export async function readTarDiff(
   source: AsyncIterable<Buffer>,
   visitor: OperationVisitor,
   what: string,
+  onPacked?: (bytes: number) => void,
 ): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   let head: Buffer = Buffer.alloc(0);
@@ -111,7 +113,7 @@ export async function readTarDiff(
   })();
   const parser = operationParser(visitor);
   try {
-    for await (const chunk of unzstd(rest, windowLog)) await parser.push(chunk);
+    for await (const chunk of unzstd(rest, windowLog, onPacked)) await parser.push(chunk);
     parser.end();
   } catch (error) {
     if (error instanceof Failure) throw error;
