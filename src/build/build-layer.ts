@@ -25,6 +25,7 @@ import { keepDescriptors } from './keep-descriptors.ts';
 import { imageLabels } from './labels.ts';
 import { layerAgents, layerSecrets } from './layer-secrets.ts';
 import { lendSecrets } from './machine-settings.ts';
+import { maskFor } from './mask.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
 import type { LayerOutcome } from './event.ts';
 
@@ -98,13 +99,17 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         workFolder: engineFolder,
         signal: watch.signal,
       };
+      const mask = await maskFor(given, request.env);
+      const onStep = mask.events(request.onStep);
       let built: BuiltImage;
       try {
         built = await request.engine.build(wanted, (event) => {
           watch.onStep(event);
-          request.onStep(event);
+          onStep(event);
         });
         await watch.settled();
+      } catch (error) {
+        throw mask.error(error);
       } finally {
         await watch.close();
       }

@@ -159,6 +159,13 @@ RUN --mount=type=secret,id=token --mount=type=secret,id=file --mount=type=secret
         env: { ...env, TEST_TOKEN: 'other', http_proxy: 'http://elsewhere.invalid' },
       });
       expect(outcomes(other)).toEqual({ base: 'reused' });
+
+      await project.write({
+        'base/Dockerfile': 'FROM tiny:1\nRUN --mount=type=secret,id=file cat /run/secrets/file && false\n',
+      });
+      const failed = (await project.build({ env }).catch((thrown: unknown) => thrown)) as Failure;
+      expect(failed.because).toMatch(/its last output:\n +\*\*\*/);
+      expect(failed.because).not.toContain('secret-of-a-file-53');
     },
   );
 
