@@ -59,10 +59,12 @@ function addInspect(ota: Command, contextOf: ContextOf): void {
     .command('inspect')
     .description('say what a delta holds: bytes by filesystem layer and by file')
     .argument('<file>', 'the delta: FILE.ota.tar')
+    .option('--html <page>', 'write a page with a picture of it, too')
     .option('--json', 'print all of it as one JSON document')
-    .action(async (file: string, _options: unknown, command) => {
+    .action(async (file: string, options: { html?: string }, command) => {
       const context = contextOf(command);
       const { inspectBundle } = await import('../delta/inspect.ts');
+      const { adviceOn } = await import('../delta/advice.ts');
       const { renderInspected } = await import('../report/ota.ts');
       const bundle = path.resolve(context.directory, file);
       const size = await stat(bundle).then(
@@ -70,7 +72,14 @@ function addInspect(ota: Command, contextOf: ContextOf): void {
         () => 0,
       );
       const inspected = await inspectBundle(bundle, size, context.signal);
-      print(context, inspected, () => renderInspected(inspected, styleFor(context.stdout, process.env)));
+      if (options.html !== undefined) {
+        const { otaPage } = await import('../report/ota-page.ts');
+        const page = path.resolve(context.directory, options.html);
+        await writePage(page, otaPage(inspected));
+      }
+      print(context, { ...inspected, advice: adviceOn(inspected) }, () =>
+        renderInspected(inspected, styleFor(context.stdout, process.env)),
+      );
     });
 }
 
@@ -233,6 +242,19 @@ async function isFolder(target: string): Promise<boolean> {
     (info) => info.isDirectory(),
     () => false,
   );
+}
+
+async function writePage(page: string, text: string): Promise<void> {
+  const { replaceFile } = await import('../files/durable-write.ts');
+  await replaceFile(page, (handle) => handle.writeFile(text)).catch((error: NodeJS.ErrnoException) => {
+    const because = error.code === 'ENOENT' ? 'there is no such folder' : error.message;
+    throw new Failure({
+      doing: `writing ${page}`,
+      because,
+      fix: 'name a file in a folder that can be written',
+      cause: error,
+    });
+  });
 }
 
 function print(context: CommandContext, value: unknown, render: () => string): void {

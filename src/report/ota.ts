@@ -1,7 +1,9 @@
+import { adviceOn } from '../delta/advice.ts';
 import type { AppliedBundle } from '../delta/apply/apply.ts';
 import type { InspectedBundle, InspectedLayer } from '../delta/inspect.ts';
 import type { DeltaReport, LayerReport } from '../delta/make.ts';
 import type { VerifiedBundle } from '../delta/verify.ts';
+import { adviceText } from './advice.ts';
 import type { Style } from './failure.ts';
 import { formatBytes } from './progress.ts';
 
@@ -53,6 +55,9 @@ export function renderInspected(bundle: InspectedBundle, style: Style): string {
     lines.push(`  ${image.reference ?? short(image.config)}  ${image.platform.os}/${image.platform.architecture}`);
     for (const layer of image.layers) lines.push(...renderLayer(layer, style));
   }
+  const advice = adviceOn(bundle);
+  if (advice.length > 0) lines.push('  what would make it smaller');
+  for (const each of advice.slice(0, filesShown)) lines.push(`    ${adviceText(each)}`);
   return `${lines.join('\n')}\n`;
 }
 
