@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
-import { inParallel } from '../fetch/in-parallel.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
@@ -50,12 +49,13 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
   const known = new Map(decided?.map((each) => [each.deb, each]));
   const decisions = new Map<PlannedDeb, DecidedDeb>();
-  const complete = await inParallel(planned, planned.length, signal, async (deb, stop) => {
+  const completed = async (deb: PlannedDeb, stop: AbortSignal): Promise<PlannedDeb> => {
     const decision = known.get(deb);
     const whole = decision?.plan.action === 'reuse' ? deb : ((await deb.later?.complete(stop)) ?? deb);
     if (decision !== undefined) decisions.set(whole, { ...decision, deb: whole });
     return whole;
-  });
+  };
+  const complete = await sideBySide(planned, planned.length, () => 1, completed, signal);
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
