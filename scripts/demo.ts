@@ -120,7 +120,7 @@ async function main(): Promise<void> {
   const { id, codename, pretty } = await distribution();
   say(style.bold('imgbuild demo: a layered AI service, from Dockerfiles to a device'));
   say(
-    `On ${pretty}. Needs root and the network; installs what is missing by apt-get (a Docker, debootstrap) and removes`,
+    `On ${pretty}. Needs root and the network; installs what is missing by apt-get (iptables, debootstrap) and removes`,
   );
   say(
     `nothing for it, downloads a current Docker into .tools, and starts two Docker engines of its own with data of their`,

@@ -56,16 +56,23 @@ let updated = false;
 /** What this run has installed, to be told. */
 export const installed: string[] = [];
 
-/** Installs packages of the machine's own release with apt-get; nothing is done for those that are there. */
+export async function isInstalled(name: string): Promise<boolean> {
+  const { stdout, exitCode } = await run('dpkg-query', ['-W', '-f', '${db:Status-Status}', name]);
+  return exitCode === 0 && stdout.toString() === 'installed';
+}
+
+/**
+ * Installs packages of the machine's own release with apt-get; nothing is done for those that are there. No service that
+ * comes with them is started: what needs one starts its own.
+ */
 export async function installPackages(packages: readonly string[], note: (text: string) => void): Promise<void> {
   const missing: string[] = [];
   for (const name of packages) {
-    const { stdout, exitCode } = await run('dpkg-query', ['-W', '-f', '${db:Status-Status}', name]);
-    if (exitCode !== 0 || stdout.toString() !== 'installed') missing.push(name);
+    if (!(await isInstalled(name))) missing.push(name);
   }
   if (missing.length === 0) return;
   note(`installing ${missing.join(', ')} with apt-get`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' };
   // Nothing of the machine's own may go for it: a docker-ce, say.
   const install = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-q', '--no-remove', '--no-install-recommends'];
   install.push(...missing);
@@ -75,12 +82,6 @@ export async function installPackages(packages: readonly string[], note: (text: 
   }
   await runChecked('apt-get', install, { env });
   installed.push(...missing);
-}
-
-/** Packages of the machine that would have to go if this one came: docker.io conflicts with Docker's own packages. */
-export async function displacedBy(name: string): Promise<string[]> {
-  const { stdout } = await run('apt-get', ['--simulate', '-q', '--no-install-recommends', 'install', name]);
-  return [...stdout.toString('utf8').matchAll(/^Remv (\S+)/gm)].map((match) => match[1]!);
 }
 
 /**

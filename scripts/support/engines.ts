@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/failure.ts';
 import { run, runChecked } from '../../src/process/run.ts';
-import { displacedBy, distribution, extractPackages, findProgram, installPackages } from './apt.ts';
+import { distribution, extractPackages, findProgram, installPackages, isInstalled } from './apt.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
 import { makeNetwork } from './engine-network.ts';
 
@@ -41,18 +41,19 @@ export class EngineUnavailable extends Failure {}
 
 export const toolsFolder = resolve(import.meta.dirname, '../../.tools');
 
-/** The distribution's own docker.io: Docker 20.10 without buildx on Debian 12. */
+/**
+ * The distribution's own docker.io: Docker 20.10 without buildx on Debian 12. Where it is not installed it is unpacked in the
+ * tools folder: installing it would start its daemon, now and at every boot, and may displace another Docker.
+ */
 export async function debianEngine(options: EngineOptions = {}): Promise<RunningEngine> {
   const note = options.note ?? (() => {});
   await requireRoot();
   const plugins = ['/usr/libexec/docker/cli-plugins', '/usr/lib/docker/cli-plugins'];
   const store = options.store ?? 'classic';
-  const displaced = await displacedBy('docker.io');
-  if (displaced.length === 0) {
-    await installPackages(['docker.io', 'iptables', 'iproute2'], note);
+  if (await isInstalled('docker.io')) {
+    await installPackages(['iptables', 'iproute2'], note);
     return start(options, { store, folders: ['/usr/sbin', '/usr/bin'], plugins });
   }
-  note(`${displaced.join(', ')} stay as they are: docker.io is unpacked beside them`);
   await installPackages(['iptables', 'iproute2', 'libdevmapper1.02.1'], note);
   const { codename } = await distribution();
   const cache = join(options.tools ?? toolsFolder, 'engines');

@@ -108,15 +108,17 @@ async function list(
   for (const warning of new Set(plan.planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
   const planned = plan.planned
     .map((deb) => ({ deb, ...describeDeb(deb, plan.decided) }))
-    .map(({ deb: { name, version: own, architecture, size, entries }, ...decision }) => ({
+    .map(({ deb: { name, version: own, architecture, size, entries, later }, ...decision }) => ({
       name,
       state: 'on',
       version: own,
       architecture,
       service: config.debs.find((deb) => deb.name === name)?.service ?? null,
       builder: 'imgbuild',
-      size,
-      files: entries.filter(({ type }) => type !== 'directory').map(({ path: file }) => `/${file}`),
+      // Those of a model are looked at when they are packed.
+      size: later === undefined ? size : null,
+      files:
+        later === undefined ? entries.filter(({ type }) => type !== 'directory').map(({ path: at }) => `/${at}`) : null,
       ...decision,
     }));
   const built = plan.built.flatMap(({ drafts }) =>
@@ -144,8 +146,11 @@ async function list(
   }
   for (const { name, version: own, architecture, service, size, files, action, reused, reasons } of planned) {
     const runs = service === null ? '' : `, runs ${service}`;
-    const amount = `${files.length} ${files.length === 1 ? 'file' : 'files'}`;
-    context.stdout.write(`on   ${name} ${own} ${architecture}: ${amount}, ${formatBytes(size)}${runs}\n`);
+    const amount =
+      files === null || size === null
+        ? 'the files of a model'
+        : `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${formatBytes(size)}`;
+    context.stdout.write(`on   ${name} ${own} ${architecture}: ${amount}${runs}\n`);
     if (action === 'reuse') context.stdout.write(`     reuse: unchanged since ${reused}\n`);
     else if (action === 'pack') context.stdout.write(renderReasons(reasons));
     else context.stdout.write(`     pack: the image of ${service} is not saved as it is declared now\n`);

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { Failure } from '../failure.ts';
+import { isUnused, listCache, removeFromCache, unusedAfter } from '../fetch/clean-cache.ts';
 import { placeModel } from '../model/place.ts';
 import { surveyModels } from '../model/survey.ts';
 import { fetchModels, openCache, planModels, pushModels } from '../project/models.ts';
 import { openProject, type Project } from '../project/open.ts';
-import { modelPlanJson, renderFiles, renderModelPlan, renderPublished } from '../report/models.ts';
+import { modelPlanJson, renderCache, renderFiles, renderModelPlan, renderPublished } from '../report/models.ts';
 import type { AddCommand, CommandContext } from './command.ts';
 
 interface ModelsOptions {
@@ -14,6 +15,8 @@ interface ModelsOptions {
   output?: string;
   version?: string;
   force?: boolean;
+  clean?: boolean;
+  yes?: boolean;
 }
 
 export const addModels: AddCommand = (program, contextOf) => {
@@ -27,9 +30,11 @@ export const addModels: AddCommand = (program, contextOf) => {
     .option('--list', 'say what --push would do and why, and fetch nothing')
     .option('--check', 'check patterns, places and the sums of local files, and fetch nothing')
     .option('--force', 'with --push or --list: as if nothing was published yet')
+    .option('--clean', `list what of the cache nobody has used for ${unusedAfter} days; with --yes remove it`)
+    .option('--yes', 'with --clean: remove it')
     .option('--json', 'print the models as one JSON document')
     .action(async (names: string[], options: ModelsOptions, command) => {
-      refuseMixed(options);
+      refuseMixed(options, names);
       const context = contextOf(command);
       const project = await openProject({ ...context });
       const only = names.length === 0 ? undefined : names;
@@ -40,6 +45,7 @@ export const addModels: AddCommand = (program, contextOf) => {
         else context.stdout.write(project.config.models.length === 0 ? 'no models: models: is empty\n' : text());
       };
       if (options.check === true) return check(project, context, only);
+      if (options.clean === true) return clean(project, context, options.yes ?? false);
       if (options.list === true) {
         const planned = await planModels(project, request);
         print(
@@ -96,6 +102,18 @@ async function check(project: Project, context: CommandContext, only: readonly s
   }
 }
 
+/** The cache is this user's, whatever the checkout. */
+async function clean(project: Project, context: CommandContext, yes: boolean): Promise<void> {
+  const { stdout, json, signal } = context;
+  const { folder } = await openCache(project, process.env);
+  const items = await listCache(folder);
+  const now = new Date();
+  const unused = items.filter((item) => isUnused(item, now));
+  const removed = yes ? await removeFromCache(folder, unused, signal) : null;
+  if (json) stdout.write(`${JSON.stringify({ schema: 1, folder, items, unused, removed })}\n`);
+  else stdout.write(renderCache({ folder, items, unused, removed, now }));
+}
+
 function total(files: readonly { size: number }[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
@@ -105,15 +123,19 @@ function bare({ path: place, size, sha256 }: { path: string; size: number; sha25
   return { path: place, size, sha256 };
 }
 
-function refuseMixed({ push, list, check: checked, output, version, force }: ModelsOptions): void {
-  const chosen = Object.entries({ '--push': push, '--list': list, '--check': checked, '-o': output }).filter(
-    ([, value]) => value !== undefined,
-  );
+function refuseMixed(options: ModelsOptions, names: readonly string[]): void {
+  const { push, list, check: checked, output, version, force, clean: cleaned, yes } = options;
+  const commands = { '--push': push, '--list': list, '--check': checked, '--clean': cleaned, '-o': output };
+  const chosen = Object.entries(commands).filter(([, value]) => value !== undefined);
   const wrong = (because: string, fix: string) =>
     new Failure({ doing: 'reading the options of models', because, fix, kind: 'input' });
   if (chosen.length > 1) {
     const [first, second] = chosen.map(([name]) => name);
     throw wrong(`${first} and ${second} are two commands`, 'give one of them');
+  }
+  if (yes === true && cleaned !== true) throw wrong('--yes is for --clean', 'add --clean, or leave it out');
+  if (cleaned === true && names.length > 0) {
+    throw wrong('--clean is of the whole cache, which knows no models', 'leave the names out');
   }
   if (version !== undefined && push !== true) {
     throw wrong('--version is of what is published', 'add --push, or leave it out');

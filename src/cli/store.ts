@@ -1,3 +1,4 @@
+import { modelPackageName } from '../deb/model-draft.ts';
 import { debRepository } from '../deb/saved-debs.ts';
 import type { Config } from '../config/config.ts';
 import { Failure } from '../failure.ts';
@@ -103,6 +104,7 @@ async function repositoriesOf(config: Config, store: LayerStore, signal: AbortSi
     ...config.layers.map(({ image }) => image.path),
     ...config.models.map(({ name }) => `models/${name}`),
     ...config.debs.map(({ name }) => debRepository(name)),
+    ...config.models.map(({ name }) => debRepository(modelPackageName(config, name))),
     releasesRepository,
   ];
   return [...listed.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)), ...named];

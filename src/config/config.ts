@@ -157,6 +157,8 @@ export interface Model {
   /** SPDX identifier. */
   license?: string;
   format?: string;
+  /** Of its Debian package, as written; that of the other packages where absent. */
+  maintainer?: string;
   /** Each once. */
   targets: ModelTarget[];
 }

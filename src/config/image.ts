@@ -43,6 +43,9 @@ export function parseImage(text: string): LayerImage {
   if (path === 'models' || path.startsWith('models/')) {
     throw new Wrong('models/… is where the store keeps its models', 'choose another name');
   }
+  if (path === 'debs' || path.startsWith('debs/')) {
+    throw new Wrong('debs/… is where the store keeps its packages', 'choose another name');
+  }
   if (!isTag(tag)) throw new Wrong('a tag has letters, digits, _ . - and at most 128 of them', form);
   if (reservedTag.test(tag))
     throw new Wrong('tags fp-…, inputs-… and last-… are kept for the store', 'choose another tag');

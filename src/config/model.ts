@@ -88,6 +88,14 @@ export const modelSchema = z
       .min(1)
       .meta({ description: 'Format of the weights.', examples: ['onnx'] })
       .optional(),
+    maintainer: z
+      .string()
+      .min(1)
+      .meta({
+        description: 'Of its Debian package: NAME <ADDRESS>. Default: that of the first package of `debs`.',
+        examples: ['CCAI team <team@example.com>'],
+      })
+      .optional(),
     targets: z
       .array(z.enum(targets))
       .min(1)
@@ -97,7 +105,15 @@ export const modelSchema = z
       })
       .default(['modelpack']),
   })
-  .superRefine(({ files, source }, context) => {
+  .superRefine(({ files, source, maintainer, targets: chosen }, context) => {
+    if (maintainer !== undefined && !chosen.includes('deb')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['maintainer'],
+        message: 'only a Debian package has a maintainer',
+        params: { fix: 'write targets: [modelpack, deb], or remove it' },
+      });
+    }
     if (files.length > 0 || source !== undefined) return;
     context.addIssue({
       code: 'custom',
@@ -116,7 +132,7 @@ export function parseModelName(value: string): string {
 }
 
 export function toModel(name: string, parsed: z.output<typeof modelSchema>): Model {
-  const { files, source, convert: made, license, format, targets: chosen } = parsed;
+  const { files, source, convert: made, license, format, maintainer, targets: chosen } = parsed;
   const sources = source === undefined ? [] : Array.isArray(source) ? source : [source];
   return {
     name,
@@ -126,6 +142,7 @@ export function toModel(name: string, parsed: z.output<typeof modelSchema>): Mod
     ...(made === undefined ? {} : { convert: toConvert(made) }),
     ...(license === undefined ? {} : { license }),
     ...(format === undefined ? {} : { format }),
+    ...(maintainer === undefined ? {} : { maintainer }),
   };
 }
 

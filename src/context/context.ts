@@ -19,14 +19,21 @@ export interface HashedEntry extends ContextEntry {
   hash: string;
 }
 
+export interface MissingSource {
+  pattern: string;
+  at: SourceLocation;
+  /** Whether a build fails there; else it may copy nothing. */
+  required: boolean;
+}
+
 /** A layer's build context as its engine will see it. Nothing is written into the tree. */
 export interface BuildContext {
   /** What the selections read, hashed, sorted by path (UTF-16 code units), each path once. Empty folders count. */
   select(selections: readonly FileSelection[]): Promise<Iterable<HashedEntry>>;
   /** All of it: for sources that cannot be resolved statically. */
   all(): Promise<Iterable<HashedEntry>>;
-  /** Patterns of the selections that match nothing: the build would fail there, or copy nothing. Hashes nothing. */
-  missing(selections: readonly FileSelection[]): { pattern: string; at: SourceLocation }[];
+  /** Patterns of the selections that match nothing. Hashes nothing. */
+  missing(selections: readonly FileSelection[]): MissingSource[];
   /**
    * What of the files that `select` gave for these selections (`all`, where none are given) is another now, or gone, or
    * new; relative to the repository's root, sorted. A build must ask before it saves what it made under the fingerprint

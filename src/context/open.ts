@@ -2,14 +2,14 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
-import type { BuildContext, HashedEntry } from './context.ts';
+import type { BuildContext, HashedEntry, MissingSource } from './context.ts';
 import { ContextTree, withPatterns } from './context-tree.ts';
 import { graftsOf, nodeAt } from './copy-entries.ts';
 import { parseIgnoreFile } from './ignore-file.ts';
 import { lostModes, materialise } from './materialise.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 import type { Selected } from './selection.ts';
-import { selectPattern } from './selection.ts';
+import { isRequired, selectPattern } from './selection.ts';
 import { changedOrigins, selectedFiles } from './selected-files.ts';
 import { WorkTree, openWorkTree } from './work-tree.ts';
 
@@ -102,13 +102,13 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
 
   const collect = (
     selections: readonly FileSelection[],
-    missing?: (selection: FileSelection, pattern: string) => void,
+    missing?: (selection: FileSelection, index: number) => void,
   ): Selected => {
     const selected: Selected = { nodes: [], folders: [] };
     for (const selection of selections) {
-      for (const pattern of selection.patterns) {
+      for (const [index, pattern] of selection.patterns.entries()) {
         signal?.throwIfAborted();
-        if (!selectPattern(context, selection, pattern, selected)) missing?.(selection, pattern);
+        if (!selectPattern(context, selection, pattern, selected)) missing?.(selection, index);
       }
     }
     return selected;
@@ -138,9 +138,13 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
       }
     },
     missing(selections) {
-      const patterns: { pattern: string; at: FileSelection['at'] }[] = [];
-      collect(selections, (selection, pattern) => patterns.push({ pattern, at: selection.at }));
-      return patterns;
+      const found: MissingSource[] = [];
+      collect(selections, (selection, index) => {
+        const pattern = selection.patterns[index]!;
+        const at = selection.places?.[index] ?? selection.at;
+        found.push({ pattern, at, required: isRequired(selection, pattern) });
+      });
+      return found;
     },
     lostModes: async () => lostModes(options.tree.root, base, origins(context, collect([wholeContext]))),
     materialise: () =>

@@ -55,6 +55,15 @@ function resolve(tree: ContextTree, path: string): Resolved {
 }
 
 /** Splits before the first part that has a wildcard. */
+/**
+ * Whether a build fails where the pattern matches nothing: a plain path. With --parents and --exclude BuildKit filters what
+ * is below another folder, and finds nothing without an error.
+ */
+export function isRequired(selection: FileSelection, pattern: string): boolean {
+  if (selection.via === 'mount') return true;
+  return !selection.parents && selection.excludes.length === 0 && splitWildcards(pattern)[1] === '';
+}
+
 function splitWildcards(pattern: string): [plain: string, wild: string] {
   const parts = pattern.split('/');
   const first = parts.findIndex(hasWildcard);

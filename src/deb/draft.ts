@@ -1,6 +1,7 @@
 import type { Deb } from '../config/config.ts';
 import { Failure, type SourceLocation } from '../failure.ts';
-import type { PackageEntry } from './entry.ts';
+import type { ArtifactInput } from '../artifact/input.ts';
+import type { FileEntry, PackageEntry } from './entry.ts';
 import type { DeclaredFields } from './fields.ts';
 import type { OwnScripts } from './maintainer-scripts.ts';
 import type { Placement } from './placement.ts';
@@ -30,6 +31,8 @@ export interface Draft {
   scripts: OwnScripts;
   units: PackagedUnit[];
   triggers: string | undefined;
+  /** Files that are not here before they are needed. */
+  later?: LaterFiles;
   /** Names of files below usr/lib/sysusers.d and usr/lib/tmpfiles.d. */
   sysusers: string[];
   tmpfiles: string[];
@@ -42,6 +45,14 @@ export interface Draft {
 
 export type RelationField = 'depends' | 'preDepends';
 export type Trouble = (because: string, fix: string) => Failure;
+
+/** Files of a package that may have to be fetched or converted first: what decides them is known without them. */
+export interface LaterFiles {
+  /** The folder that has them, and no file of any other package; without a slash in front. */
+  folder: string;
+  inputs: readonly ArtifactInput[];
+  entries(signal?: AbortSignal): Promise<FileEntry[]>;
+}
 
 /** An error at a place of a file that belongs to the declaration: debian/control, *.install. */
 export function troubleAt(at: SourceLocation, because: string, fix: string): Failure {

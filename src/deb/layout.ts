@@ -12,7 +12,7 @@ import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
 import type { DeclaredFields } from './fields.ts';
 import { addGhostSnippet, addOwnerSnippet } from './device-files.ts';
-import type { Draft } from './draft.ts';
+import type { Draft, LaterFiles } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
 import { assembleScripts, noSnippets, type Snippets } from './maintainer-scripts.ts';
 import { pathMatcher } from './path-matcher.ts';
@@ -55,6 +55,8 @@ export interface PlannedDeb extends PackageLayout {
   image?: ServiceImage;
   /** How it would be laid out whatever the release is. */
   unversioned?: PackageLayout;
+  /** Where it has files that are not here yet: what decides them, and how it is laid out with them. */
+  later?: Pick<LaterFiles, 'folder' | 'inputs'> & { complete(signal?: AbortSignal): Promise<PlannedDeb> };
 }
 
 export interface LayoutOptions {
@@ -92,10 +94,28 @@ export async function layOut(
       // Owners are given by the first, which is configured when the others are unpacked.
       const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
       const scripts = assembleScripts(isFirst ? draft.scripts : {}, snippets);
-      planned.push({ ...laidOut, scripts, ...(image === undefined ? {} : { image }) });
+      const later = laterOf(config, draft, collected, options);
+      planned.push({
+        ...laidOut,
+        scripts,
+        ...(image === undefined ? {} : { image }),
+        ...(later === undefined ? {} : { later }),
+      });
     }
   }
   return planned;
+}
+
+function laterOf(config: Config, draft: Draft, collected: Collected, options: LayoutOptions): PlannedDeb['later'] {
+  const { later, ...rest } = draft;
+  if (later === undefined) return undefined;
+  const { folder, inputs } = later;
+  const complete = async (signal?: AbortSignal): Promise<PlannedDeb> => {
+    const made = [...draft.made, ...(await later.entries(signal))];
+    const [whole] = await layOut(config, { ...rest, made }, collected, { ...options, chooseCompression: true });
+    return whole!;
+  };
+  return { folder, inputs, complete };
 }
 
 /** One of the packages that a declared one comes to: the only one, unless `split` says otherwise. */

@@ -1,21 +1,28 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { ArtifactInput } from '../artifact/input.ts';
 import type { Config, Deb } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import { unreadable } from '../files/unreadable.ts';
+import { problemOfMaintainer } from './control.ts';
 import type { Draft } from './draft.ts';
 import { stampOf, type FileEntry } from './entry.ts';
 import { declaredFields } from './fields.ts';
 import type { Placement } from './placement.ts';
 import { noRelease } from './source-date.ts';
 
+/** `path`: its place in the model; `file`: absolute. */
+type FetchFiles = (signal: AbortSignal | undefined) => Promise<readonly { path: string; file: string }[]>;
+
 /** A model that is a package, with `targets: [deb]`. */
 export interface ModelDeb {
   /** Of the model. */
   name: string;
-  license: string | undefined;
-  /** `path`: its place in the model; `file`: absolute. */
-  files: readonly { path: string; file: string }[];
+  license?: string | undefined;
+  /** Of its package; where absent that of the other packages. */
+  maintainer?: string | undefined;
+  /** What decides its files, and what brings them here; absent where they are not asked for. */
+  files?: { inputs: readonly ArtifactInput[]; fetch: FetchFiles } | undefined;
   /** Paths below the repository's root that the model consists of, or is made of. */
   taken: readonly string[];
 }
@@ -26,21 +33,26 @@ export function modelPackageName(config: Pick<Config, 'name'>, model: string): s
 }
 
 /**
- * The package of a model: its files below /opt/NAME/models/MODEL. Its maintainer is that of the packages of `debs:`. Throws a
- * Failure where none of them has one, or a file cannot be read.
+ * The package of a model: its files below /opt/NAME/models/MODEL, which are not looked at. `neighbour`: the maintainer of
+ * the other packages, where the model names none. Throws a Failure where there is none.
  */
-export async function modelDraft(config: Config, model: ModelDeb, version: string): Promise<Draft> {
-  const trouble = (because: string, fix: string) =>
+export function modelDraft(config: Config, model: ModelDeb, version: string, neighbour: string | undefined): Draft {
+  const troubleAt = (key: string) => (because: string, fix: string) =>
     new Failure({
       doing: `reading ${basename(config.file)}`,
       because: `model ${model.name}: ${because}`,
       fix,
-      at: config.locate(['models', model.name, 'targets']),
+      at: config.locate(['models', model.name, key]),
       kind: 'input',
     });
-  const maintainer = config.debs.find((deb) => deb.maintainer !== '')?.maintainer;
+  const trouble = troubleAt('targets');
+  const maintainer = model.maintainer ?? neighbour;
   if (maintainer === undefined) {
-    throw trouble('its package has no maintainer', 'write a package with maintainer: to debs:, or leave deb out');
+    throw trouble('its package has no maintainer', `write maintainer: NAME <ADDRESS> to models.${model.name}`);
+  }
+  const problem = problemOfMaintainer(maintainer);
+  if (problem !== undefined && model.maintainer !== undefined) {
+    throw troubleAt('maintainer')(`${JSON.stringify(maintainer)}: ${problem}`, 'write NAME <ADDRESS>');
   }
   const of: Deb = {
     name: modelPackageName(config, model.name),
@@ -67,10 +79,12 @@ export async function modelDraft(config: Config, model: ModelDeb, version: strin
   const { fields, failures } = declaredFields(config, of);
   const wrong = failures[0];
   if (wrong !== undefined) throw trouble(wrong.because, wrong.fix ?? 'mend it');
-  const made: FileEntry[] = [];
-  for (const { path, file } of model.files) {
-    made.push(await modelFile(`opt/${config.name}/models/${model.name}/${path}`, file, `${model.name}/${path}`));
-  }
+  const folder = `opt/${config.name}/models/${model.name}`;
+  const { files } = model;
+  const entries = async (signal?: AbortSignal) => {
+    const found = await files!.fetch(signal);
+    return Promise.all(found.map(({ path, file }) => modelFile(`${folder}/${path}`, file, `${model.name}/${path}`)));
+  };
   return {
     name: of.name,
     of,
@@ -80,7 +94,8 @@ export async function modelDraft(config: Config, model: ModelDeb, version: strin
     architectures: ['all'],
     fields,
     placements: [],
-    made,
+    made: [{ type: 'directory', path: folder, mode: 0o755 }],
+    ...(files === undefined ? {} : { later: { folder, inputs: files.inputs, entries } }),
     modes: [],
     scripts: {},
     units: [],

@@ -4,7 +4,7 @@ import type { PlannedDeb } from './layout.ts';
 
 /**
  * dpkg refuses to install two packages that own one path, folders aside: says which would. Packages of different
- * architectures are never on one machine.
+ * architectures are never on one machine. The folder of files that are not here yet is its package's alone.
  */
 export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readonly PlannedDeb[]): Failure[] {
   const owners = new Map<string, PlannedDeb[]>();
@@ -24,6 +24,16 @@ export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readon
       told.add(`${other.name} ${deb.name}`);
       const because = `/${path} is also in ${other.name}, and dpkg gives a path to one package alone`;
       failures.push(drafts.get(deb.of)!.trouble(because, fixFor(path)));
+    }
+  }
+  for (const deb of planned) {
+    const folder = deb.later?.folder;
+    if (folder === undefined) continue;
+    for (const other of planned.filter((each) => meet(each, deb))) {
+      const inside = other.entries.find(({ type, path }) => type !== 'directory' && path.startsWith(`${folder}/`));
+      if (inside === undefined) continue;
+      const because = `/${inside.path} lies in /${folder}, which is that of ${deb.name}`;
+      failures.push(drafts.get(other.of)!.trouble(because, 'give it another dst'));
     }
   }
   return failures;

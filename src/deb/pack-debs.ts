@@ -7,7 +7,7 @@ import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
 import { outputFailure } from './output-file.ts';
-import { planSavedDebs, restoreDeb, saveDeb, type SavedDebs } from './saved-debs.ts';
+import { planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { defaultSourceDate } from './source-date.ts';
 import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
@@ -47,7 +47,15 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const mtime = options.sourceDate ?? defaultSourceDate;
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
-  const decisions = new Map(decided?.map((each) => [each.deb, each]));
+  const known = new Map(decided?.map((each) => [each.deb, each]));
+  const decisions = new Map<PlannedDeb, DecidedDeb>();
+  const completed = async (deb: PlannedDeb, stop: AbortSignal): Promise<PlannedDeb> => {
+    const decision = known.get(deb);
+    const whole = decision?.plan.action === 'reuse' ? deb : ((await deb.later?.complete(stop)) ?? deb);
+    if (decision !== undefined) decisions.set(whole, { ...decision, deb: whole });
+    return whole;
+  };
+  const complete = await sideBySide(planned, planned.length, () => 1, completed, signal);
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
@@ -69,7 +77,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
       transfer.end();
     }
   };
-  const packed = await sideBySide(planned, Math.min(4, availableParallelism()), slotsOf, pack, signal);
+  const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);
   for (const source of built) {
     const { env = process.env } = options;
     packed.push(...(await buildDebianSource(options.config, source, { directory, mtime, env, progress, signal })));

@@ -35,9 +35,12 @@ export async function packageInputs(
   if (deb.image !== undefined) inputs.push({ kind: 'parent', name: deb.image.layer, digest: deb.image.config });
   for (const part of parts) {
     const prefix = parts.length > 1 ? `${part.name}: ` : '';
-    inputs.push({ kind: 'field', name: `${prefix}compression`, value: part.compression });
-    const tool = compressorOf(part.compression, xz);
+    // By files that are not here nobody can choose; their sums decide what is chosen.
+    const compression = part.later === undefined ? part.compression : 'auto';
+    inputs.push({ kind: 'field', name: `${prefix}compression`, value: compression });
+    const tool = compressorOf(part.later === undefined ? part.compression : 'zstd', xz);
     if (tool !== undefined) inputs.push(tool);
+    if (part.later !== undefined) inputs.push(...part.later.inputs);
     for (const [name, value] of metadataOf(part.unversioned!)) {
       inputs.push({ kind: 'field', name: prefix + name, value });
     }

@@ -79,9 +79,12 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
     });
   }
   const takenByModels = new Map<string, Collected['taken']>();
+  // Of `debs:`, of a debian/ folder; the former where the latter cannot be read.
+  const written = config.debs.find(({ maintainer }) => maintainer !== '')?.maintainer;
+  const neighbour = drafts[0]?.fields.maintainer ?? written;
   for (const model of options.models ?? []) {
     await keepFailures(failures, async () => {
-      const draft = await modelDraft(config, model, release);
+      const draft = modelDraft(config, model, release, neighbour);
       drafts.push(draft);
       takenByModels.set(draft.name, takenOfModel(config, model));
     });

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { SourceLocation } from '../failure.ts';
 import type { OtherInput } from '../plan/input.ts';
 import type { Analysis, AnalysisOptions, FileSelection, ImageTraits } from './analysis.ts';
 import { heredocOf } from './heredoc.ts';
@@ -212,6 +213,7 @@ class Reader {
     const via = keyword === 'ADD' ? 'add' : 'copy';
     const parents = flagSet(instruction, 'parents');
     const patterns: string[] = [];
+    const places: SourceLocation[] = [];
     const sources = wordsOf(instruction).slice(0, -1);
     const checksum = evaluate(this.#dockerfile, instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
     for (const source of sources) {
@@ -226,6 +228,7 @@ class Reader {
       if (!remote) {
         // With --parents the place of `/./` decides where the copied paths begin.
         patterns.push(parents ? text : contextPath(text));
+        places.push(at);
         continue;
       }
       if (via === 'copy') {
@@ -241,6 +244,7 @@ class Reader {
       excludes: flagValues(instruction, 'exclude'),
       parents,
       at: this.#dockerfile.locate(instruction, sources[0]),
+      places,
     });
   }
 

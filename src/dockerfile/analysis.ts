@@ -35,6 +35,8 @@ export interface FileSelection {
   /** COPY --parents. */
   parents: boolean;
   at: SourceLocation;
+  /** Of each pattern; `at` where absent. */
+  places?: readonly SourceLocation[];
 }
 
 /** What building one target of a Dockerfile reads. Pure: nothing of the file system is looked at. */

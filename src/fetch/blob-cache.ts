@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, open, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import { FileHashes } from '../files/file-hashes.ts';
 import { silent, type Progress } from '../progress.ts';
 import { withFolderLock } from '../store/folder-lock.ts';
+
+/** Milliseconds. When a file was used last is known to the day, whatever the file system notes of reading. */
+const aDay = 86_400_000;
 
 /** A file of the cache. Nobody writes to it. */
 export interface CachedFile {
@@ -59,6 +62,7 @@ export class BlobCache {
     const hashes = await this.hashes();
     const found = await hashes.of(file, `the cached ${sha256.slice(0, 12)}`, progress, signal);
     if (found.sha256 === sha256) {
+      if (Date.now() - stats.atimeMs > aDay) await utimes(file, new Date(), stats.mtime).catch(() => {});
       // Nobody writes to it, so there is no later change to miss.
       await hashes.remember(file, sha256);
       return { file, ...found };

@@ -1,13 +1,14 @@
-import { createHash, type Hash } from 'node:crypto';
-import { open, readFile, statfs, writeFile, type FileHandle } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../failure.ts';
+import type { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { RegistryError, redacted } from '../registry/error.ts';
+import { RegistryError } from '../registry/error.ts';
 import { backoff, defaultRetry, type RetryPolicy } from '../registry/retry.ts';
 import { parseContentRange } from './content-range.ts';
-import { get, type HttpAnswer, type HttpOptions } from './http.ts';
+import { downloadFailure, noRoom, writeFailure } from './download-failure.ts';
+import { get, lengthOf, validatorOf, type HttpAnswer, type HttpOptions } from './http.ts';
+import { PartialFile } from './partial-file.ts';
 
 export interface Download {
   url: string;
@@ -28,103 +29,17 @@ export interface Download {
 /**
  * Brings a file of a web server to `partial`, whole, synced and with its sum; returns its size in bytes. Goes on by Range
  * after a cut and after an earlier call. A server's word on lengths and ranges is checked, and only the sum is believed:
- * when bytes of several answers do not have it together, the file is fetched once more in one piece. Memory: one chunk.
+ * when bytes of several answers do not have it together, the file is fetched once more in one piece. Memory: three
+ * MiB, on their way from the network to the disk.
  */
 export async function downloadFile(download: Download): Promise<number> {
-  const file = await PartialFile.open(download);
+  const file = await PartialFile.open(download.partial, download);
   try {
     await new Attempts(download, file).run();
-    await file.handle.sync();
+    await file.sync();
     return file.size;
   } finally {
-    await file.handle.close();
-  }
-}
-
-/** What has come so far, with the running sum of it. */
-class PartialFile {
-  readonly handle: FileHandle;
-  readonly #path: string;
-  readonly #url: string;
-  /** In bytes. */
-  size = 0;
-  #hash: Hash = createHash('sha256');
-  /** Whether the bytes come from more than one answer. */
-  mixed = false;
-  /** A strong ETag or a date, for If-Range. */
-  validator: string | undefined;
-
-  private constructor(handle: FileHandle, path: string, url: string) {
-    this.handle = handle;
-    this.#path = path;
-    this.#url = url;
-  }
-
-  static async open({ partial: path, url, ...rest }: Download): Promise<PartialFile> {
-    const handle = await open(path, 'a+', 0o600).then(async (made) => {
-      await made.close();
-      return open(path, 'r+');
-    });
-    try {
-      const file = new PartialFile(handle, path, url);
-      await file.#readOn(rest);
-      return file;
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-  }
-
-  async #readOn({ name, progress, signal }: Pick<Download, 'name' | 'progress' | 'signal'>): Promise<void> {
-    const { size } = await this.handle.stat();
-    if (size === 0) return;
-    const transfer = progress.transfer(`reading what is here of ${name}`, size);
-    const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-    try {
-      for (;;) {
-        signal?.throwIfAborted();
-        const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, this.size);
-        if (bytesRead === 0) break;
-        this.#hash.update(buffer.subarray(0, bytesRead));
-        this.size += bytesRead;
-        transfer.add(bytesRead);
-      }
-    } finally {
-      transfer.end();
-    }
-    this.mixed = true;
-    try {
-      const note = JSON.parse(await readFile(`${this.#path}.json`, 'utf8')) as { url?: unknown; validator?: unknown };
-      if (note.url === this.#url && typeof note.validator === 'string') this.validator = note.validator;
-    } catch {
-      // Without it the sum alone tells whether the parts belong together.
-    }
-  }
-
-  async began(validator: string | undefined): Promise<void> {
-    this.validator = validator;
-    await writeFile(`${this.#path}.json`, JSON.stringify({ url: this.#url, validator }), { mode: 0o600 });
-  }
-
-  async append(chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length;) {
-      const { bytesWritten } = await this.handle.write(chunk, at, chunk.length - at, this.size + at);
-      at += bytesWritten;
-    }
-    this.#hash.update(chunk);
-    this.size += chunk.length;
-  }
-
-  async restart(): Promise<void> {
-    await this.handle.truncate(0);
-    this.size = 0;
-    this.#hash = createHash('sha256');
-    this.mixed = false;
-    this.validator = undefined;
-  }
-
-  sum(): string {
-    return this.#hash.copy().digest('hex');
+    await file.close();
   }
 }
 
@@ -170,8 +85,8 @@ class Attempts {
           if (!(error instanceof RegistryError)) throw error;
           fruitless = file.size > furthest ? 0 : fruitless + 1;
           furthest = Math.max(furthest, file.size);
-          if (!error.temporary || fruitless >= this.#retry.attempts) throw this.#failed(error);
-          if ((error.retryAfter ?? 0) > this.#retry.patience) throw this.#failed(error);
+          if (!error.temporary || fruitless >= this.#retry.attempts) throw downloadFailure(this.#url, error, file.size);
+          if ((error.retryAfter ?? 0) > this.#retry.patience) throw downloadFailure(this.#url, error, file.size);
           await sleep(error.retryAfter ?? (fruitless === 0 ? 0 : backoff(this.#retry, fruitless)), undefined, {
             signal,
           });
@@ -256,9 +171,11 @@ class Attempts {
         }
         if (left === 0) break;
       }
+      await file.flush();
     } catch (cause) {
       signal?.throwIfAborted();
-      if (isFileError(cause)) throw diskFailure(this.#download, cause);
+      const failure = writeFailure(this.#download, cause);
+      if (failure !== undefined) throw failure;
       throw new RegistryError({ method: 'GET', url: answer.url, cause });
     }
     const missing = this.#total !== undefined && file.size < this.#total;
@@ -323,63 +240,11 @@ class Attempts {
     const folder = dirname(this.#download.partial);
     const { bavail, bsize } = await statfs(folder);
     if (bavail * bsize >= needed) return;
-    throw new Failure({
-      doing: this.#doing,
-      because: `${needed} more bytes come, and ${folder} has room for ${bavail * bsize}`,
-      fix: 'make room there; what has come so far is kept',
-    });
-  }
-
-  get #doing(): string {
-    return `fetching ${redacted(this.#url)}`;
+    throw noRoom(this.#url, folder, needed, bavail * bsize);
   }
 
   #nonsense(answer: HttpAnswer, text: string, temporary = false): RegistryError {
     answer.body.discard();
     return new RegistryError({ method: 'GET', url: answer.url, text, temporary });
   }
-
-  #failed(error: RegistryError): Failure {
-    const { size } = this.#file;
-    return new Failure({ doing: this.#doing, because: error.message, fix: fixFor(error, size), cause: error });
-  }
-}
-
-function fixFor(error: RegistryError, size: number): string {
-  const { host } = error;
-  const kept = size > 0 ? `; it goes on after the ${size} bytes that are here` : '';
-  if (error.missing || error.status === 410) return `see where ${host} has the file now, and write that as its url:`;
-  if (error.denied)
-    return `imgbuild logs in nowhere for a url: fetch it yourself and write path: FILE, or serve it without a login`;
-  if (error.temporary) return `${host} has trouble: run it again later${kept}`;
-  if (error.status === undefined) return `see that ${host} can be reached from here, then run it again${kept}`;
-  return `see what ${host} says above`;
-}
-
-/** RFC 9110, 13.1.5: If-Range takes no weak ETag. */
-function validatorOf(answer: HttpAnswer): string | undefined {
-  const tag = answer.header('etag');
-  if (tag !== undefined) return /^"[^"]*"$/.test(tag) ? tag : undefined;
-  return answer.header('last-modified');
-}
-
-function lengthOf(answer: HttpAnswer): number | undefined {
-  const text = answer.header('content-length') ?? '';
-  const length = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isSafeInteger(length) ? length : undefined;
-}
-
-function isFileError(error: unknown): error is NodeJS.ErrnoException {
-  const { syscall } = error as NodeJS.ErrnoException;
-  return syscall === 'write' || syscall === 'ftruncate';
-}
-
-function diskFailure({ name, partial }: Download, error: NodeJS.ErrnoException): Failure {
-  const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-  return new Failure({
-    doing: `writing ${name} to ${dirname(partial)}`,
-    because: full ? 'the disk is full' : error.message,
-    fix: full ? 'make room there; what has come so far is kept' : 'see the cause above, then run it again',
-    cause: error,
-  });
 }

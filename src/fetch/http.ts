@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { request, type Dispatcher } from 'undici';
 import { sharedDispatcher } from '../registry/dispatcher.ts';
 import { errorOf, RegistryError } from '../registry/error.ts';
-import { receive, type Received } from './received.ts';
+import { receive, type Received } from '../registry/received.ts';
 
 export interface HttpOptions {
   dispatcher?: (host: string) => Dispatcher;
@@ -94,4 +94,18 @@ async function beginning(body: Readable): Promise<Uint8Array> {
     // The status says enough.
   }
   return Buffer.concat(chunks);
+}
+
+/** RFC 9110, 13.1.5: If-Range takes no weak ETag. */
+export function validatorOf(answer: HttpAnswer): string | undefined {
+  const tag = answer.header('etag');
+  if (tag !== undefined) return /^"[^"]*"$/.test(tag) ? tag : undefined;
+  return answer.header('last-modified');
+}
+
+/** What it says of the length of its body, in bytes; undefined where it says none. */
+export function lengthOf(answer: HttpAnswer): number | undefined {
+  const text = answer.header('content-length') ?? '';
+  const length = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(length) ? length : undefined;
 }

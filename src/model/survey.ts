@@ -33,7 +33,10 @@ export interface SurveyedModel {
   remote: Exclude<ModelSource, { from: 'path' }>[];
   /** What the conversion reads besides. */
   tools: LocalFile[];
+  /** All that decides the artifact. */
   inputs: ArtifactInput[];
+  /** Those of them that decide the files: not the metadata. */
+  contents: ArtifactInput[];
 }
 
 export interface SurveyOptions {
@@ -101,7 +104,8 @@ async function survey(model: Model, options: SurveyOptions): Promise<SurveyedMod
     // It runs in a folder that has them where the repository has them.
     tools.push({ ...(await summed(path, to, posix.join(config.root, path), options)), to: path });
   }
-  return { model, local, remote, tools, inputs: inputsOf(model, local, tools) };
+  const contents = contentsOf(model, local, tools);
+  return { model, local, remote, tools, contents, inputs: [...metadataOf(model), ...contents] };
 }
 
 async function summed(path: string, to: string, file: string, options: SurveyOptions): Promise<LocalFile> {
@@ -170,17 +174,24 @@ export function locateSource(config: Config, model: Model, index: number, ...key
   return map.line > list.line || (map.line === list.line && map.column > list.column) ? map : list;
 }
 
-function inputsOf(model: Model, local: readonly LocalFile[], tools: readonly LocalFile[]): ArtifactInput[] {
-  const { sources, convert, license, format } = model;
-  const declared = new Set(sources.flatMap((source) => (source.from === 'oci' ? [] : [source.as])));
-  const field = (name: string, value: string | undefined): ArtifactInput[] =>
-    value === undefined ? [] : [{ kind: 'field', name, value }];
+function field(name: string, value: string | undefined): ArtifactInput[] {
+  return value === undefined ? [] : [{ kind: 'field', name, value }];
+}
+
+function metadataOf({ name, license, format }: Model): ArtifactInput[] {
   return [
     { kind: 'artifact', type: modelArtifact },
-    { kind: 'tool', name: 'imgbuild models', version: packing },
-    ...field('name', model.name),
+    ...field('name', name),
     ...field('license', license),
     ...field('format', format),
+  ];
+}
+
+function contentsOf(model: Model, local: readonly LocalFile[], tools: readonly LocalFile[]): ArtifactInput[] {
+  const { sources, convert } = model;
+  const declared = new Set(sources.flatMap((source) => (source.from === 'oci' ? [] : [source.as])));
+  return [
+    { kind: 'tool', name: 'imgbuild models', version: packing },
     ...local
       .filter(({ to }) => !declared.has(to))
       .map(({ path, to, sha256 }): ArtifactInput => ({ kind: 'file', path, to, sha256 })),

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { openContext, type BuildContext, type WorkTree } from '../context/context.ts';
+import { Failures, type Failure } from '../failure.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformName } from '../oci/platform.ts';
@@ -7,6 +8,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import { findSaved } from '../store/saved-layer.ts';
 import type { Chain, ChainLink } from './chain.ts';
 import { compareWithFormer, type FormerImage } from './compare.ts';
+import { missingSources } from './missing-sources.ts';
 import { decide, explainedReasons, type Decision, type SavedState } from './decide.ts';
 import { layersByReference, withAncestors } from './graph.ts';
 import { layerInputs, type LayerInputs } from './layer-inputs.ts';
@@ -122,23 +124,8 @@ async function modeWarnings({ link }: LayerInputs, context: BuildContext): Promi
 }
 
 /**
- * Sources of COPY and ADD that the context does not have. A step fails for a path; for a pattern with wildcards BuildKit
- * copies nothing, and Docker's own builder fails where no other source of the step has anything.
- */
-function missingWarnings({ link, analysis }: LayerInputs, context: BuildContext): string[] {
-  return (['copy', 'add'] as const).flatMap((via) =>
-    context
-      .missing(analysis.files.filter((selection) => selection.via === via))
-      .map(
-        ({ pattern, at }) =>
-          `${link.layer.name}: ${at.file}:${at.line}: ${via.toUpperCase()} ${pattern} matches no file`,
-      ),
-  );
-}
-
-/**
  * What is to be built and why. Pure but for what it reads: the files of the contexts, and manifests from the store;
- * nothing is written and no layer is pulled.
+ * nothing is written and no layer is pulled. Throws what is wrong with the Dockerfiles and the contexts of what is built.
  */
 export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
   const links = wantedLinks(request);
@@ -157,6 +144,7 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
     decisions.set(keyOf(link.layer.name, platformName(link.platform)), decision);
   }
   const warnings: string[] = [];
+  const failures: Failure[] = [];
   const builds = await Promise.all(
     all.map(async ({ link, inputs, context }): Promise<PlannedBuild> => {
       const platform = platformName(link.platform);
@@ -169,7 +157,9 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
         for (const { at, why } of inputs.analysis.unresolved) {
           reasons.push({ kind: 'unresolved-source', line: at.line, detail: why });
         }
-        warnings.push(...missingWarnings(inputs, context), ...(await modeWarnings(inputs, context)));
+        const missing = await missingSources(request.config.root, inputs, context);
+        failures.push(...missing.failures);
+        warnings.push(...missing.warnings, ...(await modeWarnings(inputs, context)));
       }
       const planned: PlannedLayer = {
         name: link.layer.name,
@@ -188,6 +178,7 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
       return { planned, inputs, context, former, reasons };
     }),
   );
+  throwOnce(failures);
   const layers = builds.map((build) => build.planned);
   const waves = wavesOf(layers);
   for (const [wave, members] of waves.entries()) for (const layer of members) layer.wave = wave;
@@ -200,4 +191,14 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
     warnings: [...new Set(warnings)].toSorted(),
   };
   return { plan, builds };
+}
+
+/** Platforms of one layer have the same to say. */
+function throwOnce(failures: readonly Failure[]): void {
+  const byMessage = new Map(
+    failures.map((failure) => [`${failure.at?.file}:${failure.at?.line} ${failure.message}`, failure]),
+  );
+  const [first, ...others] = byMessage.values();
+  if (first === undefined) return;
+  throw others.length === 0 ? first : new Failures([first, ...others]);
 }

@@ -1,8 +1,10 @@
 import { isAbsolute, posix } from 'node:path';
 import type { Choice } from '../deb/selection.ts';
 import { modelPackageName, type ModelDeb } from '../deb/model-draft.ts';
+import { assembleModel, newTurns } from '../model/assemble.ts';
 import { findFiles } from '../model/find-files.ts';
-import { fetchModels, type ModelsOptions } from './models.ts';
+import { surveyModels } from '../model/survey.ts';
+import { openCache, type ModelsOptions } from './models.ts';
 import type { Project } from './open.ts';
 
 export interface ModelDebsOptions extends Omit<ModelsOptions, 'only'> {
@@ -13,13 +15,14 @@ export interface ModelDebsOptions extends Omit<ModelsOptions, 'only'> {
   check?: boolean;
 }
 
-/** The models that are packages, with `targets: [deb]`; those that are asked for with all their files. */
+/** The models that are packages, with `targets: [deb]`. Nothing is fetched before a package is made of it. */
 export async function modelDebs(project: Project, options: ModelDebsOptions): Promise<ModelDeb[]> {
   const { config } = project;
   const { only, choice, check = false, ...rest } = options;
   const debs: ModelDeb[] = [];
+  const turns = newTurns();
   for (const model of config.models.filter(({ targets }) => targets.includes('deb'))) {
-    const { name, license } = model;
+    const { name, license, maintainer } = model;
     const asPackage = modelPackageName(config, name);
     const isWanted = (only?.includes(asPackage) ?? true) && choice?.off.includes(asPackage) !== true;
     const found = await findFiles(config, name, ['files'], model.files);
@@ -28,12 +31,17 @@ export async function modelDebs(project: Project, options: ModelDebsOptions): Pr
     );
     const taken = [...new Set([...found.map(({ path }) => path), ...local])];
     if (check || !isWanted) {
-      debs.push({ name, license, files: [], taken });
+      debs.push({ name, license, maintainer, taken });
       continue;
     }
-    const [fetched] = await fetchModels(project, { ...rest, only: [name] });
-    const files = fetched!.files.map(({ path, file }) => ({ path, file: file! }));
-    debs.push({ name, license, files, taken });
+    const cache = await openCache(project, rest.env);
+    const [surveyed] = await surveyModels({ config, cache, ...rest, only: [name] });
+    const fetch = async (stop: AbortSignal | undefined) => {
+      const files = await assembleModel(surveyed!, { config, cache, ...rest, signal: stop, turns });
+      await cache.save();
+      return files.map(({ path, file }) => ({ path, file: file! }));
+    };
+    debs.push({ name, license, maintainer, files: { inputs: surveyed!.contents, fetch }, taken });
   }
   return debs;
 }

@@ -5,8 +5,12 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { verifying } from '../oci/verify.ts';
 import { pullScope } from './authorization.ts';
 import { RegistryError } from './error.ts';
+import { receive, type Received } from './received.ts';
 import { backoff } from './retry.ts';
 import type { Answer, Transport } from './transport.ts';
+
+/** An answer with the blob from some byte on. */
+type Part = Omit<Answer, 'body'> & { body: Received };
 
 /**
  * A blob as a stream that goes on by Range where a connection is cut, and fails before its end when size or digest of
@@ -23,6 +27,8 @@ export async function downloadBlob(
   const first = await open(transport, repository, blob, 0, signal);
   const source = Readable.from(bytes(transport, repository, blob, first, failed, signal));
   const checked = verifying(blob, broken);
+  // A reader that leaves before the first byte never starts the generator, which would end the connection.
+  checked.once('close', () => first.body.discard());
   pipeline(source, checked, () => {});
   if (signal !== undefined) addAbortSignal(signal, checked);
   return checked;
@@ -34,8 +40,8 @@ async function open(
   blob: Pick<Descriptor, 'digest'>,
   offset: number,
   signal: AbortSignal | undefined,
-): Promise<Answer> {
-  return transport.exchange({
+): Promise<Part> {
+  const answer = await transport.exchange({
     method: 'GET',
     to: `/v2/${repository}/blobs/${blob.digest}`,
     scopes: [pullScope(repository)],
@@ -44,13 +50,14 @@ async function open(
     accept: offset > 0 ? [200, 206] : [200],
     signal,
   });
+  return { ...answer, body: receive(answer.body) };
 }
 
 async function* bytes(
   transport: Transport,
   repository: string,
   blob: Pick<Descriptor, 'digest' | 'size'>,
-  first: Answer,
+  first: Part,
   failed: (error: unknown) => unknown,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
@@ -63,12 +70,11 @@ async function* bytes(
     try {
       let skip = answer.status === 206 ? offset - rangeStart(answer, offset) : offset;
       for await (const chunk of answer.body) {
-        const part = chunk as Uint8Array;
-        if (skip >= part.length) {
-          skip -= part.length;
+        if (skip >= chunk.length) {
+          skip -= chunk.length;
           continue;
         }
-        const fresh = part.subarray(skip);
+        const fresh = chunk.subarray(skip);
         skip = 0;
         offset += fresh.length;
         yield fresh;
@@ -94,7 +100,7 @@ async function* bytes(
 }
 
 /** RFC 9110, 14.4: `bytes 100-199/200`. */
-function rangeStart(answer: Answer, asked: number): number {
+function rangeStart(answer: Part, asked: number): number {
   const start = /^bytes (\d+)-/.exec(String(answer.headers['content-range'] ?? ''))?.[1];
   const found = start === undefined ? asked : Number(start);
   if (found <= asked) return found;

@@ -1,7 +1,9 @@
+import { unusedAfter, type CacheItem } from '../fetch/clean-cache.ts';
 import { hexOf } from '../oci/digest.ts';
 import type { PlannedModel, PublishedModel } from '../model/publish.ts';
 import { formatBytes } from './progress.ts';
 import { describeReason } from './reason.ts';
+import { formatAge } from './store.ts';
 
 const reasonsShown = 20;
 
@@ -89,4 +91,30 @@ export function renderPublished(published: readonly PublishedModel[], store: str
       return `${store}/${repository}@${digest}  ${version ?? '(no release)'}  ${how}\n`;
     })
     .join('');
+}
+
+/** `models --clean`: `removed` is null where nothing was to be removed yet. */
+export function renderCache(cache: {
+  folder: string;
+  items: readonly CacheItem[];
+  unused: readonly CacheItem[];
+  removed: readonly CacheItem[] | null;
+  now: Date;
+}): string {
+  const { folder, items, unused, removed, now } = cache;
+  const amount = (some: readonly CacheItem[]) =>
+    `${count(some)}, ${formatBytes(some.reduce((sum, { size }) => sum + size, 0))}`;
+  const lines = unused.map(({ kind, path, size, usedAt }) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const what = kind === 'file' ? `sha256:${name}` : `${kind} ${name}`;
+    return `${formatAge(usedAt.toISOString(), now)}  ${formatBytes(size)}  ${what}\n`;
+  });
+  const stay = items.filter((item) => !unused.includes(item));
+  const last =
+    removed !== null
+      ? `removed: ${amount(removed)}`
+      : unused.length === 0
+        ? 'nothing to remove'
+        : `to remove: ${amount(unused)}; nothing is deleted yet: say it with --yes`;
+  return `${lines.join('')}${last}\nin ${folder} for less than ${unusedAfter} days without use: ${amount(stay)}\n`;
 }

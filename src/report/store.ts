@@ -17,19 +17,18 @@ function counted(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-/** `store ls`: one line a saved layer. */
+/** `store ls`: one line a saved layer, with the releases that need it and the names that stand on it. */
 export function renderSaved(layers: readonly SavedLayer[], bytes: number, store: string, now: Date): string {
   if (layers.length === 0) return `nothing is saved in ${store}\n`;
-  const head = ['LAYER', 'PLATFORM', 'FINGERPRINT', 'SIZE', 'AGE', 'NEEDED BY'];
+  const head = ['LAYER', 'PLATFORM', 'FINGERPRINT', 'SIZE', 'AGE', 'RELEASES', 'TAGS'];
   const rows = layers.map((layer) => [
     layer.layer ?? layer.repository,
     layer.platform ?? (layer.layer === null ? '?' : 'any'),
     layer.fingerprint.slice(0, 12),
     formatBytes(layer.size),
     formatAge(layer.savedAt, now),
-    layer.layer === null
-      ? 'nothing: its input manifest is missing'
-      : [...layer.neededBy, ...layer.tags].join(' ') || '-',
+    layer.neededBy.join(' ') || '-',
+    `${layer.tags.join(' ') || '-'}${layer.layer === null ? ' (its input manifest is missing: it is not reused)' : ''}`,
   ]);
   return `${columns([head, ...rows])}${counted(layers.length, 'saved layer')}, ${formatBytes(bytes)} together in ${store}\n`;
 }

@@ -125,7 +125,8 @@ export class BlobFolder {
     try {
       const bytes = createReadStream(temporary, { highWaterMark: readAhead });
       await pipeline(bytes, verifying(blob, wrong), nowhere(), aborting(signal));
-      const handle = await open(temporary, 'r+');
+      // Where it is the owner's file under a second name, nobody may write to it.
+      const handle = await open(temporary, 'r');
       try {
         await handle.chmod(0o644);
         await handle.sync();

@@ -21,7 +21,7 @@ const allowed: Record<string, string[]> = {
   artifact: [...nouns, 'process', 'plan/plan', 'store'],
   fetch: [...nouns, 'files', 'registry', 'store/folder-lock'],
   lock: [...nouns, 'process', 'registry', 'config'],
-  plan: [...nouns, 'process', 'config', 'dockerfile', 'context', 'lock', 'registry', 'store'],
+  plan: [...nouns, 'process', 'config', 'files/nearest', 'dockerfile', 'context', 'lock', 'registry', 'store'],
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
   deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder', 'store', 'artifact'],
@@ -45,7 +45,19 @@ const allowed: Record<string, string[]> = {
     'signing',
     'image-source',
   ],
-  report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'model', 'store', 'lock'],
+  report: [
+    ...nouns,
+    'plan',
+    'build',
+    'engine',
+    'release',
+    'delta',
+    'deb',
+    'model',
+    'store',
+    'lock',
+    'fetch/clean-cache',
+  ],
 };
 /** The front doors, and the project that they open, may use every room; nothing else may use them. */
 const doors = ['cli', 'actions', 'project'];

@@ -247,6 +247,11 @@ describe('errors', () => {
       '4:3+8 releases is where the store keeps its releases | write image: NAME for this layer',
       '5:37+10 models/… is where the store keeps its models | choose another name',
     ],
+    'image named as packages are': [
+      layers('debs: { context: docker/base }', 'b: { context: docker/base, image: "debs/x:1" }'),
+      '4:3+4 debs/… is where the store keeps its packages | write image: NAME for this layer',
+      '5:37+10 debs/… is where the store keeps its packages | choose another name',
+    ],
     'image with a tag of the store': [
       layers('base: { context: docker/base, image: "b:fp-1" }'),
       '4:40+8 tags fp-…, inputs-… and last-… are kept for the store | choose another tag',

@@ -42,9 +42,12 @@ describe.each([
   test('what matches nothing is told', async () => {
     const context = await open(make({ ...tree, '.dockerignore': 'docs/*\n' }));
     const selections = [copy('app', 'nope', 'no*pe', 'docs/x.md', '[')];
-    expect(context.missing(selections)).toEqual(
-      ['nope', 'no*pe', 'docs/x.md', '['].map((pattern) => ({ pattern, at })),
-    );
+    expect(context.missing(selections)).toEqual([
+      { pattern: 'nope', at, required: true },
+      { pattern: 'no*pe', at, required: false },
+      { pattern: 'docs/x.md', at, required: true },
+      { pattern: '[', at, required: false },
+    ]);
   });
 
   test('a path is listed once', async () => {
@@ -160,7 +163,9 @@ describe.each([
     expect(await select('**/*.py')).toEqual(['app/lib/a.py', 'app/main.py']);
     expect(await select('app/./lib')).toEqual(['app/lib/a.py', 'app/lib/b.txt']);
     expect(await select('app/./*.txt')).toEqual([]);
-    expect(context.missing([{ ...copy('app/nope', 'app/lib'), parents: true }])).toEqual([{ pattern: 'app/nope', at }]);
+    expect(context.missing([{ ...copy('app/nope', 'app/lib'), parents: true }])).toEqual([
+      { pattern: 'app/nope', at, required: false },
+    ]);
   });
 
   test('a mount’s source is a path, not a pattern', async () => {

@@ -63,7 +63,7 @@ describe('a model with the target deb', () => {
     writeFileSync(join(config.root, 'models/yolo/labels.txt'), 'dog\n');
     const { decided } = await listProject(project(), { ...options(), version: '1.1.0' });
     const reasons = [...decided.values()].flatMap(({ plan }) => (plan.action === 'make' ? plan.reasons : []));
-    expect(reasons.map(describeReason)).toEqual(['yolo/labels.txt changed']);
+    expect(reasons.map(describeReason)).toEqual(['models/yolo/labels.txt changed']);
     const packed = await pack('1.1.0');
     expect(packed.map(({ name, version }) => `${name} ${version}`)).toEqual(['ccai 1.0.0', 'ccai-model-yolo 1.1.0']);
   });
@@ -90,6 +90,59 @@ describe('a model with the target deb', () => {
     writeFileSync(join(config.root, 'big/yolo.bin'), 'others');
     expect((await pack('1.0.0', ['ccai'])).map(({ name }) => name)).toEqual(['ccai']);
     await expect(pack('1.0.0')).rejects.toThrow('is declared');
+  });
+
+  test('is listed without its files: nothing is fetched, nothing is converted', async () => {
+    const gone = { url: 'http://127.0.0.1:1/net.bin', sha256: sum('net') };
+    const convert = { command: ['false'], outputs: ['net.xml'] };
+    config = parseProject(config.root, { ccai }, { models: { gone: { source: gone, convert, targets: ['deb'] } } });
+    const { planned, decided } = await listProject(project(), { ...options(), version: '1.0.0' });
+    expect(planned.map(({ name }) => name)).toEqual(['ccai', 'ccai-model-gone']);
+    expect(decided.get(planned[1]!)?.plan.action).toBe('make');
+    await expect(pack('1.0.0', ['ccai-model-gone'])).rejects.toThrow('127.0.0.1:1');
+  });
+
+  test('is neither fetched nor converted while it is unchanged, on a machine that has nothing of it', async () => {
+    const marker = join(config.root, 'runs');
+    const convert = {
+      command: ['sh', '-c', `echo run >> ${marker}; cp "\${source}/yolo.bin" "\${output}/out.bin"`],
+      outputs: ['out.bin'],
+    };
+    const converted = { source: yolo.source, convert, targets: ['deb'] };
+    config = parseProject(config.root, { ccai }, { models: { yolo: converted } });
+    const before = await pack('1.0.0');
+    env = { ...env, XDG_CACHE_HOME: temporary('cache') };
+    const after = await pack('1.1.0');
+    expect(readFileSync(marker, 'utf8')).toBe('run\n');
+    expect(after[1]).toMatchObject({ version: '1.0.0', sha256: before[1]!.sha256 });
+  });
+
+  test('has its folder for itself', async () => {
+    const inside = deb({ contents: [{ src: 'models/readme.txt', dst: '/opt/ccai/models/yolo/readme' }] });
+    config = parseProject(config.root, { ccai: inside }, { models: { yolo } });
+    await expect(pack('1.0.0')).rejects.toThrow('lies in /opt/ccai/models/yolo, which is that of ccai-model-yolo');
+  });
+
+  test('has the maintainer that it names, else that of a debian/ folder', async () => {
+    const maintainerOf = (file: string) =>
+      spawnSync('dpkg-deb', ['-f', file, 'Maintainer'], { encoding: 'utf8' }).stdout.trim();
+    const own = { ...yolo, maintainer: 'Model Team <models@example.com>' };
+    config = parseProject(config.root, {}, { models: { yolo: own } });
+    expect(maintainerOf((await pack('1.0.0'))[0]!.file)).toBe('Model Team <models@example.com>');
+
+    const control =
+      'Source: ccai\nMaintainer: Debian Team <debian@example.com>\n\nPackage: ccai-doc\nArchitecture: all\n';
+    const folder = {
+      'debian/control': `${control}Description: documents\n`,
+      'debian/changelog': 'ccai (1.0) stable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n',
+      'debian/ccai-doc.install': 'models/readme.txt opt/ccai\n',
+    };
+    config = makeProject({ ccai: { from: 'debian' } }, { ...files, ...folder }, { models: { yolo } });
+    const [packed] = await pack('1.0.0', ['ccai-model-yolo']);
+    expect(maintainerOf(packed!.file)).toBe('Debian Team <debian@example.com>');
+
+    config = parseProject(config.root, {}, { models: { yolo: { ...yolo, maintainer: 'nobody' } } });
+    await expect(pack('1.0.0')).rejects.toMatchObject({ message: expect.stringContaining('"nobody"'), kind: 'input' });
   });
 });
 

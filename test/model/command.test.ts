@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -62,6 +62,34 @@ describe('imgbuild models', () => {
         { name: 'asr', targets: ['modelpack'], size: 3, files: [{ path: 'asr.bin', size: 3, sha256: sum('asr') }] },
       ],
     });
+  });
+
+  test('--clean lists what nobody used for long in the cache, and removes it with --yes', () => {
+    const blobs = join(env['XDG_CACHE_HOME']!, 'imgbuild/blobs/sha256');
+    mkdirSync(blobs, { recursive: true });
+    for (const [name, days] of [
+      ['a'.repeat(64), 40],
+      ['b'.repeat(64), 2],
+    ] as const) {
+      const used = new Date(Date.now() - days * 86_400_000);
+      writeFileSync(join(blobs, name), 'some');
+      utimesSync(join(blobs, name), used, used);
+    }
+    expect(done('models', '--clean')).toBe(
+      [
+        `40 days  4 B  sha256:${'a'.repeat(64)}`,
+        'to remove: 1 file, 4 B; nothing is deleted yet: say it with --yes',
+        `in ${join(env['XDG_CACHE_HOME']!, 'imgbuild')} for less than 30 days without use: 1 file, 4 B`,
+        '',
+      ].join('\n'),
+    );
+    expect(readdirSync(blobs)).toHaveLength(2);
+    expect(JSON.parse(done('models', '--clean', '--yes', '--json'))).toMatchObject({
+      removed: [{ kind: 'file', size: 4 }],
+    });
+    expect(readdirSync(blobs)).toEqual(['b'.repeat(64)]);
+    expect(imgbuild('models', 'ocr', '--clean')).toMatchObject({ status: 2 });
+    expect(imgbuild('models', '--yes').stderr).toContain('--yes is for --clean');
   });
 
   test('-o puts the files into a folder for each model, and replaces it whole', () => {

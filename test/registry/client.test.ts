@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent, type Dispatcher } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Failure } from '../../src/failure.ts';
 import { BrokenContent } from '../../src/oci/broken-content.ts';
@@ -175,6 +177,32 @@ describe('a download', () => {
     expect(ranges[0]).toBeUndefined();
     expect(ranges.length).toBe(4);
     expect(ranges.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range!))).toBe(true);
+  });
+
+  it.each([240_000, 270_000, 300_000, 330_000, 500_000])(
+    'that is cut under a slow reader loses nothing (%i bytes)',
+    async (cut) => {
+      await put();
+      registry.fault = ({ method, nth }) => (method === 'GET' && nth === 1 ? { cut, trickle: 30_000 } : undefined);
+      registry.log.length = 0;
+      const stream = await client().openBlob('app', blob);
+      // Nothing is read until the connection is long gone.
+      await sleep(1000);
+      expect(Buffer.compare(await buffer(stream), bytes)).toBe(0);
+      expect(registry.log.map(({ range }) => range)).toEqual([undefined, `bytes=${cut}-`]);
+    },
+  );
+
+  it('that nobody reads is ended with its connection', async () => {
+    await put();
+    const connections = new Set<Dispatcher>();
+    const agent = new Agent({ connections: 1 });
+    agent.on('disconnect', (_origin, targets) => targets.forEach((target) => connections.delete(target)));
+    agent.on('connect', (_origin, targets) => targets.forEach((target) => connections.add(target)));
+    const stream = await client({ dispatcher: () => agent }).openBlob('app', blob);
+    stream.destroy();
+    await expect.poll(() => connections.size).toBe(0);
+    await agent.close();
   });
 
   it('that is cut without end fails and does not end', async () => {

@@ -74,9 +74,9 @@ describe('imgbuild store', () => {
     await save('two', 0);
     await store.putManifest('app', '1.0.0', image);
     const { out } = await imgbuild('ls');
-    expect(out).toMatch(/^LAYER +PLATFORM +FINGERPRINT +SIZE +AGE +NEEDED BY\n/);
-    expect(out).toMatch(/app +linux\/amd64 +[0-9a-f]{12} +\d+ B +0 minutes +-\n/);
-    expect(out).toMatch(/3 days +1\.0\.0\n/);
+    expect(out).toMatch(/^LAYER +PLATFORM +FINGERPRINT +SIZE +AGE +RELEASES +TAGS\n/);
+    expect(out).toMatch(/app +linux\/amd64 +[0-9a-f]{12} +\d+ B +0 minutes +- +-\n/);
+    expect(out).toMatch(/3 days +- +1\.0\.0\n/);
     expect(out).toMatch(/2 saved layers, .* together in oci:\.imgbuild\/store\n$/);
     const json = JSON.parse((await imgbuild('ls', '--json')).out);
     expect(json).toMatchObject({

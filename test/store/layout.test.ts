@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +69,22 @@ describe('the folder', () => {
     expect(manifests).toHaveLength(2);
     expect(manifests[0]).toEqual(foreign);
     expect(manifests[1].annotations).toEqual({ 'org.opencontainers.image.ref.name': 'a/b:t' });
+  });
+
+  it('never opens a file that it takes over for writing', async () => {
+    const program = await readFile('/bin/sleep');
+    const file = join(folder, 'program');
+    await writeFile(file, program, { mode: 0o755 });
+    // The system refuses to write to a program that runs, whoever asks.
+    const running = spawn(file, ['60'], { stdio: 'ignore' });
+    try {
+      await once(running, 'spawn');
+      const blob = blobOf(program);
+      await store.putBlob('a', { ...blob, file, disposable: true });
+      expect((await stat(store.blobPath(blob.digest))).nlink).toBe(2);
+    } finally {
+      running.kill();
+    }
   });
 
   it('takes a disposable file over without copying, after checking it', async () => {

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** What goes wrong with a request before or while it is answered. */
 export type Fault =
   | { status: number; headers?: Record<string, string>; body?: string }
-  /** The connection ends: at once, or after that many bytes of the answer's body. */
-  | { cut: number }
+  /** The connection ends: at once, or after that many bytes of the answer's body; they come in pieces of `trickle`. */
+  | { cut: number; trickle?: number }
   /** Milliseconds of silence, then as usual. */
   | { delay: number }
   /** One byte of the body is another. */
@@ -99,8 +99,13 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     response.writeHead(answer.status, { 'content-length': bytes.length, ...answer.headers });
     if (method === 'HEAD') return void response.end();
     if (fault !== undefined && 'cut' in fault) {
-      response.write(bytes.subarray(0, fault.cut), () => setTimeout(() => request.socket.destroy(), 20));
-      return;
+      const { cut, trickle = cut } = fault;
+      for (let at = 0; at < cut; at += trickle) {
+        const part = bytes.subarray(at, Math.min(at + trickle, cut));
+        await new Promise<void>((resolve) => response.write(part, () => resolve()));
+        await sleep(20);
+      }
+      return void request.socket.destroy();
     }
     response.end(bytes);
   }

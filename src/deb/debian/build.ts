@@ -11,6 +11,7 @@ import type { Progress } from '../../progress.ts';
 import { writeWhole } from '../output-file.ts';
 import type { PackedDeb } from '../pack-debs.ts';
 import type { Draft } from '../draft.ts';
+import { buildEnvironment } from './build-environment.ts';
 import { parseControlFile } from './control-file.ts';
 import type { DebianSource } from './source.ts';
 import { readTextFile } from './text-file.ts';
@@ -50,7 +51,7 @@ export async function buildDebianSource(
     progress.note(`${doing} with dpkg-buildpackage: ${source.reasons[0]!}`);
     const { exitCode, stderr } = await run('dpkg-buildpackage', ['--build=binary', '--no-sign', '-ui'], {
       cwd: copy,
-      env: { ...options.env, SOURCE_DATE_EPOCH: String(mtime) },
+      env: buildEnvironment(options.env, mtime),
       ownGroup: true,
       onStdoutLine: (line) => progress.note(line),
       onStderrLine: (line) => progress.note(line),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkDebs } from '../../../src/deb/check.ts';
@@ -335,6 +335,38 @@ describe('debian/rules', () => {
       });
     } finally {
       restore();
+    }
+  });
+
+  test('that builds something is built without the secrets of the environment', async () => {
+    const config = withRules(`${plain}override_dh_auto_build:\n\tpython3 convert.py\n`);
+    const { PATH } = process.env;
+    const programs = join(config.root, '.programs');
+    mkdirSync(programs);
+    const seen = join(config.root, '.seen');
+    writeFileSync(join(programs, 'dpkg-buildpackage'), `#!/bin/sh\nenv > ${seen}\n[ "$1" = --version ]\n`, {
+      mode: 0o755,
+    });
+    process.env.PATH = `${programs}:${PATH}`;
+    try {
+      const secrets = { GITHUB_TOKEN: 'x', IMGBUILD_SIGNING_KEY: 'x', AWS_SECRET_ACCESS_KEY: 'x', NPM_TOKEN: 'x' };
+      const env = {
+        PATH: process.env.PATH,
+        DEB_BUILD_OPTIONS: 'nocheck',
+        LC_ALL: 'C.UTF-8',
+        CFLAGS: '-O2',
+        ...secrets,
+      };
+      await expect(pack(config, { env })).rejects.toThrow('exits with 1');
+      const names = readFileSync(seen, 'utf8')
+        .split('\n')
+        .map((line) => line.split('=')[0]!);
+      expect(names).toEqual(
+        expect.arrayContaining(['PATH', 'DEB_BUILD_OPTIONS', 'LC_ALL', 'CFLAGS', 'SOURCE_DATE_EPOCH']),
+      );
+      expect(names.filter((name) => name in secrets)).toEqual([]);
+    } finally {
+      process.env.PATH = PATH;
     }
   });
 
