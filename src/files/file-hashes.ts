@@ -21,7 +21,10 @@ const smallFile = 256 * 1024;
 /** Coarse file systems stamp in steps of up to two seconds. */
 const coarse = 2_000_000_000n;
 
-function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
+/** What changes when a file changes. */
+export type FileIdentity = Pick<BigIntStats, 'size' | 'mtimeNs' | 'ctimeNs' | 'ino' | 'dev'>;
+
+function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: FileIdentity): string {
   return `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
 }
 
@@ -37,7 +40,7 @@ export class FileHashes {
   readonly #known: Map<string, [identity: string, sha256: string]>;
   /** For small files. */
   readonly #scratch = Buffer.allocUnsafeSlow(smallFile + 1);
-  #now: Promise<bigint> | undefined;
+  #now: bigint | undefined;
   #changed = false;
 
   private constructor(file: string, known: Map<string, [string, string]>) {
@@ -71,7 +74,7 @@ export class FileHashes {
       throw unreadable(name, error);
     });
     if (known !== undefined) return known;
-    const now = await (this.#now ??= this.#readTime());
+    await this.begin();
     try {
       signal?.throwIfAborted();
       const isSmall = lstatSync(path).size <= smallFile;
@@ -81,12 +84,23 @@ export class FileHashes {
       const after = lstatSync(path, { bigint: true });
       const size = Number(stats.size);
       if (identityOf(after) !== identityOf(stats)) throw fileChanged(name, 'it was written to while it was read');
-      if (stats.mtimeNs < now - coarse && stats.ctimeNs < now - coarse) this.#put(path, stats, sha256);
+      this.learn(path, stats, sha256);
       return { size, sha256 };
     } catch (error) {
       signal?.throwIfAborted();
       throw unreadable(name, error);
     }
+  }
+
+  /** Before the first file is read that `learn` is told of. */
+  async begin(): Promise<void> {
+    this.#now ??= await this.#readTime();
+  }
+
+  /** Remembers the sum of a file that somebody else has read since `begin`, and that was the same before and after. */
+  learn(path: string, identity: FileIdentity, sha256: string): void {
+    const late = (this.#now ?? 0n) - coarse;
+    if (identity.mtimeNs < late && identity.ctimeNs < late) this.#put(path, identity, sha256);
   }
 
   /** Remembers the sum of a file that nobody writes any more. */
@@ -112,8 +126,8 @@ export class FileHashes {
     }
   }
 
-  #put(path: string, stats: BigIntStats, sha256: string): void {
-    this.#known.set(path, [identityOf(stats), sha256]);
+  #put(path: string, identity: FileIdentity, sha256: string): void {
+    this.#known.set(path, [identityOf(identity), sha256]);
     this.#changed = true;
   }
 

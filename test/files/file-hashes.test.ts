@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFileSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -56,4 +56,20 @@ test('sums are kept for the next process, those of files that are gone are not',
   expect(await next.known(file('goes'))).toBeUndefined();
   utimesSync(file('stays'), 1, 1);
   expect(await next.known(file('stays'))).toBeUndefined();
+});
+
+test('a sum that somebody else worked out is remembered where the file is older than the reading, and only there', async () => {
+  const old = process.execPath;
+  writeFileSync(file('young'), 'x');
+  const hashes = await FileHashes.open(file('.learnt'));
+  await hashes.begin();
+  for (const path of [old, file('young')]) hashes.learn(path, lstatSync(path, { bigint: true }), 'b'.repeat(64));
+  expect((await hashes.known(old))?.sha256).toBe('b'.repeat(64));
+  expect(await hashes.known(file('young'))).toBeUndefined();
+});
+
+test('nothing is remembered that was read before anybody looked at the clock', async () => {
+  const hashes = await FileHashes.open(file('.learnt'));
+  hashes.learn(process.execPath, lstatSync(process.execPath, { bigint: true }), 'b'.repeat(64));
+  expect(await hashes.known(process.execPath)).toBeUndefined();
 });
