@@ -36,7 +36,7 @@ const programs = [
     package: 'xz-utils',
     what: 'packs the indexes of apt repositories, and debs for releases before Debian 12',
   },
-  { name: 'zstd', what: 'applies deltas on this machine' },
+  { name: 'zstd', what: 'applies deltas on this machine, and packs debs on two cores' },
   { name: 'gpg', what: 'signs with keys that stay in GnuPG' },
 ];
 

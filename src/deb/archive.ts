@@ -1,15 +1,19 @@
+import { promisify } from 'node:util';
+import { gzip as gzipCallback } from 'node:zlib';
 import { Failure } from '../failure.ts';
 import type { TarHeader } from '../tar/header.ts';
 import { archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
 import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
-import { dataMember, startCompressor, type Compression } from './compression.ts';
-import { textFile, withParents, type FileEntry, type PackageEntry } from './entry.ts';
+import { dataMember, startCompressor, type Compression, type Zstd } from './compression.ts';
+import { textFile, withParents, type FileEntry, type FileOnDisk, type PackageEntry } from './entry.ts';
 import { isLate, tarOwner, type Owner } from './owner.ts';
 import { ContentSums } from './content-sums.ts';
 import { md5OfNothing, openContents } from './file-contents.ts';
 import { startHasher } from './hasher.ts';
 import { writeWhole, type OutputFile } from './output-file.ts';
 import { storedGzip, storedGzipSize } from './stored-gzip.ts';
+
+const gzip = promisify(gzipCallback);
 
 /** A package, laid out: nothing of its files has been read yet. */
 export interface PackageLayout {
@@ -29,13 +33,18 @@ export interface WriteOptions {
   /** Seconds: the time of every entry and member. */
   mtime: number;
   signal?: AbortSignal | undefined;
+  /** Node's own where absent. */
+  zstd?: Zstd;
   /** Bytes of files as they are read. */
   onBytes?: (count: number) => void;
+  /** Told the sha256 (hex) of each file on disk, which is not worked out where this is absent. */
+  onFile?: ((file: FileOnDisk, sha256: string) => void) | undefined;
 }
 
 /**
  * Writes a Debian binary package (deb(5)) in one pass over its files: control.tar comes first and needs their md5
- * sums, but its size follows from their names alone, since it is stored: its room is left free and filled at the end.
+ * sums, but its size follows from their names alone where it is stored: its room is left free and filled at the end. The sums
+ * of many small files are compressed, and the data moved up to them.
  * Returns the size and the sha256 (hex) of the file. Memory: buffers of about 4 MiB, and the list of files.
  */
 export async function writePackage(
@@ -53,15 +62,17 @@ export async function writePackage(
     await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);
     const controlSize = storedGzipSize(controlTarSize(layout, mtime));
     const controlAt = file.size;
-    await file.append(Buffer.alloc(arHeaderSize + controlSize + arPadding(controlSize)));
+    const controlRoom = arHeaderSize + controlSize + arPadding(controlSize);
+    await file.append(Buffer.alloc(controlRoom));
 
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
-    const sums = new ContentSums(hasher);
-    const compressor = startCompressor(layout.compression, size, async (chunk) => {
+    const sums = new ContentSums(hasher, options.onFile);
+    const append = async (chunk: Buffer) => {
       await file.append(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
-    });
+    };
+    const compressor = startCompressor(layout.compression, size, append, options.zstd);
     try {
       const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compressor.write(chunk)) };
       await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal });
@@ -74,16 +85,25 @@ export async function writePackage(
     await file.append(Buffer.alloc(arPadding(memberSize), '\n'));
     await file.patch(dataAt, arHeader(dataMember[layout.compression], memberSize, mtime));
 
-    const control = storedGzip(await controlTar(layout, sums.byPath, mtime));
-    if (control.length !== controlSize) throw new Error(`control.tar is ${control.length} bytes, not ${controlSize}`);
+    const tar = await controlTar(layout, sums.byPath, mtime);
+    const control = isWorthMoving(controlSize, size) ? await gzip(tar, { level: 9 }) : storedGzip(tar);
     const padding = Buffer.alloc(arPadding(control.length), '\n');
-    await file.patch(controlAt, Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]));
+    const member = Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]);
+    await file.replace(controlAt, controlRoom, member);
   };
   try {
     return await writeWhole(path, write, (written) => hasher.sha256(written));
   } finally {
     await hasher.close();
   }
+}
+
+/**
+ * Whether the data are moved forward so that control.tar can be compressed, whose size only then is not known before: the
+ * sums of many small files would be several percent of the package.
+ */
+function isWorthMoving(controlSize: number, data: number): boolean {
+  return controlSize > 128 * 1024 && controlSize > data / 400;
 }
 
 export const splitAdvice = 'write split: 4GB, which makes several packages of it, or choose a stronger compression';
@@ -140,7 +160,7 @@ function* tarEntries(
   for (const entry of entries) {
     const header = tarHeader(entry, mtime);
     if (entry.type !== 'file') yield { header };
-    else yield { header, open: async () => sums.watch(entry.path, await openContents(entry), onBytes) };
+    else yield { header, open: async () => sums.watch(entry, await openContents(entry), onBytes) };
   }
 }
 

@@ -23,14 +23,25 @@ export interface Compressor extends ByteSink {
   abort(): void;
 }
 
+/** Which zstd compresses: another one, or another version of it, writes other bytes that mean the same. */
+export interface Zstd {
+  /** `node`: that of this process, on one core, where there is no program. */
+  by: 'program' | 'node';
+  version: string;
+}
+
+export const nodeZstd: Zstd = { by: 'node', version: `zstd ${process.versions['zstd']} of Node` };
+
 /**
  * Compresses what is written and hands it on. `size`: bytes that will be written. zstd: one frame, the only one that
- * dpkg reads. xz: blocks of a fixed size on two threads, so that the bytes do not depend on the number of cores.
+ * dpkg reads, of jobs of a fixed size; xz: blocks of a fixed size. Both take two threads wherever they run, so that the
+ * bytes do not depend on the number of cores.
  */
 export function startCompressor(
   compression: Compression,
   size: number,
   onOutput: (chunk: Buffer) => Promise<void>,
+  zstd: Zstd = nodeZstd,
 ): Compressor {
   switch (compression) {
     case 'none':
@@ -44,28 +55,50 @@ export function startCompressor(
     case 'stored':
       return startStoredGzip(onOutput);
     case 'zstd':
-      return throughStream(zstd(3, 21, size), onOutput);
     case 'strong-zstd':
-      return throughStream(zstd(9, 23, size), onOutput);
+      return zstd.by === 'program'
+        ? startFilter('zstd', zstdArguments(levels[compression]), onOutput, bareEnvironment())
+        : throughStream(zstdStream(levels[compression], size), onOutput);
     case 'xz':
-      return startFilter('xz', xzArguments, onOutput, xzEnvironment());
+      return startFilter('xz', xzArguments, onOutput, bareEnvironment());
   }
 }
 
 /** What lies about until it is collected grows with it. */
 const chunkSize = 128 * 1024;
 
-/**
- * dpkg refuses windows beyond 2^27; 2^23 keeps the memory that a device needs at 8 MiB. Level 3 with 2^21 is what
- * dpkg-deb takes by itself.
- */
-function zstd(level: number, windowLog: number, size: number): ZstdCompress {
-  const params = {
+interface ZstdLevel {
+  level: number;
+  /** Base 2 logarithms of bytes; dpkg refuses windows beyond 27, and the device needs as much memory as the window has. */
+  windowLog: number;
+  /** Base 2 logarithms of entries; the level's own where absent. */
+  hashLog?: number;
+  chainLog?: number;
+}
+
+/** `zstd`: the level that dpkg-deb takes, in the window and with the tables that make up for what the sums add. */
+const levels: Record<'zstd' | 'strong-zstd', ZstdLevel> = {
+  zstd: { level: 3, windowLog: 23, hashLog: 18, chainLog: 16 },
+  'strong-zstd': { level: 9, windowLog: 23 },
+};
+
+function zstdStream({ level, windowLog, hashLog, chainLog }: ZstdLevel, size: number): ZstdCompress {
+  const params: Record<number, number> = {
     [constants.ZSTD_c_compressionLevel]: level,
     [constants.ZSTD_c_windowLog]: windowLog,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
+  if (hashLog !== undefined) params[constants.ZSTD_c_hashLog] = hashLog;
+  if (chainLog !== undefined) params[constants.ZSTD_c_chainLog] = chainLog;
   return createZstdCompress({ params, pledgedSrcSize: size, chunkSize });
+}
+
+/** Jobs of 4 MiB keep the memory of both threads near 40 MiB, where those of the window's size take 200. */
+function zstdArguments({ level, windowLog, hashLog, chainLog }: ZstdLevel): string[] {
+  const advanced = Object.entries({ wlog: windowLog, hlog: hashLog, clog: chainLog })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${value}`);
+  return ['--compress', '--stdout', '--quiet', `-${level}`, `--zstd=${advanced.join(',')}`, '-T2', '-B4MiB', '--check'];
 }
 
 const xzArguments = [
@@ -78,8 +111,8 @@ const xzArguments = [
   '--block-size=24MiB',
 ];
 
-/** Without XZ_DEFAULTS and XZ_OPT, which would change the bytes. */
-function xzEnvironment(): NodeJS.ProcessEnv {
+/** Without XZ_DEFAULTS, XZ_OPT, ZSTD_CLEVEL and ZSTD_NBTHREADS, which would change the bytes. */
+function bareEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C' };
 }
 

@@ -35,6 +35,8 @@ export type FileSource =
   | { from: 'bytes'; bytes: Buffer }
   | { from: 'disk'; path: string; name: string; stamp: FileStamp };
 
+export type FileOnDisk = Extract<FileSource, { from: 'disk' }>;
+
 /** What changes when a file changes. */
 export interface FileStamp {
   device: bigint;

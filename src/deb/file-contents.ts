@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats }
 import { open } from 'node:fs/promises';
 import { fileChanged, unreadable } from '../files/unreadable.ts';
 import type { TarContents } from '../tar/pack.ts';
-import { stampOf, type FileEntry, type FileSource, type FileStamp } from './entry.ts';
+import { stampOf, type FileEntry, type FileOnDisk, type FileStamp } from './entry.ts';
 
 /**
  * Opens what an entry of a package holds. A file on disk must be the one that was looked at when the package was laid
@@ -28,12 +28,10 @@ function memoryContents(bytes: Buffer): TarContents {
   };
 }
 
-type DiskSource = Extract<FileSource, { from: 'disk' }>;
-
 /** Up to this size a way through the thread pool takes longer than the reading. */
 const smallFile = 256 * 1024;
 
-async function diskContents(source: DiskSource): Promise<TarContents> {
+async function diskContents(source: FileOnDisk): Promise<TarContents> {
   if (source.stamp.size <= smallFile) return smallContents(source);
   const handle = await open(source.path, openFlags).catch((error: unknown) => {
     throw unreadable(source.name, error);
@@ -59,7 +57,7 @@ async function diskContents(source: DiskSource): Promise<TarContents> {
 /** A link that took a file's place is not followed. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
-function smallContents(source: DiskSource): TarContents {
+function smallContents(source: FileOnDisk): TarContents {
   let descriptor: number;
   try {
     descriptor = openSync(source.path, openFlags);

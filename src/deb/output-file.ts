@@ -10,6 +10,8 @@ export interface OutputFile {
   append(bytes: Uint8Array): Promise<void>;
   /** Writes over bytes that are there already. */
   patch(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Puts bytes in the place of `room` bytes, which are at least as many; what follows moves up to them. */
+  replace(offset: number, room: number, bytes: Uint8Array): Promise<void>;
 }
 
 /**
@@ -26,13 +28,18 @@ export async function writeWhole(
     await replaceFile(path, async (handle, temporary) => {
       const file = outputFile(handle);
       await fill(file);
-      written = { size: file.size, sha256: await sha256Of(temporary) };
+      // It gets to the disk while it is read.
+      const [sha256] = await Promise.all([sha256Of(temporary), handle.datasync()]);
+      written = { size: file.size, sha256 };
     });
     return written;
   } catch (error) {
     throw outputFailure(path, error);
   }
 }
+
+/** Bytes at a time. */
+const moved = 1024 * 1024;
 
 function outputFile(handle: FileHandle): OutputFile {
   let size = 0;
@@ -52,6 +59,21 @@ function outputFile(handle: FileHandle): OutputFile {
       await writeAt(offset, bytes);
     },
     patch: writeAt,
+    async replace(offset, room, bytes) {
+      const less = room - bytes.length;
+      if (less < 0) throw new RangeError(`${bytes.length} bytes in the place of ${room}`);
+      await writeAt(offset, bytes);
+      if (less === 0) return;
+      const buffer = Buffer.allocUnsafeSlow(Math.min(moved, size));
+      for (let at = offset + room; at < size;) {
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) throw new Error('what was written is not there to be moved');
+        await writeAt(at - less, buffer.subarray(0, bytesRead));
+        at += bytesRead;
+      }
+      size -= less;
+      await handle.truncate(size);
+    },
   };
 }
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
+import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
 import { outputFailure } from './output-file.ts';
-import { planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
+import { branchToSaveOn, planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { defaultSourceDate } from './source-date.ts';
 import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
@@ -46,7 +47,8 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { directory, progress, signal, saved } = options;
   const mtime = options.sourceDate ?? defaultSourceDate;
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
-  const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
+  const compressors = await findCompressors(planned, signal);
+  const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, compressors, progress, signal);
   const known = new Map(decided?.map((each) => [each.deb, each]));
   const decisions = new Map<PlannedDeb, DecidedDeb>();
   const completed = async (deb: PlannedDeb, stop: AbortSignal): Promise<PlannedDeb> => {
@@ -59,6 +61,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
+  const isKept = saved !== undefined && branchToSaveOn(saved) !== undefined;
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
     const decision = decisions.get(deb);
@@ -68,8 +71,13 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     try {
       const file = join(directory, deb.fileName);
-      const onBytes = (count: number) => transfer.add(count);
-      const { size, sha256 } = await writePackage(file, deb, { mtime, signal: stop, onBytes });
+      const { size, sha256 } = await writePackage(file, deb, {
+        mtime,
+        signal: stop,
+        zstd: compressors.zstd,
+        onBytes: (count) => transfer.add(count),
+        onFile: isKept ? decision?.learn : undefined,
+      });
       const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
       if (decision !== undefined) await saveDeb(decision, packed, saved!, stop);
       return packed;
@@ -78,6 +86,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     }
   };
   const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);
+  await saved?.hashes.save();
   for (const source of built) {
     const { env = process.env } = options;
     packed.push(...(await buildDebianSource(options.config, source, { directory, mtime, env, progress, signal })));
@@ -85,9 +94,9 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   return packed;
 }
 
-/** Cores that a package keeps busy: xz has two threads, and takes memory for each. */
+/** Cores that a package keeps busy: xz and zstd have two threads, and take memory for each. */
 function slotsOf({ compression }: PlannedDeb): number {
-  return compression === 'xz' ? 2 : 1;
+  return compression === 'xz' || compression === 'zstd' || compression === 'strong-zstd' ? 2 : 1;
 }
 
 /** SOURCE_DATE_EPOCH of the environment (reproducible-builds.org), seconds; undefined where it is not set. */

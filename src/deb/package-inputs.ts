@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { ArtifactInput } from '../artifact/input.ts';
-import { run } from '../process/run.ts';
 import type { PackageLayout } from './archive.ts';
 import type { Compression } from './compression.ts';
-import type { FileEntry, PackageEntry } from './entry.ts';
+import { compressionUsed, type Compressors } from './compressors.ts';
+import type { FileOnDisk, PackageEntry } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
 
 export const debArtifact = 'application/vnd.debian.binary-package';
 
 /** Changes where the same inputs would make other packages. */
-const packing = '1';
+const packing = '2';
 
 /** The sha256 (64 hex digits) of a file on disk. */
-export type SumOf = (file: Extract<FileEntry['source'], { from: 'disk' }>) => Promise<string>;
+export type SumOf = (file: FileOnDisk) => Promise<string>;
 
 /**
  * All that decides what is in a package: files by content, metadata, the image that it starts, and what writes it.
@@ -23,7 +23,7 @@ export async function packageInputs(
   deb: PlannedDeb,
   parts: readonly PlannedDeb[],
   sumOf: SumOf,
-  xz: string | undefined,
+  compressors: Compressors,
 ): Promise<ArtifactInput[]> {
   const inputs: ArtifactInput[] = [
     { kind: 'artifact', type: debArtifact },
@@ -38,7 +38,7 @@ export async function packageInputs(
     // By files that are not here nobody can choose; their sums decide what is chosen.
     const compression = part.later === undefined ? part.compression : 'auto';
     inputs.push({ kind: 'field', name: `${prefix}compression`, value: compression });
-    const tool = compressorOf(part.later === undefined ? part.compression : 'zstd', xz);
+    const tool = compressorOf(compressionUsed(part), compressors);
     if (tool !== undefined) inputs.push(tool);
     if (part.later !== undefined) inputs.push(...part.later.inputs);
     for (const [name, value] of metadataOf(part.unversioned!)) {
@@ -55,18 +55,12 @@ export async function packageInputs(
   return inputs;
 }
 
-function compressorOf(compression: Compression, xz: string | undefined): ArtifactInput | undefined {
+function compressorOf(compression: Compression, { xz, zstd }: Compressors): ArtifactInput | undefined {
   if (compression === 'xz') return { kind: 'tool', name: 'xz', version: xz ?? 'unknown' };
   if (compression === 'zstd' || compression === 'strong-zstd') {
-    return { kind: 'tool', name: 'zstd', version: process.versions.zstd ?? 'unknown' };
+    return { kind: 'tool', name: 'zstd', version: zstd.version };
   }
   return undefined;
-}
-
-/** What `xz --version` says first: another xz may write other bytes. */
-export async function xzVersion(signal?: AbortSignal): Promise<string> {
-  const { stdout } = await run('xz', ['--version'], signal === undefined ? {} : { signal });
-  return stdout.toString().split('\n')[0]!;
 }
 
 /** The control file's fields by their names in lower case, and what else control.tar holds. */

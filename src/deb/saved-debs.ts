@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { ArtifactInput } from '../artifact/input.ts';
 import { artifactManifest } from '../artifact/manifest.ts';
-import { planArtifact, type PlannedArtifact, type SavedArtifact } from '../artifact/plan.ts';
+import { planArtifact, type SavedArtifact } from '../artifact/plan.ts';
 import { restoreFile } from '../artifact/restore.ts';
 import { saveArtifact } from '../artifact/save.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
@@ -12,13 +12,16 @@ import { hexOf, type Digest } from '../oci/digest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { isRepositoryPath } from '../oci/reference.ts';
+import type { Reason } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
 import { emptyBlob } from '../store/input-artifact.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { lastSaved } from '../store/saved-layer.ts';
+import type { Compressors } from './compressors.ts';
+import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
-import { debArtifact, packageInputs, xzVersion } from './package-inputs.ts';
+import { debArtifact, packageInputs, type SumOf } from './package-inputs.ts';
 import type { PackedDeb } from './pack-debs.ts';
 import { compareDebianVersions } from './version.ts';
 
@@ -41,9 +44,17 @@ export interface DecidedDeb {
   deb: PlannedDeb;
   /** Below the store. */
   repository: string;
-  inputs: ArtifactInput[];
-  plan: PlannedArtifact;
+  /** Of what is new to the store, asked for when it is packed: until then nobody may have read its files. */
+  inputs: () => Promise<readonly ArtifactInput[]>;
+  plan: DebDecision;
+  /** Told the sum (64 hex digits) of each file that is packed, so that it is not read again for it; absent where it is known. */
+  learn?: (file: FileOnDisk, sha256: string) => void;
 }
+
+export type DebDecision =
+  | { action: 'reuse'; saved: SavedArtifact }
+  /** `reasons`: at least one. */
+  | { action: 'make'; reasons: Reason[] };
 
 const versionKey = 'org.opencontainers.image.version';
 const titleKey = 'org.opencontainers.image.title';
@@ -62,23 +73,23 @@ export function debRepository(name: string): string {
 export async function planSavedDebs(
   planned: readonly PlannedDeb[],
   saved: SavedDebs,
+  compressors: Compressors,
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<DecidedDeb[]> {
-  const xz = planned.some(({ compression }) => compression === 'xz') ? await xzVersion(signal) : undefined;
+  const sumOf: SumOf = async ({ path, name }) => (await saved.hashes.of(path, name, progress, signal)).sha256;
   const groups = Map.groupBy(planned, ({ of, architecture }) => `${of} ${architecture}`);
   const decided: DecidedDeb[] = [];
   for (const parts of groups.values()) {
     const group: DecidedDeb[] = [];
     for (const deb of parts) {
-      const inputs = await packageInputs(
-        deb,
-        parts,
-        async ({ path, name }) => (await saved.hashes.of(path, name, progress, signal)).sha256,
-        xz,
-      );
       const repository = debRepository(deb.name);
-      group.push({ deb, repository, inputs, plan: await planDeb(deb, repository, inputs, saved) });
+      if (parts.length === 1 && (await isNew(saved.store, repository))) {
+        group.push(await newDeb(deb, repository, saved, compressors, sumOf));
+        continue;
+      }
+      const inputs = await packageInputs(deb, parts, sumOf, compressors);
+      group.push({ deb, repository, inputs: async () => inputs, plan: await planDeb(deb, repository, inputs, saved) });
     }
     // Parts need each other in one version.
     const other = group.find(({ plan }) => plan.action === 'make');
@@ -99,12 +110,39 @@ export async function planSavedDebs(
   return decided;
 }
 
+/** Whether the store has nothing of a package, so that its files need not be read to see what it has. */
+async function isNew(store: LayerStore, repository: string): Promise<boolean> {
+  return (await store.listTags(repository)).length === 0;
+}
+
+async function newDeb(
+  deb: PlannedDeb,
+  repository: string,
+  { hashes, force }: SavedDebs,
+  compressors: Compressors,
+  sumOf: SumOf,
+): Promise<DecidedDeb> {
+  await hashes.begin();
+  const learnt = new Map<string, string>();
+  const inputs = () => {
+    const known: SumOf = async (file) => learnt.get(file.path) ?? sumOf(file);
+    return packageInputs(deb, [deb], known, compressors);
+  };
+  const learn = (file: FileOnDisk, sha256: string) => {
+    learnt.set(file.path, sha256);
+    const { size, modified: mtimeNs, changed: ctimeNs, inode: ino, device: dev } = file.stamp;
+    hashes.learn(file.path, { size, mtimeNs, ctimeNs, ino, dev }, sha256);
+  };
+  const reasons: Reason[] = force ? [{ kind: 'forced' }] : [{ kind: 'never-built' }];
+  return { deb, repository, inputs, learn, plan: { action: 'make', reasons } };
+}
+
 async function planDeb(
   deb: PlannedDeb,
   repository: string,
   inputs: readonly ArtifactInput[],
   { store, branches, force, version }: SavedDebs,
-): Promise<PlannedArtifact> {
+): Promise<DebDecision> {
   const platform = deb.image?.platform;
   const request = { store, repository, inputs, platform, branches, forced: force };
   const plan = await planArtifact(request);
@@ -148,10 +186,9 @@ function unlessBroken(error: unknown): undefined {
   if (!(error instanceof BrokenContent)) throw error;
 }
 
-function made(plan: PlannedArtifact, detail: string): Extract<PlannedArtifact, { action: 'make' }> {
+function made(plan: DebDecision, detail: string): Extract<DebDecision, { action: 'make' }> {
   if (plan.action === 'make') return plan;
-  const { fingerprint, saved } = plan;
-  return { action: 'make', fingerprint, former: saved, reasons: [{ kind: 'never-built', detail }] };
+  return { action: 'make', reasons: [{ kind: 'never-built', detail }] };
 }
 
 /** As dpkg writes it; of one that is reused. */
@@ -194,15 +231,22 @@ export async function restoreDeb(
   return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256: hexOf(layer.digest) };
 }
 
+/** The branch that new packages are saved for; undefined where none is saved: there is no release, or it is there already. */
+export function branchToSaveOn({ version, branches }: SavedDebs): string | undefined {
+  return version === undefined ? undefined : branches[0];
+}
+
 /** Keeps a package for the releases to come. */
 export async function saveDeb(
-  { deb, repository, inputs }: DecidedDeb,
+  decided: DecidedDeb,
   packed: PackedDeb,
-  { store, branches, version, revision }: SavedDebs,
+  saved: SavedDebs,
   signal: AbortSignal,
 ): Promise<void> {
-  const branch = branches[0];
-  if (version === undefined || branch === undefined) return;
+  const branch = branchToSaveOn(saved);
+  if (branch === undefined) return;
+  const { deb, repository } = decided;
+  const { store, version, revision } = saved;
   const digest: Digest = `sha256:${packed.sha256}`;
   const { file, size } = packed;
   const config = inMemoryBlob(emptyBlob.bytes);
@@ -220,5 +264,6 @@ export async function saveDeb(
   });
   const platform = deb.image?.platform;
   const { name } = deb;
+  const inputs = await decided.inputs();
   await saveArtifact(store, repository, { name, manifest, inputs, platform, version, branch, revision, signal });
 }

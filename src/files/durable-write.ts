@@ -20,6 +20,7 @@ export function temporaryName(folder: string): string {
   return join(folder, `${process.pid}-${randomBytes(8).toString('hex')}`);
 }
 
+/** The file is open to be written and read. */
 type Fill = (handle: FileHandle, temporary: string) => Promise<void>;
 
 async function writeThrough(
@@ -29,7 +30,7 @@ async function writeThrough(
   publish: (temporary: string, path: string) => Promise<void>,
 ): Promise<void> {
   try {
-    const handle = await open(temporary, 'wx', 0o644);
+    const handle = await open(temporary, 'wx+', 0o644);
     try {
       await fill(handle, temporary);
       await handle.sync();

@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { constants, type BigIntStats } from 'node:fs';
+import { createHash, hash, randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
 import { lstat, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Progress } from '../progress.ts';
@@ -16,10 +16,15 @@ export interface FileHash {
 const header = 'imgbuild sha256 1';
 /** Two buffers of this many bytes: one is read while the other is hashed. */
 const bufferSize = 1024 * 1024;
+/** Up to this size a way through the thread pool, and buffers of its own, take longer than the reading. */
+const smallFile = 256 * 1024;
 /** Coarse file systems stamp in steps of up to two seconds. */
 const coarse = 2_000_000_000n;
 
-function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
+/** What changes when a file changes. */
+export type FileIdentity = Pick<BigIntStats, 'size' | 'mtimeNs' | 'ctimeNs' | 'ino' | 'dev'>;
+
+function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: FileIdentity): string {
   return `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
 }
 
@@ -33,7 +38,9 @@ function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
 export class FileHashes {
   readonly #file: string;
   readonly #known: Map<string, [identity: string, sha256: string]>;
-  #now: Promise<bigint> | undefined;
+  /** For small files. */
+  readonly #scratch = Buffer.allocUnsafeSlow(smallFile + 1);
+  #now: bigint | undefined;
   #changed = false;
 
   private constructor(file: string, known: Map<string, [string, string]>) {
@@ -48,7 +55,11 @@ export class FileHashes {
 
   /** The sum as it is remembered; undefined where the file must be read for it. Throws what lstat throws. */
   async known(path: string): Promise<FileHash | undefined> {
-    const stats = await lstat(path, { bigint: true });
+    // A way through the thread pool takes several times as long, and packages have tens of thousands of files.
+    return this.#knownAs(path, lstatSync(path, { bigint: true }));
+  }
+
+  #knownAs(path: string, stats: BigIntStats): FileHash | undefined {
     const [identity, sha256] = this.#known.get(path) ?? [];
     if (sha256 === undefined || identity !== identityOf(stats)) return undefined;
     return { size: Number(stats.size), sha256 };
@@ -63,18 +74,33 @@ export class FileHashes {
       throw unreadable(name, error);
     });
     if (known !== undefined) return known;
-    const now = await (this.#now ??= this.#readTime());
+    await this.begin();
     try {
-      const { stats, sha256 } = await read(path, name, progress, signal);
-      const after = await lstat(path, { bigint: true });
+      signal?.throwIfAborted();
+      const isSmall = lstatSync(path).size <= smallFile;
+      const { stats, sha256 } = isSmall
+        ? readSmall(path, name, this.#scratch)
+        : await read(path, name, progress, signal);
+      const after = lstatSync(path, { bigint: true });
       const size = Number(stats.size);
       if (identityOf(after) !== identityOf(stats)) throw fileChanged(name, 'it was written to while it was read');
-      if (stats.mtimeNs < now - coarse && stats.ctimeNs < now - coarse) this.#put(path, stats, sha256);
+      this.learn(path, stats, sha256);
       return { size, sha256 };
     } catch (error) {
       signal?.throwIfAborted();
       throw unreadable(name, error);
     }
+  }
+
+  /** Before the first file is read that `learn` is told of. */
+  async begin(): Promise<void> {
+    this.#now ??= await this.#readTime();
+  }
+
+  /** Remembers the sum of a file that somebody else has read since `begin`, and that was the same before and after. */
+  learn(path: string, identity: FileIdentity, sha256: string): void {
+    const late = (this.#now ?? 0n) - coarse;
+    if (identity.mtimeNs < late && identity.ctimeNs < late) this.#put(path, identity, sha256);
   }
 
   /** Remembers the sum of a file that nobody writes any more. */
@@ -88,8 +114,7 @@ export class FileHashes {
     this.#changed = false;
     const lines = [header];
     for (const [path, [identity, sha256]] of this.#known) {
-      const there = await lstat(path).catch(() => undefined);
-      if (there !== undefined) lines.push(JSON.stringify([path, identity, sha256]));
+      if (isThere(path)) lines.push(JSON.stringify([path, identity, sha256]));
     }
     const body = `${lines.join('\n')}\n`;
     const text = body + createHash('sha256').update(body).digest('hex');
@@ -101,8 +126,8 @@ export class FileHashes {
     }
   }
 
-  #put(path: string, stats: BigIntStats, sha256: string): void {
-    this.#known.set(path, [identityOf(stats), sha256]);
+  #put(path: string, identity: FileIdentity, sha256: string): void {
+    this.#known.set(path, [identityOf(identity), sha256]);
     this.#changed = true;
   }
 
@@ -136,17 +161,43 @@ function parse(text: string): Map<string, [string, string]> {
   );
 }
 
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
+
 /** The stat data are those of the file that is open, when it was opened. */
+function readSmall(path: string, name: string, into: Buffer): { stats: BigIntStats; sha256: string } {
+  const descriptor = openSync(path, openFlags);
+  try {
+    const stats = fstatSync(descriptor, { bigint: true });
+    let size = 0;
+    for (let count = -1; count !== 0 && size < into.length; size += count) {
+      count = readSync(descriptor, into, size, into.length - size, null);
+    }
+    if (BigInt(size) !== stats.size) throw fileChanged(name, 'it was written to while it was read');
+    return { stats, sha256: hash('sha256', into.subarray(0, size)) };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** As readSmall, in pieces. */
 async function read(
   path: string,
   name: string,
   progress: Progress,
   signal: AbortSignal | undefined,
 ): Promise<{ stats: BigIntStats; sha256: string }> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  await using handle = await open(path, openFlags);
   const stats = await handle.stat({ bigint: true });
   const transfer = progress.transfer(`reading ${name}`, Number(stats.size));
-  const hash = createHash('sha256');
+  const sum = createHash('sha256');
   const buffers = [Buffer.allocUnsafeSlow(bufferSize), Buffer.allocUnsafeSlow(bufferSize)] as const;
   let size = 0;
   try {
@@ -158,7 +209,7 @@ async function read(
       next = handle.read(buffers[(1 - turn) as 0 | 1], 0, bufferSize, null);
       // Whoever leaves this loop early must not hear of it.
       next.catch(() => {});
-      hash.update(buffers[turn as 0 | 1].subarray(0, bytesRead));
+      sum.update(buffers[turn as 0 | 1].subarray(0, bytesRead));
       size += bytesRead;
       transfer.add(bytesRead);
     }
@@ -166,5 +217,5 @@ async function read(
     transfer.end();
   }
   if (BigInt(size) !== stats.size) throw fileChanged(name, 'it was written to while it was read');
-  return { stats, sha256: hash.digest('hex') };
+  return { stats, sha256: sum.digest('hex') };
 }

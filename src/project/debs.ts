@@ -1,5 +1,6 @@
 import type { Deb } from '../config/config.ts';
 import { unreleased } from '../deb/check.ts';
+import { findCompressors } from '../deb/compressors.ts';
 import type { PlannedDeb, ServiceImage } from '../deb/layout.ts';
 import { packDebs, sourceDateOf, type PackedDeb } from '../deb/pack-debs.ts';
 import { planAllDebs, standIns, type DebsPlan } from '../deb/plan-debs.ts';
@@ -100,7 +101,8 @@ export async function listProject(
   const plan = await planAllDebs({ config, version, images, only, choice, models, env, comparable: true });
   const known = plan.planned.filter(({ image }) => image === undefined || !missing.has(image.layer));
   const saved = await openSavedDebs(project, { version: releaseOf(version), force, env });
-  const decided = await planSavedDebs(known, saved, progress, signal);
+  const compressors = await findCompressors(known, signal);
+  const decided = await planSavedDebs(known, saved, compressors, progress, signal);
   return { ...plan, decided: new Map(decided.map((each) => [each.deb, each])) };
 }
 

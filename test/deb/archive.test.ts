@@ -18,8 +18,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { arHeader, arMaxSize } from '../../src/deb/ar.ts';
 import { writePackage, type PackageLayout } from '../../src/deb/archive.ts';
+import { findCompressors } from '../../src/deb/compressors.ts';
 import { textFile, withParents, type PackageEntry } from '../../src/deb/entry.ts';
-import { planDebs, sourceDateOf } from '../../src/deb/pack-debs.ts';
+import { planDebs, sourceDateOf, type PackedDeb } from '../../src/deb/pack-debs.ts';
 import { silent } from '../../src/progress.ts';
 import { runPackingKills } from './kill-soak.ts';
 import { pack, packOne } from './support/pack.ts';
@@ -139,6 +140,49 @@ describe('a package', () => {
       { mtime: 1 },
     );
     expect(listing(file).trim().split('\n')).toHaveLength(20_000 + 100 + 3);
+    const sums = read('dpkg-deb', '-I', file, 'md5sums');
+    const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+    const expected = Array.from({ length: 20_000 }, (_, n) => `${md5(`file ${n}\n`)}  opt/x/${n % 100}/${n}`);
+    expect(sums.trim().split('\n').toSorted()).toEqual(expected.toSorted());
+    const control = Number(/control\.tar\.gz +[0-9]+ +0 +0 +100644 +([0-9]+)/.exec(readFileSync(file, 'latin1'))![1]);
+    expect(control, 'sums of many files are compressed').toBeLessThan(sums.length / 2);
+  });
+
+  test.each(['zstd', 'auto'])(
+    'by %s is compressed by the zstd program, or by Node where that is not there',
+    async (by) => {
+      const config = dataProject({ compression: by });
+      const { PATH } = process.env;
+      const version = read('zstd', '--version').trim();
+      const found = async () => (await findCompressors(await planDebs({ config, version: '1.0.0', images: [] }))).zstd;
+      const program = await packOne(config);
+      expect(await found()).toEqual({ by: 'program', version });
+      process.env.PATH = '/nowhere';
+      let node: PackedDeb;
+      try {
+        node = await packOne(config);
+        expect(await found()).toMatchObject({ by: 'node' });
+      } finally {
+        process.env.PATH = PATH;
+      }
+      expect(node.sha256).not.toBe(program.sha256);
+      const [data, other] = [program, node].map(({ file }) =>
+        execFileSync('dpkg-deb', ['--fsys-tarfile', file], { maxBuffer: 1e9 }),
+      );
+      expect(other!.equals(data!), 'dpkg reads the first frame alone').toBe(true);
+    },
+  );
+
+  test('does not depend on what the environment tells zstd and xz', async () => {
+    const config = dataProject({ compression: 'zstd' });
+    const before = await packOne(config);
+    const variables = { ZSTD_CLEVEL: '19', ZSTD_NBTHREADS: '1', XZ_DEFAULTS: '-0', XZ_OPT: '-0' };
+    Object.assign(process.env, variables);
+    try {
+      expect((await packOne(config)).sha256).toBe(before.sha256);
+    } finally {
+      for (const name of Object.keys(variables)) delete process.env[name];
+    }
   });
 
   test('takes only the control fields, conffiles and scripts that it has', async () => {

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
+import { findCompressors } from '../../src/deb/compressors.ts';
 import { packDebs, type PackDebsOptions, type PackedDeb } from '../../src/deb/pack-debs.ts';
 import { planDebs } from '../../src/deb/plan-debs.ts';
 import { debRepository, planSavedDebs, type SavedDebs } from '../../src/deb/saved-debs.ts';
@@ -76,7 +78,7 @@ describe.each<[string, () => LayerStore]>([
   }
   async function reasons(version: string, images = serviceImages): Promise<string[]> {
     const planned = await planDebs({ config, version, images, comparable: true });
-    const decided = await planSavedDebs(planned, await savedFor(version), silent);
+    const decided = await planSavedDebs(planned, await savedFor(version), await findCompressors(planned), silent);
     return decided.flatMap(({ plan }) => (plan.action === 'reuse' ? [] : plan.reasons.map(describeReason)));
   }
 
@@ -89,6 +91,21 @@ describe.each<[string, () => LayerStore]>([
     expect({ ...after, file: '' }).toEqual({ ...before, file: '' });
     expect(after.version).toBe('1.0.0');
     expect(readFileSync(after.file).equals(readFileSync(before.file))).toBe(true);
+  });
+
+  test('that are new to the store are read once: their sums come from the packing', async () => {
+    writeFileSync(join(config.root, 'models/big.bin'), randomBytes(3_000_000));
+    declare({ models: deb({ contents: [{ src: 'models', dst: '/opt/ccai' }] }) });
+    const hashes = await FileHashes.open(join(config.root, '.hashes'));
+    const of = vi.spyOn(hashes, 'of');
+    expect((await release('1.0.0', { hashes })).packed).toEqual(['models_1.0.0_all.deb']);
+    expect(of.mock.calls.map(([path]) => path)).toEqual([]);
+    expect((await release('1.1.0', { hashes })).packed).toEqual([]);
+    expect(of.mock.calls.map(([, name]) => name).toSorted()).toEqual([
+      'models/big.bin',
+      'models/ocr.bin',
+      'models/yolo.bin',
+    ]);
   });
 
   test('of changed content are packed, with what changed by its name, and the others are reused', async () => {
