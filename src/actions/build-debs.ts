@@ -4,11 +4,11 @@ import { packProject } from '../project/debs.ts';
 import { writeSignedSums } from '../release/signed-sums.ts';
 import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
-import { passphraseVariable, readSigningKey } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
-import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
+import { flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { addToReleasePage } from './publish-page.ts';
+import { signKeyInput } from './sign-key-input.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
@@ -21,12 +21,7 @@ await runAction(async (context) => {
     throw wrongInput('checksums', 'it is more than the name of a file', 'write a name such as debs.SHA256SUMS');
   }
   const withPage = flagInput('release-page');
-  const armoured = secretInput('sign-key');
-  const passphrase = process.env[passphraseVariable];
-  // A build of debian/rules need not see it.
-  delete process.env[passphraseVariable];
-  const signKey =
-    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key', passphrase);
+  const signKey = await signKeyInput();
   const project = await openActionProject(context, {});
   const { signal, progress } = context;
   const directory = path.resolve(context.directory, requiredInput('output'));
