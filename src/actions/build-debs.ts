@@ -1,5 +1,6 @@
 import * as core from '@actions/core';
 import path from 'node:path';
+import { nameAsAssets } from '../project/asset-names.ts';
 import { packProject } from '../project/debs.ts';
 import { writeSignedSums } from '../release/signed-sums.ts';
 import { tableSummary } from '../report/github-summary.ts';
@@ -25,7 +26,7 @@ await runAction(async (context) => {
   const project = await openActionProject(context, {});
   const { signal, progress } = context;
   const directory = path.resolve(context.directory, requiredInput('output'));
-  const packed = await packProject(project, {
+  const made = await packProject(project, {
     only,
     choice,
     version,
@@ -36,6 +37,7 @@ await runAction(async (context) => {
     signal,
   });
 
+  const packed = await nameAsAssets(made);
   const packages = packed.map(({ file, ...rest }) => ({ ...rest, file: path.basename(file) }));
   const paths = packed.map(({ file }) => file);
   const sums = packed.length === 0 ? undefined : await writeSignedSums(directory, sumsName, packages, signKey);

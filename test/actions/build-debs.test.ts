@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { unarmor } from 'openpgp';
@@ -10,6 +10,9 @@ import { removeJob, runAction, type ActionResult } from '../support/action-run.t
 import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
 
 const token = 'ghs_build-debs-token';
+
+// Each runs an action several times, as processes of their own.
+vi.setConfig({ testTimeout: 120_000 });
 
 let api: GitHubApi;
 let workspace: string;
@@ -70,7 +73,8 @@ test('packages, their checksums and a table of them', async () => {
   const { exitCode, outputs, summary, log } = await run({});
   expect(exitCode, log).toBe(0);
   const [deb] = JSON.parse(outputs.packages!) as { sha256: string; size: number }[];
-  const file = 'greeter-host_1.0.0~rc.1_all.deb';
+  // As the page of the release has it.
+  const file = 'greeter-host_1.0.0.rc.1_all.deb';
   expect(deb).toMatchObject({ name: 'greeter-host', version: '1.0.0~rc.1', architecture: 'all', file });
   expect(readFileSync(outputs.paths!)).toHaveLength(deb!.size);
   expect(outputs).toMatchObject({ 'has-packages': 'true', paths: path.join(workspace, 'debs', file), signature: '' });
@@ -122,6 +126,30 @@ test('the page of the release takes them: a draft where there is none, and what 
   expect(api.pages).toMatchObject([{ tag_name: 'v1.0.0-rc.1', draft: true, prerelease: true }]);
   const listed = () => api.pages[0]!.assets.map(({ name }) => name).toSorted();
   expect(listed()).toEqual(['debs.SHA256SUMS', 'greeter-host_1.0.0.rc.1_all.deb']);
+});
+
+test('sha256sum checks what someone has downloaded from the page, by the names that it has there', async () => {
+  const { privateKey, publicKey } = await generateSigningKey('Acme <release@example.com>');
+  const { exitCode, log } = await run({ 'release-page': 'true', 'sign-key': privateKey });
+  expect(exitCode, log).toBe(0);
+  api.pages[0]!.draft = false;
+  const folder = path.join(workspace, 'downloads');
+  mkdirSync(folder);
+  for (const { browser_download_url: url } of api.pages[0]!.assets) {
+    const name = decodeURIComponent(new URL(url!).pathname.split('/').at(-1)!);
+    writeFileSync(path.join(folder, name), Buffer.from(await (await fetch(url!)).arrayBuffer()));
+  }
+  const check = () =>
+    execFileSync('sha256sum', ['--check', '--strict', 'debs.SHA256SUMS'], { cwd: folder, stdio: 'pipe' });
+  expect(check().toString()).toBe('greeter-host_1.0.0.rc.1_all.deb: OK\n');
+  writeFileSync(path.join(folder, 'ring.gpg'), (await unarmor(publicKey)).data as Uint8Array);
+  const signed = ['debs.SHA256SUMS.asc', 'debs.SHA256SUMS'];
+  execFileSync('gpgv', ['--keyring', './ring.gpg', ...signed], { cwd: folder, stdio: 'pipe' });
+  // It is the package still: dpkg goes by what is in it.
+  const deb = path.join(folder, 'greeter-host_1.0.0.rc.1_all.deb');
+  expect(execFileSync('dpkg-deb', ['--field', deb, 'Version'], { encoding: 'utf8' })).toBe('1.0.0~rc.1\n');
+  writeFileSync(deb, 'of another build');
+  expect(check).toThrow();
 });
 
 test('a page that is published gets what differs, and nothing twice', async () => {

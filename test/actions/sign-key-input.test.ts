@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as openpgp from 'openpgp';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { verifyDetached } from '../../src/signing/openpgp.ts';
 import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
@@ -11,6 +11,9 @@ import { removeJob, runAction, type ActionResult } from '../support/action-run.t
 const root = path.resolve(import.meta.dirname, '../..');
 const passphrase = 'a passphrase of tests';
 const signing = ['build-debs', 'release', 'ota-diff', 'publish-apt'];
+
+// Each runs an action several times, as processes of their own.
+vi.setConfig({ testTimeout: 120_000 });
 
 let workspace: string;
 let key: { privateKey: string; publicKey: string };
