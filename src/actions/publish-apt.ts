@@ -64,7 +64,8 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
     });
     // First the files, then the indexes that name them.
     const files = (await readdir(upload)).filter((name) => name.endsWith('.deb')).toSorted();
-    await addToReleasePage({ version, files: files.map((name) => path.join(upload, name)), token });
+    const paths = files.map((name) => path.join(upload, name));
+    await addToReleasePage({ version, files: paths, draft: true, token, progress, signal });
     // It notes the times of files, which no clone has.
     const notes = path.relative(pages, path.join(site, stateFile));
     const changed = await checkedOut.push(`Publish ${version} in ${suite}`, notes);

@@ -62,6 +62,8 @@ await runAction(async (context) => {
     body: page,
     directory: made.directory,
     token: context.token,
+    progress,
+    signal,
   });
   core.setOutput('page', address);
 });
