@@ -28,7 +28,6 @@ export async function planDebs(context: ActionContext, project: Project, options
 
 const whyLater = {
   image: 'packed when its image is built',
-  model: 'a model: packed, or as it was, when it is fetched',
   build: 'dpkg-buildpackage makes it',
 } as const;
 

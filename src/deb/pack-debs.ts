@@ -66,16 +66,13 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
       return restoreDeb(decision.repository, decision.plan.saved, saved!, { deb, directory, progress, signal: stop });
     }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
-    try {
-      const file = join(directory, deb.fileName);
-      const onBytes = (count: number) => transfer.add(count);
-      const { size, sha256 } = await writePackage(file, deb, { mtime, signal: stop, onBytes });
-      const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
-      if (decision !== undefined) await saveDeb(decision, packed, saved!, stop);
-      return packed;
-    } finally {
-      transfer.end();
-    }
+    const file = join(directory, deb.fileName);
+    const onBytes = (count: number) => transfer.add(count);
+    const written = writePackage(file, deb, { mtime, signal: stop, onBytes }).finally(() => transfer.end());
+    const { size, sha256 } = await written;
+    const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
+    if (decision !== undefined) await saveDeb(decision, packed, saved!, { progress, signal: stop });
+    return packed;
   };
   const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);
   for (const source of built) {

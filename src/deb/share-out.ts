@@ -27,7 +27,7 @@ const mostLegs = 256;
  */
 export function shareOut(packages: readonly { name: string; bytes: number }[], sharing: Sharing): PackLeg[] {
   const total = packages.reduce((sum, { bytes }) => sum + bytes, 0);
-  const wanted = { auto: Math.ceil(total / worthARunner), each: packages.length, together: 0 }[sharing];
+  const wanted = { auto: Math.round(total / worthARunner), each: packages.length, together: 0 }[sharing];
   const count = Math.min(wanted, packages.length, mostLegs);
   if (count === 0 || (sharing === 'auto' && count < 2)) return [];
   const shares = Array.from({ length: count }, () => ({ names: [] as string[], bytes: 0 }));

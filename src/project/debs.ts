@@ -1,7 +1,6 @@
 import type { Deb } from '../config/config.ts';
 import { unreleased } from '../deb/check.ts';
 import type { PlannedDeb, ServiceImage } from '../deb/layout.ts';
-import { modelPackageName } from '../deb/model-draft.ts';
 import { packDebs, sourceDateOf, type PackedDeb } from '../deb/pack-debs.ts';
 import { planAllDebs, standIns, type DebsPlan } from '../deb/plan-debs.ts';
 import { planSavedDebs, type DecidedDeb } from '../deb/saved-debs.ts';
@@ -74,20 +73,14 @@ export async function packProject(project: Project, options: PackProjectOptions)
 export interface ListedDebs extends DebsPlan {
   /** Without an entry: its image is not saved, so that nobody can tell. */
   decided: Map<PlannedDeb, DecidedDeb>;
-  /** Names of packages of models that were left: their files are not here, and nobody can tell. */
-  models: ReadonlySet<string>;
 }
 
-export interface ListOptions extends Omit<PackProjectOptions, 'directory' | 'frozen'> {
-  /** `leave`: no model is fetched. */
-  models?: 'fetch' | 'leave';
-}
+export type ListOptions = Omit<PackProjectOptions, 'directory' | 'frozen'>;
 
 /** As packProject, without packing. A package whose image is not saved is listed all the same. */
 export async function listProject(project: Project, options: ListOptions): Promise<ListedDebs> {
   const { config } = project;
   const { only, choice = { on: [], off: [] }, version, force = false, env, progress, signal } = options;
-  const check = options.models === 'leave';
   const layers = layersOf(project, only, choice);
   const images: ServiceImage[] = [];
   const missing = new Set(layers);
@@ -102,16 +95,14 @@ export async function listProject(project: Project, options: ListOptions): Promi
     }
   });
   images.push(...standIns(config).filter(({ layer }) => missing.has(layer)));
-  const models = await modelDebs(project, { only, choice, env, progress, signal, check });
-  const left = new Set(check ? models.map(({ name }) => modelPackageName(config, name)) : []);
+  const models = await modelDebs(project, { only, choice, env, progress, signal });
   const plan = await planAllDebs({ config, version, images, only, choice, models, env, comparable: true });
   const saved = await openSavedDebs(project, { version: releaseOf(version), force, env });
   // Also those without an image: they may need others in a newer version.
-  const readable = plan.planned.filter(({ of }) => !left.has(of));
-  const decided = (await planSavedDebs(readable, saved, progress, signal)).filter(
+  const decided = (await planSavedDebs(plan.planned, saved, progress, signal)).filter(
     ({ deb: { image } }) => image === undefined || !missing.has(image.layer),
   );
-  return { ...plan, decided: new Map(decided.map((each) => [each.deb, each])), models: left };
+  return { ...plan, decided: new Map(decided.map((each) => [each.deb, each])) };
 }
 
 async function ignoreFailure(work: () => Promise<void>): Promise<void> {

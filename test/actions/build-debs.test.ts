@@ -228,6 +228,24 @@ test('a dry run names what has to be packed and shares it out; the leg packs it,
   }
 });
 
+test('a dry run fetches no model, and gives one that is not packed yet a runner', async () => {
+  const registry = await startMemoryRegistry();
+  try {
+    const file = path.join(workspace, 'imgbuild.yaml');
+    const text = readFileSync(file, 'utf8').replace('store: ./store', `store: ${registry.host}/acme/app`);
+    const source = `{ url: 'https://models.invalid/large.bin', sha256: ${'a'.repeat(64)} }`;
+    const models = ['large', 'larger'].map((name) => `  ${name}: { source: ${source}, targets: [deb] }\n`);
+    writeFileSync(file, `${text}models:\n${models.join('')}`);
+    const { exitCode, outputs, summary, log } = await run({ 'dry-run': 'true' });
+    expect(exitCode, log).toBe(0);
+    const { include } = JSON.parse(outputs.matrix!) as { include: { packages: string }[] };
+    expect(include.map((leg) => leg.packages.split(' ')[0])).toEqual(['greeter-model-large', 'greeter-model-larger']);
+    expect(summary).toContain('Packed on 2 runners of their own.');
+  } finally {
+    await registry.close();
+  }
+});
+
 test('a store in a folder shares nothing out: what one runner saves there the others do not find', async () => {
   const { exitCode, outputs, log } = await run({ 'dry-run': 'true', share: 'each' });
   expect(exitCode, log).toBe(0);
