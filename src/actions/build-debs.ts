@@ -32,7 +32,7 @@ await runAction(async (context) => {
     force: flagInput('force'),
     env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
   };
-  const project = await openActionProject(context, {});
+  const project = await openActionProject(context, { readOnly: flagInput('read-only') });
   if (flagInput('dry-run')) return planDebs(context, project, { ...request, sharing });
 
   const { signal, progress, token } = context;

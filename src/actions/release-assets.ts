@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assetLimit, assetNameOf } from '../apt/file-names.ts';
+import { assetCountLimit, assetLimit, assetNameOf } from '../apt/file-names.ts';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 
@@ -42,6 +42,11 @@ export async function uploadAssets(
     throw refused(because, 'divide it (`split:` of a package), or upload it as an artifact of the run');
   }
   const assets = await listAssets(repos, release);
+  const names = new Set([...assets.map(({ name }) => name), ...files.map((file) => assetNameOf(path.basename(file)))]);
+  if (names.size > assetCountLimit) {
+    const because = `a release page takes ${assetCountLimit} files, and these would be ${names.size} with those that it has`;
+    throw refused(because, 'put fewer there; a pool takes more (`apt publish` without --assets-url)');
+  }
   for (const { file, size } of sized) {
     const name = path.basename(file);
     const find = (all: readonly Asset[]) => all.find((asset) => asset.name === assetNameOf(name));

@@ -228,6 +228,20 @@ test('a dry run names what has to be packed and shares it out; the leg packs it,
   }
 });
 
+test('read-only writes nothing to the registry', async () => {
+  const registry = await startMemoryRegistry();
+  try {
+    const file = path.join(workspace, 'imgbuild.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('store: ./store', `store: ${registry.host}/acme/app`));
+    const { exitCode, outputs, log } = await run({ 'read-only': 'true' });
+    expect(exitCode, log).toBe(0);
+    expect(names(outputs)).toEqual(['greeter-host']);
+    expect(registry.log.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
+  } finally {
+    await registry.close();
+  }
+});
+
 test('a dry run fetches no model, and gives one that is not packed yet a runner', async () => {
   const registry = await startMemoryRegistry();
   try {

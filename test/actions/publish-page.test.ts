@@ -165,6 +165,22 @@ test('a draft with more files than one answer lists is completed', async () => {
   expect(api.pages[0]).toMatchObject({ draft: false });
 });
 
+test('more files than a page takes are refused before any is sent', async () => {
+  api.failUploads = 3;
+  await publish('1.2.0').catch(() => {});
+  const all = Array.from({ length: 999 }, (_, at) => asset(1000 + at, `other-${at}.deb`, 1));
+  const toJSON = () => {
+    const page = Number(new URLSearchParams(api.requests.at(-1)!.split('?')[1]).get('page') ?? 1);
+    return all.slice(100 * (page - 1), 100 * page);
+  };
+  api.pages[0]!.assets = Object.assign([...all], { toJSON });
+  api.requests.length = 0;
+  await expect(publish('1.2.0')).rejects.toMatchObject({
+    because: 'a release page takes 1000 files, and these would be 1001 with those that it has',
+  });
+  expect(api.requests.filter((line) => !line.startsWith('GET '))).toEqual([]);
+});
+
 test('a published page stays as it is', async () => {
   await publish('1.2.0');
   const before = JSON.stringify(api.pages);
