@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { unreleased } from '../deb/check.ts';
 import { sharings } from '../deb/share-out.ts';
 import { nameAsAssets } from '../project/asset-names.ts';
 import { packProject } from '../project/debs.ts';
@@ -13,11 +14,13 @@ import { planDebs } from './plan-debs.ts';
 import { openActionProject } from './project.ts';
 import { addToReleasePage } from './publish-page.ts';
 import { signKeyInput } from './sign-key-input.ts';
-import { versionInput } from './version-input.ts';
+import { optionalVersionInput, versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
   const names = namesInput('packages');
-  const version = versionInput('version');
+  const isDryRun = flagInput('dry-run');
+  // What a pull request changes is for no release yet.
+  const version = (isDryRun ? optionalVersionInput('version') : versionInput('version')) ?? unreleased;
   const sharing = choiceInput('share', sharings);
   const publish = choiceInput('publish', ['nothing', 'draft', 'release-page']);
   const sumsName = requiredInput('checksums');
@@ -33,7 +36,7 @@ await runAction(async (context) => {
     env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
   };
   const project = await openActionProject(context, { readOnly: flagInput('read-only') });
-  if (flagInput('dry-run')) return planDebs(context, project, { ...request, sharing });
+  if (isDryRun) return planDebs(context, project, { ...request, sharing });
 
   const { signal, progress, token } = context;
   const directory = path.resolve(context.directory, requiredInput('output'));

@@ -13,7 +13,7 @@ export function releasePage(release: Release, previous: Release | undefined, sto
     [
       changes(release, previous),
       release.images.length === 0 ? '' : '### Images',
-      release.images.length === 0 ? '' : images(release, store),
+      release.images.length === 0 ? '' : imageTable(release, store),
       release.debs.length === 0 ? '' : '### Debian packages',
       release.debs.length === 0 ? '' : files(release.debs),
       release.models.length === 0 ? '' : '### Models',
@@ -65,7 +65,7 @@ function changes(release: Release, previous: Release | undefined): string {
   return `${since}${parts.join('; ')}.`;
 }
 
-function images(release: Release, store: string): string {
+function imageTable(release: Release, store: string): string {
   const rows = release.images.map((image) => [
     code(referenceOf(image, release, store)),
     text(image.platform),

@@ -162,6 +162,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
       const writes = gate.requests.filter((line) => !/^(GET|HEAD) /.test(line));
       expect(writes).toEqual([]);
       expect(run.summaries.join('\n')).toContain('clock/tick.txt changed');
+      expect(run.summaries.join('\n')).toContain('| greeter-host | 1.0.0 | all |');
     } finally {
       useStore(registry.host);
       await gate.close();
