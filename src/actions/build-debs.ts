@@ -1,50 +1,55 @@
 import * as core from '@actions/core';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { unreleased } from '../deb/check.ts';
+import { sharings } from '../deb/share-out.ts';
+import { nameAsAssets } from '../project/asset-names.ts';
 import { packProject } from '../project/debs.ts';
 import { writeSignedSums } from '../release/signed-sums.ts';
 import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
-import { passphraseVariable, readSigningKey } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
-import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
+import { choiceInput, flagInput, namesInput, requiredInput, secretsInput, wrongInput } from './inputs.ts';
+import { planDebs } from './plan-debs.ts';
 import { openActionProject } from './project.ts';
 import { addToReleasePage } from './publish-page.ts';
-import { versionInput } from './version-input.ts';
+import { signKeyInput } from './sign-key-input.ts';
+import { optionalVersionInput, versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
   const names = namesInput('packages');
-  const only = names.length === 0 ? undefined : names;
-  const choice = { on: namesInput('on'), off: namesInput('off') };
-  const version = versionInput('version');
+  const isDryRun = flagInput('dry-run');
+  // What a pull request changes is for no release yet.
+  const version = (isDryRun ? optionalVersionInput('version') : versionInput('version')) ?? unreleased;
+  const sharing = choiceInput('share', sharings);
+  const publish = choiceInput('publish', ['nothing', 'draft', 'release-page']);
   const sumsName = requiredInput('checksums');
   if (path.basename(sumsName) !== sumsName) {
     throw wrongInput('checksums', 'it is more than the name of a file', 'write a name such as debs.SHA256SUMS');
   }
-  const withPage = flagInput('release-page');
-  const armoured = secretInput('sign-key');
-  const passphrase = process.env[passphraseVariable];
-  // A build of debian/rules need not see it.
-  delete process.env[passphraseVariable];
-  const signKey =
-    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key', passphrase);
-  const project = await openActionProject(context, {});
-  const { signal, progress } = context;
-  const directory = path.resolve(context.directory, requiredInput('output'));
-  const packed = await packProject(project, {
-    only,
-    choice,
+  const signKey = await signKeyInput();
+  const request = {
+    only: names.length === 0 ? undefined : names,
+    choice: { on: namesInput('on'), off: namesInput('off') },
     version,
-    directory,
-    frozen: true,
-    env: process.env,
-    progress,
-    signal,
-  });
+    force: flagInput('force'),
+    env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
+  };
+  const project = await openActionProject(context, { readOnly: flagInput('read-only') });
+  if (isDryRun) return planDebs(context, project, { ...request, sharing });
 
+  const { signal, progress, token } = context;
+  const directory = path.resolve(context.directory, requiredInput('output'));
+  const made = await packProject(project, { ...request, directory, frozen: true, progress, signal });
+  const packed = await nameAsAssets(made);
   const packages = packed.map(({ file, ...rest }) => ({ ...rest, file: path.basename(file) }));
   const paths = packed.map(({ file }) => file);
   const sums = packed.length === 0 ? undefined : await writeSignedSums(directory, sumsName, packages, signKey);
+  await mkdir(context.temporary, { recursive: true });
+  const list = path.join(context.temporary, `imgbuild-${sumsName}.json`);
+  await writeFile(list, `${JSON.stringify(packages)}\n`);
   core.setOutput('packages', JSON.stringify(packages));
+  core.setOutput('packages-file', list);
   core.setOutput('has-packages', String(packages.length > 0));
   core.setOutput('directory', directory);
   core.setOutput('paths', paths.join('\n'));
@@ -55,8 +60,10 @@ await runAction(async (context) => {
   });
   for (const { file, size, sha256 } of packages) core.info([file, formatBytes(size), sha256].join('  '));
   const header = ['Package', 'Version', 'Architecture', 'Size', 'sha256'];
-  await context.summary(tableSummary('Debian packages', header, rows));
-  if (!withPage || sums === undefined) return;
+  const table = tableSummary('Debian packages', header, rows);
+  await context.summary(table);
+  if (publish === 'nothing' || sums === undefined) return;
   const files = [...paths, sums.file, ...(sums.signature === undefined ? [] : [sums.signature])];
-  core.setOutput('page', await addToReleasePage({ version, files, token: context.token }));
+  const draft = publish === 'draft';
+  core.setOutput('page', await addToReleasePage({ version, body: table, files, draft, token, progress, signal }));
 });

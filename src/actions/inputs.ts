@@ -29,6 +29,14 @@ export function flagInput(name: string): boolean {
   throw wrongInput(name, `${JSON.stringify(text)} is neither true nor false`, 'write true or false');
 }
 
+/** One of a few words. */
+export function choiceInput<const T extends string>(name: string, choices: readonly T[]): T {
+  const text = getInput(name);
+  const found = choices.find((each) => each === text);
+  if (found !== undefined) return found;
+  throw wrongInput(name, `${JSON.stringify(text)} is none of its words`, `write ${choices.join(' or ')}`);
+}
+
 /** Names with spaces, commas or line breaks between them. */
 export function namesInput(name: string): string[] {
   return getInput(name)

@@ -9,23 +9,21 @@ import { parsePlatform, platformName } from '../oci/platform.ts';
 import { styleFor } from '../report/failure.ts';
 import { deltaSummary } from '../report/github-summary.ts';
 import { renderDelta } from '../report/ota.ts';
-import { readSigningKey } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
 import { platformsOf } from './delta-platforms.ts';
-import { flagInput, namesInput, requiredInput, secretInput, wrongInput } from './inputs.ts';
+import { flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
+import { signKeyInput } from './sign-key-input.ts';
 
 await runAction(async (context) => {
   const from = namesInput('from');
   const to = requiredInput('to');
   if (from.length === 0) throw wrongInput('from', 'it names no release', 'write a version, such as 1.1.0');
-  const armoured = secretInput('sign-key');
-  if (armoured === undefined && !flagInput('allow-unsigned')) {
+  const signKey = await signKeyInput();
+  if (signKey === undefined && !flagInput('allow-unsigned')) {
     const fix = 'set sign-key to an OpenPGP private key, or allow-unsigned to true';
     throw wrongInput('sign-key', 'devices take signed deltas only, and there is no key', fix);
   }
-  const signKey =
-    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key');
   const { config, store } = await openActionProject(context, {});
   const directory = path.resolve(context.directory, requiredInput('output'));
   await mkdir(directory, { recursive: true });

@@ -2,17 +2,16 @@ import * as core from '@actions/core';
 import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { findSigningKeys } from '../apt/keys.ts';
 import { publish } from '../apt/publish.ts';
 import { stateFile } from '../apt/state.ts';
 import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
-import { passphraseVariable, signingKeyVariable } from '../signing/openpgp.ts';
 import { runAction } from './action.ts';
-import { requiredInput, secretInput, textInput, wrongInput } from './inputs.ts';
+import { requiredInput, textInput, wrongInput } from './inputs.ts';
 import { checkOutPagesBranch } from './pages-branch.ts';
 import { addToReleasePage } from './publish-page.ts';
 import { fetchReleasePackages } from './release-packages.ts';
+import { signKeysInput } from './sign-key-input.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async ({ temporary, token, progress, signal, summary }) => {
@@ -22,12 +21,9 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
   const keep = countInput('keep');
   const validDays = countInput('valid-days');
   const given = addressInput('base-url');
-  const armoured = secretInput('sign-key');
-  if (armoured === undefined) throw wrongInput('sign-key', 'there is no key', 'set it to an OpenPGP private key');
+  const keys = await signKeysInput(signal);
+  if (keys.length === 0) throw wrongInput('sign-key', 'there is no key', 'set it to an OpenPGP private key');
   if (token === undefined) throw wrongInput('token', 'there is none', 'leave `token:` at its default');
-  const passphrase = process.env[passphraseVariable];
-  delete process.env[passphraseVariable];
-  const keys = await findSigningKeys([], { [signingKeyVariable]: armoured, [passphraseVariable]: passphrase }, signal);
 
   const work = await mkdtemp(path.join(temporary, 'imgbuild-apt-'));
   try {
@@ -68,7 +64,8 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
     });
     // First the files, then the indexes that name them.
     const files = (await readdir(upload)).filter((name) => name.endsWith('.deb')).toSorted();
-    await addToReleasePage({ version, files: files.map((name) => path.join(upload, name)), token });
+    const paths = files.map((name) => path.join(upload, name));
+    await addToReleasePage({ version, files: paths, draft: true, token, progress, signal });
     // It notes the times of files, which no clone has.
     const notes = path.relative(pages, path.join(site, stateFile));
     const changed = await checkedOut.push(`Publish ${version} in ${suite}`, notes);

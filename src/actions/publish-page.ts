@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Failure } from '../failure.ts';
+import type { Progress } from '../progress.ts';
 import { listAssets, refuseSameNames, refused, uploadAssets, type Repos } from './release-assets.ts';
 
 export interface ReleasePageRequest {
@@ -11,14 +12,22 @@ export interface ReleasePageRequest {
   /** Its files become the page's. */
   directory: string;
   token: string | undefined;
+  progress: Progress;
+  signal: AbortSignal;
 }
 
 export interface AddToPageRequest {
   /** Without `v`. */
   version: string;
+  /** Markdown; of a page that is not there yet. */
+  body?: string;
   /** Absolute paths. */
   files: readonly string[];
+  /** Leaves a draft one: whoever publishes it knows when it is whole. */
+  draft: boolean;
   token: string | undefined;
+  progress: Progress;
+  signal: AbortSignal;
 }
 
 export interface ReleasePage {
@@ -35,7 +44,8 @@ const internal = new Set(['subjects.txt', 'page.md']);
  * Makes the page of a release under Releases of the repository, or completes one that a former run began: a draft until
  * all files are there, so that nobody sees half of it. A published page keeps its text and files. Returns its address.
  */
-export async function publishReleasePage({ version, body, directory, token }: ReleasePageRequest): Promise<string> {
+export async function publishReleasePage(request: ReleasePageRequest): Promise<string> {
+  const { version, body, directory, token, progress, signal } = request;
   const names = (await readdir(directory)).filter((one) => !internal.has(one)).toSorted();
   const files = names.map((name) => path.join(directory, name));
   refuseSameNames(files);
@@ -43,7 +53,7 @@ export async function publishReleasePage({ version, body, directory, token }: Re
     const found = await findRelease(repos, owner, repo, tagOf(version, process.env));
     if (found !== undefined && !found.draft) return found.html_url;
     const release = found ?? (await makeDraft(repos, owner, repo, version, body));
-    await uploadAssets(repos, { owner, repo, ...release }, files, 'skip');
+    await uploadAssets(repos, { owner, repo, ...release }, files, { tooLarge: 'skip', progress, signal });
     const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, body, draft: false });
     return data.html_url;
   });
@@ -51,16 +61,18 @@ export async function publishReleasePage({ version, body, directory, token }: Re
 
 /**
  * Puts files on the page of a release, published or not, and takes the place of those of the same name that differ.
- * Where there is no page a draft is made, and stays one: whoever publishes it knows when it is whole. Returns its
- * address.
+ * Where there is no page one is made. Returns its address.
  */
-export async function addToReleasePage({ version, files, token }: AddToPageRequest): Promise<string> {
+export async function addToReleasePage(request: AddToPageRequest): Promise<string> {
+  const { version, body = '', files, draft, token, progress, signal } = request;
   refuseSameNames(files);
   return onPage(token, async (repos, owner, repo) => {
     const found = await findRelease(repos, owner, repo, tagOf(version, process.env));
-    const release = found ?? (await makeDraft(repos, owner, repo, version, ''));
-    await uploadAssets(repos, { owner, repo, ...release }, files, 'refuse');
-    return release.html_url;
+    const release = found ?? (await makeDraft(repos, owner, repo, version, body));
+    await uploadAssets(repos, { owner, repo, ...release }, files, { tooLarge: 'refuse', progress, signal });
+    if (draft || !release.draft) return release.html_url;
+    const { data } = await repos.updateRelease({ owner, repo, release_id: release.id, draft: false });
+    return data.html_url;
   });
 }
 
@@ -81,7 +93,7 @@ async function onPage<T>(
   token: string | undefined,
   work: (repos: Repos, owner: string, repo: string) => Promise<T>,
 ): Promise<T> {
-  if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or release-page false');
+  if (token === undefined) throw refused('there is no token', 'leave `token:` at its default, or publish nothing');
   const { getOctokit } = await import('@actions/github');
   const [owner, repo] = (process.env.GITHUB_REPOSITORY ?? '').split('/') as [string, string];
   try {

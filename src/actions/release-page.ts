@@ -7,7 +7,7 @@ import { runAction } from './action.ts';
 import { requiredInput } from './inputs.ts';
 import { publishReleasePage } from './publish-page.ts';
 
-await runAction(async ({ directory: here, token }) => {
+await runAction(async ({ directory: here, token, progress, signal }) => {
   const directory = path.resolve(here, requiredInput('directory'));
   const read = (name: string) =>
     readFile(path.join(directory, name)).catch((cause: unknown) => {
@@ -16,5 +16,5 @@ await runAction(async ({ directory: here, token }) => {
     });
   const { version } = parseRelease(await read('release.json'));
   const body = (await read('page.md')).toString('utf8');
-  core.setOutput('page', await publishReleasePage({ version, body, directory, token }));
+  core.setOutput('page', await publishReleasePage({ version, body, directory, token, progress, signal }));
 });

@@ -6,19 +6,17 @@ import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { releasePage, releaseSubjects } from '../report/github-release.ts';
 import { planSummary } from '../report/github-summary.ts';
-import { readSigningKey } from '../signing/openpgp.ts';
 import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
-import { flagInput, requiredInput, secretInput, secretsInput, textInput } from './inputs.ts';
+import { flagInput, requiredInput, secretsInput, textInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { publishReleasePage } from './publish-page.ts';
+import { signKeyInput } from './sign-key-input.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
   const version = versionInput('version');
-  const armoured = secretInput('sign-key');
-  const signKey =
-    armoured === undefined ? undefined : await readSigningKey(Buffer.from(armoured), 'the input sign-key');
+  const signKey = await signKeyInput();
   const withPage = flagInput('release-page');
   const request = {
     version,
@@ -64,6 +62,8 @@ await runAction(async (context) => {
     body: page,
     directory: made.directory,
     token: context.token,
+    progress,
+    signal,
   });
   core.setOutput('page', address);
 });

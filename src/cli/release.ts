@@ -24,7 +24,7 @@ export const addRelease: AddCommand = (program, contextOf) => {
     .option('--previous <version>', 'the release before (default: the highest below that is not yanked)')
     .option('--dry-run', 'say what would happen, and change nothing')
     .option('-o, --output <dir>', 'where packages, deltas and release.json go (default: .imgbuild/release/VERSION)')
-    .option('--sign-key <file>', 'an OpenPGP private key for the deltas (default: IMGBUILD_SIGNING_KEY)')
+    .option('--sign-key <file>', 'an OpenPGP private key for deltas and checksums (default: IMGBUILD_SIGNING_KEY)')
     .option('--builder <name>', 'build with this buildx builder')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the release as one JSON document')

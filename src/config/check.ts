@@ -44,7 +44,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   const failures = parsed.success ? [] : failuresOf(parsed.error.issues, configSchema, source, name);
   const sketches = sketchLayers(source.data);
   failures.push(...joinedRules(sketches, source, name));
-  if (parsed.success && sketches.length === 0) {
+  if (parsed.success && ![parsed.data.layers, parsed.data.debs, parsed.data.models].some(hasEntries)) {
     const at = source.locate(['layers'], 'key');
     failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
   }
@@ -76,6 +76,11 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     locate: source.locate,
   };
   return { config, sketches, source, failures };
+}
+
+/** A repository may release packages or models alone. */
+function hasEntries(map: object): boolean {
+  return Object.keys(map).length > 0;
 }
 
 function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {

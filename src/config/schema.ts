@@ -196,9 +196,10 @@ export const configSchema = z
       .meta({ description: "Default: the building machine's.", examples: ['[linux/amd64, linux/arm64]'] })
       .optional(),
     args: args('of every layer that declares them').default({}),
-    layers: z
-      .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
-      .meta({ description: 'The images, by name.', examples: ['{ base: { context: docker/base } }'] }),
+    layers: z.record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema).meta({
+      description: 'The images, by name; none where packages or models alone are released.',
+      examples: ['{ base: { context: docker/base } }'],
+    }),
     bases: z
       .record(
         key({ description: 'The reference as a FROM names it.' }, (value) => {

@@ -69,21 +69,18 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
       return restoreDeb(decision.repository, decision.plan.saved, saved!, { deb, directory, progress, signal: stop });
     }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
-    try {
-      const file = join(directory, deb.fileName);
-      const { size, sha256 } = await writePackage(file, deb, {
-        mtime,
-        signal: stop,
-        zstd: compressors.zstd,
-        onBytes: (count) => transfer.add(count),
-        onFile: isKept ? decision?.learn : undefined,
-      });
-      const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
-      if (decision !== undefined) await saveDeb(decision, packed, saved!, stop);
-      return packed;
-    } finally {
-      transfer.end();
-    }
+    const file = join(directory, deb.fileName);
+    const written = writePackage(file, deb, {
+      mtime,
+      signal: stop,
+      zstd: compressors.zstd,
+      onBytes: (count) => transfer.add(count),
+      onFile: isKept ? decision?.learn : undefined,
+    });
+    const { size, sha256 } = await written.finally(() => transfer.end());
+    const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
+    if (decision !== undefined) await saveDeb(decision, packed, saved!, { progress, signal: stop });
+    return packed;
   };
   const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);
   await saved?.hashes.save();

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { ArtifactInput } from '../artifact/input.ts';
 import { artifactManifest } from '../artifact/manifest.ts';
 import { planArtifact, type SavedArtifact } from '../artifact/plan.ts';
@@ -241,7 +242,7 @@ export async function saveDeb(
   decided: DecidedDeb,
   packed: PackedDeb,
   saved: SavedDebs,
-  signal: AbortSignal,
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<void> {
   const branch = branchToSaveOn(saved);
   if (branch === undefined) return;
@@ -251,11 +252,20 @@ export async function saveDeb(
   const { file, size } = packed;
   const config = inMemoryBlob(emptyBlob.bytes);
   await store.putBlob(repository, config, { signal });
-  await store.putBlob(
-    repository,
-    { digest, size, file, open: (start = 0) => createReadStream(file, { start, highWaterMark: 256 * 1024 }) },
-    { signal },
-  );
+  let transfer: ReturnType<Progress['transfer']> | undefined;
+  async function* bytes(start: number): AsyncGenerator<Uint8Array> {
+    transfer ??= progress.transfer(`saving ${basename(file)}`, size);
+    for await (const chunk of createReadStream(file, { start, highWaterMark: 256 * 1024 })) {
+      transfer.add((chunk as Uint8Array).length);
+      yield chunk as Uint8Array;
+    }
+  }
+  try {
+    const open = (start = 0) => Readable.from(bytes(start));
+    await store.putBlob(repository, { digest, size, file, open }, { signal });
+  } finally {
+    transfer?.end();
+  }
   const manifest = artifactManifest({
     artifactType: debArtifact,
     config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },

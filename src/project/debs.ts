@@ -76,11 +76,10 @@ export interface ListedDebs extends DebsPlan {
   decided: Map<PlannedDeb, DecidedDeb>;
 }
 
+export type ListOptions = Omit<PackProjectOptions, 'directory' | 'frozen'>;
+
 /** As packProject, without packing. A package whose image is not saved is listed all the same. */
-export async function listProject(
-  project: Project,
-  options: Omit<PackProjectOptions, 'directory' | 'frozen'>,
-): Promise<ListedDebs> {
+export async function listProject(project: Project, options: ListOptions): Promise<ListedDebs> {
   const { config } = project;
   const { only, choice = { on: [], off: [] }, version, force = false, env, progress, signal } = options;
   const layers = layersOf(project, only, choice);
@@ -99,10 +98,12 @@ export async function listProject(
   images.push(...standIns(config).filter(({ layer }) => missing.has(layer)));
   const models = await modelDebs(project, { only, choice, env, progress, signal });
   const plan = await planAllDebs({ config, version, images, only, choice, models, env, comparable: true });
-  const known = plan.planned.filter(({ image }) => image === undefined || !missing.has(image.layer));
   const saved = await openSavedDebs(project, { version: releaseOf(version), force, env });
-  const compressors = await findCompressors(known, signal);
-  const decided = await planSavedDebs(known, saved, compressors, progress, signal);
+  const compressors = await findCompressors(plan.planned, signal);
+  // Also those without an image: they may need others in a newer version.
+  const decided = (await planSavedDebs(plan.planned, saved, compressors, progress, signal)).filter(
+    ({ deb: { image } }) => image === undefined || !missing.has(image.layer),
+  );
   return { ...plan, decided: new Map(decided.map((each) => [each.deb, each])) };
 }
 

@@ -12,7 +12,7 @@ import { hexOf } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
-import { writeReleaseFiles } from '../release/checksums.ts';
+import { sumsFile, writeReleaseFiles } from '../release/checksums.ts';
 import { withDraft } from '../release/draft-store.ts';
 import { layerKey, makeRelease, type ReleaseResult } from '../release/release.ts';
 import type { Release, ReleasedDeb, ReleasedDelta, ReleasedImage } from '../release/release-json.ts';
@@ -20,6 +20,7 @@ import { findRevision } from '../release/revision.ts';
 import { parseVersion } from '../release/version.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
+import { nameAsAssets } from './asset-names.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
 import { modelDebs } from './model-debs.ts';
@@ -37,7 +38,7 @@ export interface ReleaseProjectOptions {
   frozen: boolean;
   /** A buildx builder by name. */
   builder?: string | undefined;
-  /** Without a key no deltas are made: devices would refuse them. */
+  /** Signs deltas and checksums. Without a key no deltas are made: devices would refuse them. */
   signKey?: SigningKey | undefined;
   env: NodeJS.ProcessEnv;
   progress: Progress;
@@ -108,7 +109,9 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
     const gone = result.release.deltas.filter((delta) => !here.has(delta.file));
     for (const { from, to } of gone)
       progress.note(`the delta is not here: \`imgbuild ota diff ${from} ${to}\` makes it again`);
-    const file = await writeReleaseFiles(work, result.release, (name) => here.has(name));
+    const file = await writeReleaseFiles(work, result.release, (name) => here.has(name), options.signKey);
+    // It would be of other sums.
+    await rm(join(directory, `${sumsFile}.asc`), { force: true });
     await moveAll(work, directory);
     return { ...result, directory, file: join(directory, basename(file)) };
   } finally {
@@ -147,7 +150,7 @@ async function packReleaseDebs(
     signal: options.signal,
     ...(sourceDate === undefined ? {} : { sourceDate }),
   });
-  return packed.map(({ name, file, version: debVersion, architecture, size, sha256 }) => ({
+  return (await nameAsAssets(packed)).map(({ name, file, version: debVersion, architecture, size, sha256 }) => ({
     name,
     version: debVersion,
     architecture,

@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 
 /**
  * The layers whose images a release has: those with `release: true`; where no layer says anything, those that no other
- * is built on and those that packages run. Throws a Failure when there is none, when a package runs another one, or when
+ * is built on and those that packages run. Throws a Failure when none of them is, when a package runs another one, or when
  * two of them share a repository, where one version tag cannot stand on both.
  */
 export function releasedLayers(config: Config, parents: ReadonlyMap<string, readonly string[]>): Layer[] {
@@ -14,7 +14,8 @@ export function releasedLayers(config: Config, parents: ReadonlyMap<string, read
     said ? release === true : !below.has(name) || run.has(name),
   );
   const doing = 'choosing the images to release';
-  if (layers.length === 0) {
+  // A release may be of packages or models alone, where that is all that is declared.
+  if (layers.length === 0 && config.layers.length > 0) {
     const fix = 'write release: true in the layer whose image is to be released';
     throw new Failure({
       doing,

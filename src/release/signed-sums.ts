@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
-import { formatSums } from './checksums.ts';
 
 /**
  * Writes the sums of files into their folder, and with a key its detached signature (armoured) as `<name>.asc`. Without
@@ -23,4 +22,12 @@ export async function writeSignedSums(
   if (signed === undefined) return { file, signature: undefined };
   await replaceFile(`${file}.asc`, (handle) => handle.writeFile(signed));
   return { file, signature: `${file}.asc` };
+}
+
+/** As sha256sum writes it, by name. `file`: without folder; `sha256`: 64 hex digits. */
+function formatSums(sums: readonly { file: string; sha256: string }[]): string {
+  return sums
+    .map(({ file, sha256 }) => `${sha256}  ${file}\n`)
+    .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1))
+    .join('');
 }

@@ -12,15 +12,8 @@ export function releasePage(release: Release, previous: Release | undefined, sto
   return sections(
     [
       changes(release, previous),
-      '### Images',
-      table(
-        ['Image', 'Platform', 'Digest'],
-        release.images.map((image) => [
-          code(referenceOf(image, release, store)),
-          text(image.platform),
-          code(image.digest),
-        ]),
-      ),
+      release.images.length === 0 ? '' : '### Images',
+      release.images.length === 0 ? '' : imageTable(release, store),
       release.debs.length === 0 ? '' : '### Debian packages',
       release.debs.length === 0 ? '' : files(release.debs),
       release.models.length === 0 ? '' : '### Models',
@@ -70,6 +63,15 @@ function changes(release: Release, previous: Release | undefined): string {
     `${count(kept, 'layer')} as before`,
   ];
   return `${since}${parts.join('; ')}.`;
+}
+
+function imageTable(release: Release, store: string): string {
+  const rows = release.images.map((image) => [
+    code(referenceOf(image, release, store)),
+    text(image.platform),
+    code(image.digest),
+  ]);
+  return table(['Image', 'Platform', 'Digest'], rows);
 }
 
 function files(list: readonly { file: string; size: number; sha256: string }[]): string {

@@ -85,15 +85,14 @@ export function ghcrPackages(options: GhcrOptions): GhcrPackages {
     })());
   const all = async <T>(path: string): Promise<T[] | undefined> => {
     const found: T[] = [];
-    for (let page = 1; ; page++) {
-      const query = `${path.includes('?') ? '&' : '?'}per_page=${pageSize}&page=${page}`;
-      const answer = await call('GET', path + query);
+    for (let next: string | undefined = path; next !== undefined;) {
+      const answer: Response = await call('GET', next);
       if (answer.status === 404) return undefined;
       await expectOk('GET', path, answer);
-      const some = (await answer.json()) as T[];
-      found.push(...some);
-      if (some.length < pageSize) return found;
+      found.push(...((await answer.json()) as T[]));
+      next = nextPage(answer.headers.get('link'), api, path);
     }
+    return found;
   };
   const packagePath = async (path: string) => {
     const name = path.startsWith(`${owner}/`) ? path.slice(owner.length + 1) : path;
@@ -102,7 +101,9 @@ export function ghcrPackages(options: GhcrOptions): GhcrPackages {
 
   return {
     async list() {
-      const found = await all<{ name: string }>(`${await ownerPath()}/packages?package_type=container`);
+      const found = await all<{ name: string }>(
+        `${await ownerPath()}/packages?package_type=container&per_page=${pageSize}`,
+      );
       return (found ?? []).map(({ name }) => `${owner}/${name}`).toSorted();
     },
     async versions(path) {
@@ -112,7 +113,9 @@ export function ghcrPackages(options: GhcrOptions): GhcrPackages {
         updated_at: string;
         metadata?: { container?: { tags?: string[] } };
       }
-      const found = await all<Version>(`${await packagePath(path)}/versions`);
+      // GitHub describes no sizes of pages for those of a user.
+      const size = (await ownerPath()).startsWith('/orgs/') ? `?per_page=${pageSize}` : '';
+      const found = await all<Version>(`${await packagePath(path)}/versions${size}`);
       return (found ?? []).map(({ id, name, updated_at: updatedAt, metadata }) => ({
         id,
         digest: name,
@@ -133,6 +136,24 @@ export function ghcrPackages(options: GhcrOptions): GhcrPackages {
       return undefined;
     },
   };
+}
+
+/**
+ * Where the list goes on, below the address of the API; undefined at its end. The token goes nowhere else.
+ * https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
+ */
+function nextPage(link: string | null, api: string, path: string): string | undefined {
+  const next = /<([^>]*)>;[^,]*\brel="next"/.exec(link ?? '')?.[1];
+  if (next === undefined) return undefined;
+  const url = URL.parse(next)?.href;
+  const base = new URL(`${api}/`).href;
+  if (url?.startsWith(base)) return `/${url.slice(base.length)}`;
+  throw failure(
+    'GET',
+    path,
+    'it names a next page on another server',
+    'see that GITHUB_API_URL is the address of GitHub',
+  );
 }
 
 function failure(method: string, path: string, because: string, fix: string, cause?: unknown): Failure {

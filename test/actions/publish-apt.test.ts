@@ -5,12 +5,14 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { addToReleasePage } from '../../src/actions/publish-page.ts';
+import { silent } from '../../src/progress.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { makeDeb } from '../apt/support/make-deb.ts';
 import { readArchive } from '../apt/support/read-archive.ts';
 import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
 import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
 
+const { signal } = new AbortController();
 const token = 'ghs_publish-apt-token';
 
 let api: GitHubApi;
@@ -44,7 +46,7 @@ afterEach(() => {
 /** A release that is published, with one package. */
 async function release(version: string, debian = version): Promise<void> {
   const deb = await makeDeb(path.join(work, 'made'), { name: 'hello', version: debian });
-  await addToReleasePage({ version, files: [deb], token });
+  await addToReleasePage({ version, files: [deb], draft: true, token, progress: silent, signal });
   api.pages.at(-1)!.draft = false;
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { publishReleasePage } from '../../src/actions/publish-page.ts';
+import { silent, type Progress } from '../../src/progress.ts';
 import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
 
 const token = 'ghs_release-page-token';
@@ -38,8 +39,9 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+const quietly = { progress: silent, signal: new AbortController().signal };
 const publish = (version: string, given: string | undefined = token) =>
-  publishReleasePage({ version, body: `what is in ${version}`, directory, token: given });
+  publishReleasePage({ ...quietly, version, body: `what is in ${version}`, directory, token: given });
 
 test('the page is a draft until all files are there', async () => {
   const address = await publish('1.2.0');
@@ -56,16 +58,42 @@ test('the page is a draft until all files are there', async () => {
 });
 
 test('a run that broke off leaves a draft, and the next one completes it', async () => {
-  api.failUploads = 1;
+  api.failUploads = 3;
   await expect(publish('1.2.0')).rejects.toMatchObject({
     because: expect.stringContaining('GitHub answered 502') as string,
     fix: expect.stringContaining('run the job again') as string,
   });
-  expect(api.pages).toMatchObject([{ draft: true, assets: [] }]);
+  expect(api.pages).toMatchObject([{ draft: true, assets: [{ name: 'a.ota.tar', state: 'open' }] }]);
   await publish('1.2.0');
   expect(api.pages).toHaveLength(1);
   expect(api.pages[0]).toMatchObject({ draft: false });
   expect(api.pages[0]!.assets).toHaveLength(2);
+});
+
+test('an upload that breaks off is sent again, in place of what GitHub has kept of it', async () => {
+  api.failUploads = 2;
+  await publish('1.2.0');
+  const sha256 = createHash('sha256').update(delta).digest('hex');
+  expect(api.pages[0]).toMatchObject({ draft: false });
+  expect(api.pages[0]!.assets).toMatchObject([
+    { name: 'a.ota.tar', state: 'uploaded', sha256 },
+    { name: 'release.json' },
+  ]);
+});
+
+test('what is sent is told as it goes', async () => {
+  const told = { label: '', total: 0, bytes: 0, ended: false };
+  const progress: Progress = {
+    ...silent,
+    transfer: (label, total = 0) => {
+      if (!label.includes('a.ota.tar')) return silent.transfer(label);
+      Object.assign(told, { label, total });
+      return { add: (bytes) => (told.bytes += bytes), end: () => (told.ended = true) };
+    },
+  };
+  await publishReleasePage({ ...quietly, progress, version: '1.2.0', body: '', directory, token });
+  const label = 'uploading a.ota.tar';
+  expect(told).toEqual({ label, total: delta.length, bytes: delta.length, ended: true });
 });
 
 /** An asset as GitHub lists it; its digest is null where the server tells none. */
@@ -76,7 +104,7 @@ function asset(id: number, name: string, size: number, digest: string | null = n
 test('a file of another build in a draft is replaced, the same one is not sent again', async () => {
   writeFileSync(path.join(directory, 'SHA256SUMS'), 'the sums of this build\n');
   writeFileSync(path.join(directory, 'z.deb'), 'of no known digest\n');
-  api.failUploads = 1;
+  api.failUploads = 3;
   await publish('1.2.0').catch(() => {});
   const same = `sha256:${createHash('sha256').update('{}\n').digest('hex')}`;
   api.pages[0]!.assets = [
@@ -122,7 +150,7 @@ test('two files that GitHub would list by one name are refused, and neither repl
 });
 
 test('a draft with more files than one answer lists is completed', async () => {
-  api.failUploads = 1;
+  api.failUploads = 3;
   await publish('1.2.0').catch(() => {});
   const many = Array.from({ length: 100 }, (_, at) => asset(1000 + at, `other-${at}.deb`, 1));
   const all = [...many, asset(91, 'release.json', 5)];
@@ -135,6 +163,22 @@ test('a draft with more files than one answer lists is completed', async () => {
   await publish('1.2.0');
   expect(api.pages[0]!.assets.filter(({ name }) => name === 'release.json')).toMatchObject([{ size: 3 }]);
   expect(api.pages[0]).toMatchObject({ draft: false });
+});
+
+test('more files than a page takes are refused before any is sent', async () => {
+  api.failUploads = 3;
+  await publish('1.2.0').catch(() => {});
+  const all = Array.from({ length: 999 }, (_, at) => asset(1000 + at, `other-${at}.deb`, 1));
+  const toJSON = () => {
+    const page = Number(new URLSearchParams(api.requests.at(-1)!.split('?')[1]).get('page') ?? 1);
+    return all.slice(100 * (page - 1), 100 * page);
+  };
+  api.pages[0]!.assets = Object.assign([...all], { toJSON });
+  api.requests.length = 0;
+  await expect(publish('1.2.0')).rejects.toMatchObject({
+    because: 'a release page takes 1000 files, and these would be 1001 with those that it has',
+  });
+  expect(api.requests.filter((line) => !line.startsWith('GET '))).toEqual([]);
 });
 
 test('a published page stays as it is', async () => {

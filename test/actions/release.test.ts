@@ -1,7 +1,10 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { generateSigningKey } from '../../src/signing/generate-key.ts';
+import { verifyDetached } from '../../src/signing/openpgp.ts';
 import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
 
 let workspace: string;
@@ -67,3 +70,30 @@ test('build-layer for a platform that no layer has names the layers that there a
   expect(exitCode).toBe(1);
   expect(log).toContain('clock');
 });
+
+test('packages alone are a release, too: its checksums are signed, and name the files as a page on GitHub does', async () => {
+  const packages = readFileSync(path.join(workspace, 'local.yaml'), 'utf8').replace(
+    /^layers:\n(?: .*\n)+/m,
+    'layers: {}\n',
+  );
+  writeFileSync(path.join(workspace, 'packages.yaml'), packages);
+  const { privateKey, publicKey } = await generateSigningKey('Acme <release@example.com>');
+  const inputs = { version: '1.0.0-rc.1', config: 'packages.yaml', 'sign-key': privateKey };
+  const { exitCode, outputs, log, summary } = await run('release', inputs);
+  expect(exitCode, log).toBe(0);
+  const folder = outputs.directory!;
+  const deb = 'greeter-host_1.0.0.rc.1_all.deb';
+  expect(readdirSync(folder)).toEqual(['SHA256SUMS', 'SHA256SUMS.asc', deb, 'page.md', 'release.json', 'subjects.txt']);
+  const checked = execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: folder, encoding: 'utf8' });
+  expect(checked).toBe(`${deb}: OK\nrelease.json: OK\n`);
+  const [sums, signature] = ['SHA256SUMS', 'SHA256SUMS.asc'].map((name) => readFileSync(path.join(folder, name)));
+  const names = { document: 'the sums', keyring: 'the ring' };
+  await verifyDetached(sums!, signature!, Buffer.from(publicKey), names);
+  expect(summary).toContain('### Debian packages');
+  expect(summary).not.toContain('### Images');
+
+  const unsigned = await run('release', { ...inputs, 'sign-key': '' });
+  expect(unsigned.exitCode, unsigned.log).toBe(0);
+  expect(unsigned.outputs.outcome).toBe('unchanged');
+  expect(readdirSync(folder)).not.toContain('SHA256SUMS.asc');
+}, 120_000);

@@ -32,6 +32,36 @@ const files = {
 };
 const models = { contents: [{ src: 'models/yolo.bin', dst: '/opt/ccai/yolo.bin' }] };
 
+test('what is saved in a registry is told as it goes, after the packing', async () => {
+  const config = makeProject({ models: deb(models) }, files);
+  const told: string[] = [];
+  const transfer: Progress['transfer'] = (label, total) => {
+    let bytes = 0;
+    return {
+      add: (more) => (bytes += more),
+      end: () => told.push(`${label}: ${label.startsWith('saving') ? bytes === total : ''}`),
+    };
+  };
+  await packDebs({
+    config,
+    version: '1.0.0',
+    images: serviceImages,
+    directory: temporary('packed'),
+    progress: { ...silent, transfer },
+    saved: {
+      store: new RegistryStore(registry.host, `acme/p${count++}`, { credentials: async () => undefined }),
+      branches: ['main'],
+      version: '1.0.0',
+      hashes: await FileHashes.open(join(config.root, '.hashes')),
+      force: false,
+    },
+  });
+  expect(told.filter((each) => /^(packing|saving)/.test(each))).toEqual([
+    'packing models_1.0.0_all.deb: ',
+    'saving models_1.0.0_all.deb: true',
+  ]);
+});
+
 describe.each<[string, () => LayerStore]>([
   ['a folder', () => new LayoutStore(join(temporary('debs'), 'store'))],
   ['a registry', () => new RegistryStore(registry.host, `acme/p${count++}`, { credentials: async () => undefined })],

@@ -5,6 +5,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { ghcrPackages } from '../../src/store/ghcr-packages.ts';
 import { RegistryStore } from '../../src/store/registry.ts';
 import { removeFromGhcr } from '../../src/store/remove.ts';
+import { findings, type GitHubCall } from '../support/github-description.ts';
 
 interface Version {
   id: number;
@@ -21,6 +22,10 @@ let packages: Map<string, Version[]>;
 let log: string[];
 let troubles: number;
 let retryAfter: string;
+let elsewhere: string | undefined;
+/** Of all tests. */
+const links = new Set<string>();
+const calls: GitHubCall[] = [];
 
 beforeEach(async () => {
   owner = 'Organization';
@@ -28,10 +33,15 @@ beforeEach(async () => {
   log = [];
   troubles = 0;
   retryAfter = '0';
+  elsewhere = undefined;
   server = createServer((request, response) => {
     const url = new URL(request.url!, 'http://x');
     log.push(`${request.method} ${url.pathname}`);
+    const query = Object.fromEntries(url.searchParams);
     const answer = (status: number, body?: unknown) => {
+      const asked = { method: request.method!, path: url.pathname, query, contentType: undefined };
+      // Where GitHub itself leads is no request of ours.
+      if (!links.has(request.url!)) calls.push({ ...asked, answer: { status, json: body } });
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(body === undefined ? '' : JSON.stringify(body));
     };
@@ -45,7 +55,16 @@ beforeEach(async () => {
     if (url.pathname === '/users/acme') return answer(200, { type: owner });
     const base = owner === 'User' ? '/users/acme' : '/orgs/acme';
     const page = <T>(all: T[]) => {
-      const [size, number] = [Number(url.searchParams.get('per_page')), Number(url.searchParams.get('page'))];
+      const [size, number] = [
+        Number(url.searchParams.get('per_page') ?? 30),
+        Number(url.searchParams.get('page') ?? 1),
+      ];
+      if (all.length > size * number) {
+        url.searchParams.set('page', String(number + 1));
+        links.add(`${url.pathname}${url.search}`);
+        const last = `<${api}${url.pathname}?page=9>; rel="last"`;
+        response.setHeader('link', `<${elsewhere ?? api}${url.pathname}${url.search}>; rel="next", ${last}`);
+      }
       return answer(200, all.slice(size * (number - 1), size * number));
     };
     if (url.pathname === `${base}/packages` && url.searchParams.get('package_type') === 'container') {
@@ -127,6 +146,12 @@ describe("GitHub's packages", () => {
     expect(result.kept[0]!.why).toContain('last tagged version');
   });
 
+  it('of a next page on another server are not asked for: the token goes nowhere else', async () => {
+    packages = new Map(Array.from({ length: 130 }, (_, index) => [`ccai/p${index}`, []]));
+    elsewhere = 'https://elsewhere.example';
+    await expect(open().list()).rejects.toMatchObject({ because: 'it names a next page on another server' });
+  });
+
   it('that are limited are asked again', async () => {
     packages.set('ccai/service', []);
     troubles = 2;
@@ -156,4 +181,27 @@ describe("GitHub's packages", () => {
       fix: expect.stringContaining('read:packages'),
     });
   });
+
+  it("are asked for as GitHub's OpenAPI description has it", async () => {
+    packages.set('ccai/service', [version(1, ['a']), version(2, ['b'])]);
+    for (const kind of ['Organization', 'User'] as const) {
+      owner = kind;
+      await open().list();
+      await open().versions('acme/ccai/service');
+      await open().remove('acme/ccai/service', kind === 'User' ? 1 : 2);
+    }
+    const kinds = calls.map(({ method, path }) => `${method} ${path.replace(/\d+$/, 'N')}`);
+    expect(kinds).toEqual(
+      expect.arrayContaining([
+        'GET /users/acme',
+        'GET /orgs/acme/packages',
+        'GET /users/acme/packages',
+        'GET /orgs/acme/packages/container/ccai%2Fservice/versions',
+        'DELETE /orgs/acme/packages/container/ccai%2Fservice/versions/N',
+        'GET /users/acme/packages/container/ccai%2Fservice/versions',
+        'DELETE /users/acme/packages/container/ccai%2Fservice/versions/N',
+      ]),
+    );
+    expect(findings(calls)).toEqual([]);
+  }, 120_000);
 });

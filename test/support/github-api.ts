@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { GitHubCall } from './github-description.ts';
 
 interface Asset {
   id: number;
   name: string;
   size: number;
-  state: 'uploaded';
+  state: 'uploaded' | 'open';
   sha256: string;
   digest?: string | null;
   browser_download_url?: string;
@@ -29,6 +30,8 @@ export interface GitHubApi {
   url: string;
   pages: Page[];
   requests: string[];
+  /** Of its REST interface, with what was answered. */
+  calls: GitHubCall[];
   /** The next uploads fail with a 502, so often. */
   failUploads: number;
   close(): Promise<void>;
@@ -38,6 +41,7 @@ export interface GitHubApi {
 export async function startGitHubApi(token: string): Promise<GitHubApi> {
   const pages: Page[] = [];
   const requests: string[] = [];
+  const calls: GitHubCall[] = [];
   const contents = new Map<number, Buffer>();
   let id = 1;
   const server = createServer((incoming, response) => {
@@ -45,9 +49,26 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
       const url = new URL(incoming.url!, 'http://x');
       requests.push(`${incoming.method} ${url.pathname}${url.search}`);
       const bytes = await read(incoming);
+      const contentType = incoming.headers['content-type']?.split(';')[0];
+      const call: GitHubCall = {
+        method: incoming.method!,
+        path: url.pathname,
+        query: Object.fromEntries(url.searchParams),
+        contentType,
+        ...(contentType === 'application/json' ? { json: JSON.parse(bytes.toString('utf8')) as unknown } : {}),
+      };
       const answer = (status: number, value?: unknown) => {
+        // The sum beside an asset is for tests.
+        const text =
+          value === undefined
+            ? undefined
+            : JSON.stringify(value, (key, each: unknown) => (key === 'sha256' ? undefined : each));
+        calls.push({
+          ...call,
+          answer: { status, json: text === undefined ? undefined : (JSON.parse(text) as unknown) },
+        });
         response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-        response.end(value === undefined ? undefined : JSON.stringify(value));
+        response.end(text);
       };
       // As everyone fetches the files of a published release.
       const [, tag, file] = /^\/acme\/app\/releases\/download\/([^/]+)\/([^/]+)$/.exec(url.pathname) ?? [];
@@ -89,11 +110,13 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
       if (url.pathname.endsWith('/assets') && incoming.method === 'POST') {
         if (api.failUploads > 0) {
           api.failUploads -= 1;
+          // GitHub keeps the name of what broke off: `open` in its schema, `starter` in the text beside it.
+          page.assets = page.assets.filter((asset) => asset.name !== nameOf(url));
+          page.assets.push({ id: id++, name: nameOf(url), size: 0, state: 'open', sha256: '', digest: null });
           return answer(502, { message: 'Server Error' });
         }
         if (Number(incoming.headers['content-length']) !== bytes.length) return answer(400, { message: 'Bad Size' });
-        // As GitHub does: `1.0.0~rc.1` is listed as `1.0.0.rc.1`.
-        const name = url.searchParams.get('name')!.replaceAll(/[^\w.+-]/g, '.');
+        const name = nameOf(url);
         if (page.assets.some((asset) => asset.name === name)) return answer(422, { message: 'already_exists' });
         const sha256 = createHash('sha256').update(bytes).digest('hex');
         const digest = `sha256:${sha256}`;
@@ -115,6 +138,7 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     pages,
     requests,
+    calls,
     failUploads: 0,
     close: () =>
       new Promise((resolve) => {
@@ -123,6 +147,11 @@ export async function startGitHubApi(token: string): Promise<GitHubApi> {
       }),
   };
   return api;
+}
+
+/** As GitHub lists it: `1.0.0~rc.1` becomes `1.0.0.rc.1`. */
+function nameOf(url: URL): string {
+  return url.searchParams.get('name')!.replaceAll(/[^\w.+-]/g, '.');
 }
 
 async function read(incoming: IncomingMessage): Promise<Buffer> {

@@ -1,10 +1,13 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { findProgram } from '../../scripts/support/apt.ts';
-import { generateSigningKey } from '../../src/signing/generate-key.ts';
+import { verifyDetached } from '../../src/signing/openpgp.ts';
+import { generateSigningKey, type GeneratedKey } from '../../src/signing/generate-key.ts';
 import { makeConsumer, runAct, type ActRun, type Consumer } from '../support/act.ts';
 import { startGitHubApi, type GitHubApi } from '../support/github-api.ts';
+import { findings } from '../support/github-description.ts';
 import { startReadOnlyGate } from '../support/registry-gate.ts';
 import { startDistribution, type RegistryProcess } from '../support/registry-process.ts';
 
@@ -24,6 +27,7 @@ on:
     inputs:
       version: { required: true }
       parallel: { default: chains }
+      packages: { default: auto }
 jobs:
   release:
     uses: org/imgbuild/.github/workflows/release.yml@v1
@@ -31,6 +35,7 @@ jobs:
     with:
       version: \${{ inputs.version }}
       parallel: \${{ inputs.parallel }}
+      packages: \${{ inputs.packages }}
     secrets:
       sign-key: \${{ secrets.SIGN_KEY }}
 `,
@@ -45,13 +50,13 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
   let consumer: Consumer;
   let registry: RegistryProcess;
   let github: GitHubApi;
-  let key: string;
+  let key: GeneratedKey;
   const runs: ActRun[] = [];
 
   beforeAll(async () => {
     registry = await startDistribution({ program: findProgram('docker-registry')! });
     github = await startGitHubApi(token);
-    key = (await generateSigningKey('Acme <release@example.com>')).privateKey;
+    key = await generateSigningKey('Acme <release@example.com>');
     consumer = makeConsumer(path.resolve(import.meta.dirname, 'consumer'));
     for (const [name, text] of Object.entries(callers)) consumer.write(`.github/workflows/${name}`, text);
     useStore(registry.host);
@@ -80,7 +85,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
       event,
       workflow: `.github/workflows/${workflow}`,
       payload,
-      secrets: { GITHUB_TOKEN: token, SIGN_KEY: key, IMGBUILD_SIGNING_KEY: key },
+      secrets: { GITHUB_TOKEN: token, SIGN_KEY: key.privateKey, IMGBUILD_SIGNING_KEY: key.privateKey },
       env: engine.env,
       stepEnv: {
         DOCKER_HOST: engine.env.DOCKER_HOST!,
@@ -92,10 +97,10 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     return run;
   }
 
-  const release = (version: string, parallel = 'chains') =>
-    act('release.yml', 'workflow_dispatch', { inputs: { version, parallel } });
+  const release = (version: string, parallel = 'chains', packages = 'auto') =>
+    act('release.yml', 'workflow_dispatch', { inputs: { version, parallel, packages } });
   const jobsOf = (run: ActRun) =>
-    run.jobs.map(({ id, matrix }) => [id, matrix.chain ?? ''].join(' ').trim()).toSorted();
+    run.jobs.map(({ id, matrix }) => [id, matrix.chain ?? matrix.leg ?? ''].join(' ').trim()).toSorted();
   const tagsOf = async (repository: string): Promise<string[]> => {
     const answer = await fetch(`http://${registry.host}/v2/acme/app/${repository}/tags/list`);
     return (
@@ -121,6 +126,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     ]);
     expect(run.artifacts['imgbuild-release-1.0.0-1']).toEqual([
       'SHA256SUMS',
+      'SHA256SUMS.asc',
       expect.stringMatching(/^greeter-host_1\.0\.0.*\.deb$/),
       'page.md',
       'release.json',
@@ -156,6 +162,7 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
       const writes = gate.requests.filter((line) => !/^(GET|HEAD) /.test(line));
       expect(writes).toEqual([]);
       expect(run.summaries.join('\n')).toContain('clock/tick.txt changed');
+      expect(run.summaries.join('\n')).toContain('| greeter-host | 1.0.0 | all |');
     } finally {
       useStore(registry.host);
       await gate.close();
@@ -193,12 +200,67 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
     expect(await tagsOf('greeter')).toContain('1.2.0');
   });
 
+  test('each package that changed is packed on a runner of its own, and one signed file has the sums of all', async () => {
+    const file = path.join(consumer.folder, 'imgbuild.yaml');
+    const more = ['clock', 'greeting'].map(
+      (name) => `  ${name}-host:
+    description: Files of the ${name} for the host
+    maintainer: Acme <dev@example.com>
+    contents:
+      - { src: ${name}/Dockerfile, dst: /usr/share/${name}/Dockerfile }
+`,
+    );
+    writeFileSync(file, readFileSync(file, 'utf8') + more.join(''));
+    consumer.commit('More packages');
+    const run = await release('1.3.0-rc.1', 'chains', 'each');
+    expect(run.exitCode, run.log).toBe(0);
+    const shared = ['packages clock-host', 'packages greeting-host'];
+    expect(jobsOf(run)).toEqual(['attest', ...shared, 'page', 'plan', 'release'].toSorted());
+    expect(run.summaries.join('\n')).toContain('| greeter-host | 1.0.0 | all |');
+    const legs = ['clock', 'greeting'].flatMap((name) => {
+      const list = path.join(run.artifactFolder, `imgbuild-packages-${name}-host-1`);
+      const text = readFileSync(path.join(list, readdirSync(list)[0]!), 'utf8');
+      return JSON.parse(text) as { file: string; sha256: string }[];
+    });
+    expect(legs.map((each) => each.file)).toEqual([
+      'clock-host_1.3.0.rc.1_all.deb',
+      'greeting-host_1.3.0.rc.1_all.deb',
+    ]);
+
+    // As someone checks who has downloaded all of the page.
+    const page = github.pages.find(({ tag_name: tag }) => tag === 'v1.3.0-rc.1')!;
+    const folder = path.join(run.artifactFolder, 'downloads');
+    mkdirSync(folder);
+    for (const { name, browser_download_url: url } of page.assets) {
+      writeFileSync(path.join(folder, name), Buffer.from(await (await fetch(url!)).arrayBuffer()));
+    }
+    const checked = execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: folder, encoding: 'utf8' });
+    const files = [...legs.map((each) => each.file), 'greeter-host_1.0.0_all.deb', 'release.json'];
+    expect(checked.trim().split('\n')).toEqual(expect.arrayContaining(files.map((each) => `${each}: OK`)));
+    const sums = readFileSync(path.join(folder, 'SHA256SUMS'), 'utf8');
+    for (const { file: deb, sha256 } of legs) expect(sums).toContain(`${sha256}  ${deb}\n`);
+    await verifyDetached(
+      Buffer.from(sums),
+      readFileSync(path.join(folder, 'SHA256SUMS.asc')),
+      Buffer.from(key.publicKey),
+      { document: 'the sums', keyring: 'the ring' },
+    );
+  });
+
+  test('packages that are unchanged take no runner', async () => {
+    const run = await release('1.3.0-rc.2', 'chains', 'each');
+    expect(run.exitCode, run.log).toBe(0);
+    expect(jobsOf(run)).toEqual(['attest', 'page', 'plan', 'release']);
+    const page = github.pages.find(({ tag_name: tag }) => tag === 'v1.3.0-rc.2')!;
+    expect(page.assets.map(({ name }) => name)).toContain('clock-host_1.3.0.rc.1_all.deb');
+  });
+
   test("a step that fails is annotated on the Dockerfile's line, and nothing is released", async () => {
     const file = path.join(consumer.folder, 'clock/Dockerfile');
     const before = readFileSync(file, 'utf8');
     consumer.write('clock/Dockerfile', 'FROM scratch\nCOPY tick.txt /tick.txt\nRUN ["/no-such-program"]\n');
     try {
-      const run = await release('1.3.0');
+      const run = await release('1.4.0');
       expect(run.exitCode).toBe(1);
       expect(run.jobs.find(({ id }) => id === 'build')?.result).toBe('failure');
       expect(jobsOf(run)).not.toContain('release');
@@ -206,11 +268,16 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
         file: 'clock/Dockerfile',
         line: '3',
       });
-      expect(await tagsOf('releases')).toEqual(['1.0.0', '1.1.0', '1.2.0']);
+      expect(await tagsOf('releases')).toEqual(['1.0.0', '1.1.0', '1.2.0', '1.3.0-rc.1', '1.3.0-rc.2']);
     } finally {
       writeFileSync(file, before);
       rmSync(path.join(consumer.folder, '.imgbuild'), { recursive: true, force: true });
     }
+  });
+
+  test('all that was asked of GitHub is in its OpenAPI description', () => {
+    expect(github.calls.length).toBeGreaterThan(0);
+    expect(findings(github.calls)).toEqual([]);
   });
 });
 
