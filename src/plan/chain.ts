@@ -9,7 +9,7 @@ import { Failure } from '../failure.ts';
 import { emptyLock, type Lock } from '../lock/lock.ts';
 import { hostPlatform, platformName, samePlatform, type Platform } from '../oci/platform.ts';
 import { normalReference } from '../oci/reference.ts';
-import { chainOrder, layersByReference, usedImage, type UsedImage } from './graph.ts';
+import { chainOrder, layersByReference, usedImage, type Edge, type UsedImage } from './graph.ts';
 
 /** One layer on one platform, with the images that it uses. */
 export interface ChainLink {
@@ -85,6 +85,15 @@ function stageOptions(config: Config, layer: Layer, platform: Platform): StageOp
   return { ...target, args: { ...config.args, ...layer.args }, platform, buildPlatform: hostPlatform() };
 }
 
+function edgeOf(config: Config, links: readonly ChainLink[], child: string, parent: string): Edge | undefined {
+  const own = links.filter(({ layer }) => layer.name === child);
+  for (const image of own.flatMap(({ images }) => images)) {
+    if (image.kind === 'layer' && image.layer === parent) return { via: image.use.via, at: image.use.at };
+  }
+  const index = own[0]?.layer.needs.indexOf(parent) ?? -1;
+  return index < 0 ? undefined : { via: 'needs', at: config.locate(['layers', child, 'needs', index]) };
+}
+
 /**
  * Reads every Dockerfile and finds the edges between the layers. Nothing outside the repository is asked. What ONBUILD
  * triggers of outside bases name is found as far as the lock has these bases.
@@ -124,6 +133,7 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
   const order = chainOrder(
     config.layers.map((layer) => layer.name),
     parents,
+    (child, parent) => edgeOf(config, links, child, parent),
   );
   links.sort((a, b) => order.indexOf(a.layer.name) - order.indexOf(b.layer.name));
   return { links, parents };
