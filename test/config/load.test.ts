@@ -45,6 +45,15 @@ test('a bracket that is not closed is one error, not one for each line that foll
   expect(errors).toEqual([expect.stringContaining('end with a ]')]);
 });
 
+test('brackets and a quote that are open at the end of the text are told once', async () => {
+  for (const [text, because] of [
+    ['layers: {base: {context: docker/base, image: base:1', 'end with a }'],
+    ['layers: {base: [{context: docker/base, image: "base:1', 'missing closing "quote'],
+  ] as const) {
+    expect(await errorsOf(`${head}${text}`)).toEqual([expect.stringContaining(because)]);
+  }
+});
+
 describe('a whole file', () => {
   test('comes out typed, with every default', async () => {
     const config = await load(`${head}store: ghcr.io/acme/ccai
