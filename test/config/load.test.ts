@@ -336,7 +336,6 @@ layers:
   d: { context: docker/base, image: q }
 `);
     expect(found.map((line) => line.split(' ')[0])).toEqual([
-      '1:1+10',
       '1:10+1',
       '2:1+3',
       '4:17+10',
@@ -392,5 +391,33 @@ describe('findConfig', () => {
   test('names a file with the other ending', async () => {
     await writeFile(join(root, 'imgbuild.yml'), '');
     await expect(findConfig(root)).rejects.toMatchObject({ fix: 'rename it to imgbuild.yaml' });
+  });
+});
+
+describe('a misspelt key that must be there', () => {
+  test('is told as what it is, not as missing too', async () => {
+    expect(await errorsOf(`${head}layrs:\n  base: { context: docker/base }\n`)).toEqual([
+      '3:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
+    expect(await errorsOf(layers('base: { contxt: docker/base, image: base }'))).toEqual([
+      '4:11+6 there is no key "contxt" in layers.base | did you mean context?',
+    ]);
+    expect(await errorsOf(`verson: 1\nname: ccai\nlayers: { base: { context: docker/base } }\n`)).toEqual([
+      '1:1+6 there is no key "verson" at the top | did you mean version?',
+    ]);
+  });
+
+  test('brings no error at what names the layers', async () => {
+    const debs = 'debs: { aa: { service: base, description: d, maintainer: m } }\n';
+    expect(await errorsOf(`${head}layrs:\n  base: { context: docker/base }\n${debs}`)).toEqual([
+      '3:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
+  });
+
+  test('and one that is missing beside it', async () => {
+    expect(await errorsOf(`version: 1\nlayrs: {}\n`)).toEqual([
+      expect.stringContaining('the key "name" is missing'),
+      '2:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
   });
 });
