@@ -59,6 +59,8 @@ export interface Analysis {
 
 export interface AnalysisOptions {
   target?: string;
+  /** Where the target is asked for, outside the Dockerfile: a target that is none of its stages is shown there. */
+  targetAt?: SourceLocation;
   /** Build args as given. Only those that a needed stage (or a FROM) declares have an effect. */
   args: Record<string, string>;
   platform: Platform;

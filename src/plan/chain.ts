@@ -81,7 +81,10 @@ function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
 }
 
 function stageOptions(config: Config, layer: Layer, platform: Platform): StageOptions {
-  const target = layer.target === undefined ? {} : { target: layer.target };
+  const target =
+    layer.target === undefined
+      ? {}
+      : { target: layer.target, targetAt: config.locate(['layers', layer.name, 'target']) };
   return { ...target, args: { ...config.args, ...layer.args }, platform, buildPlatform: hostPlatform() };
 }
 
