@@ -15,7 +15,7 @@ import {
 import { mountId } from './mount.ts';
 import { copyFrom, mountsOf, neededStages, type NeededStage, type Step } from './needed.ts';
 import type { Dockerfile } from './parse.ts';
-import { remoteSource } from './remote.ts';
+import { isChecksum, remoteSource } from './remote.ts';
 import { argPair, readStages, reject, type StageOptions, type Stages } from './stages.ts';
 import { copyOf, evaluate, noTraits, setVariable, variablesOf, type Variables, type Word } from './variables.ts';
 
@@ -213,7 +213,8 @@ class Reader {
     const parents = flagSet(instruction, 'parents');
     const patterns: string[] = [];
     const sources = wordsOf(instruction).slice(0, -1);
-    const checksum = evaluate(this.#dockerfile, instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
+    const pin = flagValue(instruction, 'checksum') ?? '';
+    const { text: checksum, doubtful: unsure } = evaluate(this.#dockerfile, instruction, pin, variables);
     for (const source of sources) {
       if (instruction.operands.form === 'words' && heredocOf(source)) continue;
       const at = this.#dockerfile.locate(instruction, source);
@@ -230,6 +231,10 @@ class Reader {
       }
       if (via === 'copy') {
         reject(this.#dockerfile, instruction, source, `COPY can't fetch ${remote.url}`, 'use ADD');
+      }
+      if (checksum !== '' && !unsure && !isChecksum(checksum, remote.kind)) {
+        const fix = remote.kind === 'git' ? "write the commit's hex digits" : 'write sha256: and 64 hex digits';
+        reject(this.#dockerfile, instruction, pin, `${checksum} is no checksum`, fix);
       }
       this.inputs.push({ kind: 'remote', url: remote.url, checksum: remote.pin ?? null });
       if (remote.pin === undefined) this.unpinned.push({ url: remote.url, at });
