@@ -50,7 +50,7 @@ export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analy
   while (last.base.kind === 'stage') last = last.base.stage;
   return {
     inputs: [...directiveInputs(dockerfile, options), ...globalInputs(stages, needed), ...reader.inputs],
-    images: imageUses(dockerfile, needed, options),
+    images: imageUses(dockerfile, stages, needed, options),
     files: reader.files,
     base: last.base.kind === 'image' ? last.base.reference : 'scratch',
     traits: reader.traits(stages.target),

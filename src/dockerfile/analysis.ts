@@ -18,6 +18,8 @@ export interface ImageUse {
   via: 'from' | 'copy-from' | 'mount-from';
   /** A platform that FROM --platform asks for, where it is not the target's. */
   platform?: Platform;
+  /** An earlier stage with nearly this name: where there is no such image, it was most likely meant. */
+  nearStage?: string;
   at: SourceLocation;
 }
 
