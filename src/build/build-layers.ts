@@ -65,7 +65,14 @@ export async function buildLayers(request: BuildLayersRequest): Promise<BuildRep
   for (const build of planned.builds) {
     const result = results.get(keyOfBuild(build))!;
     if (result.outcome === 'reused')
-      onEvent({ ...refOf(build), kind: 'done', outcome: 'reused', digest: result.digest, seconds: 0, bytes: 0 });
+      onEvent({
+        ...refOf(build, planned),
+        kind: 'done',
+        outcome: 'reused',
+        digest: result.digest,
+        seconds: 0,
+        bytes: 0,
+      });
   }
   return {
     schema: 1,
@@ -111,8 +118,10 @@ function keyOfBuild({ planned }: PlannedBuild): string {
   return keyOf(planned.name, planned.platform);
 }
 
-function refOf({ planned }: PlannedBuild): LayerRef {
-  return { layer: planned.name, platform: planned.platform };
+function refOf({ planned }: PlannedBuild, { plan }: PlannedChain): LayerRef {
+  const { name, platform } = planned;
+  const several = plan.layers.some((other) => other.name === name && other.platform !== platform);
+  return { layer: name, platform, ...(several ? { severalPlatforms: true } : {}) };
 }
 
 function reused({ planned }: PlannedBuild): BuiltLayer {
@@ -137,7 +146,7 @@ async function buildOne(
 ): Promise<BuiltLayer> {
   const { config, lock, store, engine, options, onEvent, signal } = request;
   signal.throwIfAborted();
-  const ref = refOf(build);
+  const ref = refOf(build, request.planned);
   const { name, platform, image, repository, fingerprint } = build.planned;
   const lookup: ParentLookup = {
     config,
@@ -184,7 +193,7 @@ async function loadOne(build: PlannedBuild, request: BuildLayersRequest, digest:
     const because = `${repository}@${digest} is no longer in ${store.name}`;
     throw new Failure({ doing: `loading ${image}`, because, fix: 'run it again' });
   }
-  onEvent({ ...refOf(build), kind: 'loading', name: image });
+  onEvent({ ...refOf(build, request.planned), kind: 'loading', name: image });
   const { descriptor, bytes } = manifest;
   const openBlob: Parameters<NonNullable<Engine['load']>>[0]['openBlob'] = (blob) =>
     store.openBlob(repository, blob, signal);

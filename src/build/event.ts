@@ -6,6 +6,8 @@ import type { PlatformName } from '../oci/platform.ts';
 export interface LayerRef {
   layer: string;
   platform: PlatformName;
+  /** Whether the layer is planned for other platforms too: its name alone would not tell them apart. */
+  severalPlatforms?: boolean;
 }
 
 /** What `buildLayers` tells while it works. */

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { Option } from 'commander';
+import type { Command } from 'commander';
 import { findConfig } from '../config/find.ts';
 import { openWorkTree } from '../context/work-tree.ts';
 import { styleFor } from '../report/failure.ts';
@@ -16,17 +16,16 @@ export const addPlan: AddCommand = (program, contextOf) => {
     .command('plan')
     .description('say which layers would be built, and why; nothing is written or pulled')
     .argument('[layers...]', 'these layers and what they need (default: all)')
-    .addOption(
-      new Option(
-        '--explain <layer>',
-        'the whole input list of this layer against that of the last saved one',
-      ).conflicts('json'),
-    )
+    .option('--explain <layer>', 'the whole input list of this layer against that of the last saved one')
     .option('--against <version>', 'compare all layers with this release instead of the last builds of the branch')
     .option('--frozen', 'refuse to resolve what imgbuild.lock lacks')
     .option('--json', 'print the plan as one JSON document')
-    .action(async (layers: string[], options: PlanOptions, command) => {
+    .action(async (layers: string[], options: PlanOptions, command: Command) => {
       const context = contextOf(command);
+      // Not by Option.conflicts: the flag may stand in front of the command, where it is the program's.
+      if (context.json && options.explain !== undefined) {
+        command.error("error: option '--explain <layer>' is for people and cannot be used with option '--json'");
+      }
       const { signal } = context;
       const file = context.file ?? (await findConfig(context.directory));
       // Git lists the files while the rest of the program is loaded and the configuration is read.

@@ -5,7 +5,24 @@ import type { DataPath, YamlSource } from './yaml-source.ts';
 
 /** Turns what zod found into failures that say where and what to write instead. */
 export function failuresOf(issues: readonly z.core.$ZodIssue[], schema: z.ZodType, source: YamlSource, file: string) {
-  return issues.flatMap((issue) => failuresOfIssue(issue, schema, source, file));
+  const misspelt = misspeltKeys(issues, schema, source.data);
+  return issues.flatMap((issue) =>
+    misspelt.has(issue.path.join('\0')) ? [] : failuresOfIssue(issue, schema, source, file),
+  );
+}
+
+/** Paths of keys that are missing because they are misspelt: that there is no such key says it all. */
+function misspeltKeys(issues: readonly z.core.$ZodIssue[], schema: z.ZodType, data: unknown): Set<string> {
+  const missing = issues.filter(
+    ({ code, path }) =>
+      (code === 'invalid_type' || code === 'invalid_value') && valueAt(data, path as DataPath) === undefined,
+  );
+  const unknown = issues.filter((issue) => issue.code === 'unrecognized_keys');
+  const meant = unknown.flatMap(({ path, keys }) => {
+    const known = knownKeys(schemaAt(schema, path as DataPath));
+    return keys.map((key) => [...path, didYouMean(key, known)].join('\0'));
+  });
+  return new Set(missing.map(({ path }) => path.join('\0')).filter((path) => meant.includes(path)));
 }
 
 export function wrongAt(file: string, at: SourceLocation, because: string, fix: string | undefined): Failure {

@@ -12,7 +12,8 @@ export function joinedRules(layers: LayerSketch[], source: YamlSource, file: str
   return [
     ...imageRules(layers, source, file),
     ...needRules(layers, names, source, file),
-    ...serviceRules(names, source, file),
+    // Where no layer could be read, another error says so.
+    ...(names.length === 0 ? [] : serviceRules(names, source, file)),
     ...debRules(mapAt(source.data, 'debs'), source, file),
   ];
 }

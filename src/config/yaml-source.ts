@@ -47,9 +47,13 @@ export function parseYaml(text: string, file: string): YamlSource {
     return node?.range ? at(node.range[0], node.range[1]) : at(0, 0);
   };
 
+  // At the end of the text every bracket that is open is missed once: one is enough to tell.
+  const first = document.errors.filter(
+    ({ pos }, index, all) => all.findIndex((other) => other.pos[0] === pos[0]) === index,
+  );
   // What is not closed makes errors of all that follows.
-  const unclosed = document.errors.find(({ message }) => / end with a [\]}]/.test(message));
-  const errors = unclosed !== undefined && document.errors.length > 3 ? [unclosed] : document.errors;
+  const unclosed = first.find(({ message }) => / end with a [\]}]/.test(message));
+  const errors = unclosed !== undefined && first.length > 3 ? [unclosed] : first;
   const failures = errors.map((error) => {
     const known = explanations[error.code];
     return new Failure({

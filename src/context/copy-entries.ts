@@ -1,9 +1,16 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure, type SourceLocation } from '../failure.ts';
 import type { Graft } from './context-tree.ts';
 import { cleanPath } from './go-path.ts';
 import type { TreeNode, WorkTree } from './work-tree.ts';
+
+/** As imgbuild.yaml has it; `locate` says where, for errors. */
+export interface CopyEntry {
+  src: string;
+  dst: string;
+  locate?: (key: 'src' | 'dst') => SourceLocation;
+}
 
 const inside = (path: string): boolean =>
   path !== '.' && path !== '..' && !path.startsWith('../') && !path.startsWith('/');
@@ -35,19 +42,22 @@ export function nodeAt(tree: WorkTree, path: string): TreeNode | undefined {
  * The copy entries of a layer, checked: `src` from the repository's root is put at `dst` in the context as `cp -r`
  * would. `base` is the context's folder. Throws a Failure when a source is missing or a destination is there.
  */
-export function graftsOf(tree: WorkTree, base: string, copy: readonly { src: string; dst: string }[]): Graft[] {
+export function graftsOf(tree: WorkTree, base: string, copy: readonly CopyEntry[]): Graft[] {
   const grafts: Graft[] = [];
   for (const entry of copy) {
     const dst = cleanPath(entry.dst);
-    const wrong = (because: string, fix: string): Failure =>
-      new Failure({
+    const wrong = (because: string, fix: string, key: 'src' | 'dst' = 'dst'): Failure => {
+      const at = entry.locate?.(key);
+      return new Failure({
         doing: `copying ${entry.src} to ${entry.dst} in the context ${base || '.'}`,
         because,
         fix,
         kind: 'input',
+        ...(at === undefined ? {} : { at }),
       });
+    };
     if (!inside(dst)) throw wrong('the destination is not in the context', 'write a path below the context as dst:');
-    const { src, node } = source(tree, cleanPath(entry.src), wrong);
+    const { src, node } = source(tree, cleanPath(entry.src), (because, fix) => wrong(because, fix, 'src'));
     for (let cut = dst.indexOf('/'); cut >= 0; cut = dst.indexOf('/', cut + 1)) {
       const parent = dst.slice(0, cut);
       if (standsAt(tree.root, base, grafts, parent) === 'other') {

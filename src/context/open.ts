@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
 import type { BuildContext, HashedEntry, MissingSource } from './context.ts';
 import { ContextTree, withPatterns } from './context-tree.ts';
-import { graftsOf, nodeAt } from './copy-entries.ts';
+import { graftsOf, nodeAt, type CopyEntry } from './copy-entries.ts';
 import { parseIgnoreFile } from './ignore-file.ts';
 import { lostModes, materialise } from './materialise.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
@@ -20,7 +20,7 @@ export interface ContextOptions {
   layer: {
     context: string;
     dockerfile: string;
-    copy: readonly { src: string; dst: string }[];
+    copy: readonly CopyEntry[];
     git: boolean;
   };
   /** Of the same root; one for all layers of a plan. */

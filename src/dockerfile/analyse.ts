@@ -16,7 +16,7 @@ import {
 import { mountId } from './mount.ts';
 import { copyFrom, mountsOf, neededStages, type NeededStage, type Step } from './needed.ts';
 import type { Dockerfile } from './parse.ts';
-import { remoteSource } from './remote.ts';
+import { isChecksum, remoteSource } from './remote.ts';
 import { argPair, readStages, reject, type StageOptions, type Stages } from './stages.ts';
 import { copyOf, evaluate, noTraits, setVariable, variablesOf, type Variables, type Word } from './variables.ts';
 
@@ -51,7 +51,7 @@ export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analy
   while (last.base.kind === 'stage') last = last.base.stage;
   return {
     inputs: [...directiveInputs(dockerfile, options), ...globalInputs(stages, needed), ...reader.inputs],
-    images: imageUses(dockerfile, needed, options),
+    images: imageUses(dockerfile, stages, needed, options),
     files: reader.files,
     base: last.base.kind === 'image' ? last.base.reference : 'scratch',
     traits: reader.traits(stages.target),
@@ -215,7 +215,8 @@ class Reader {
     const patterns: string[] = [];
     const places: SourceLocation[] = [];
     const sources = wordsOf(instruction).slice(0, -1);
-    const checksum = evaluate(this.#dockerfile, instruction, flagValue(instruction, 'checksum') ?? '', variables).text;
+    const pin = flagValue(instruction, 'checksum') ?? '';
+    const { text: checksum, doubtful: unsure } = evaluate(this.#dockerfile, instruction, pin, variables);
     for (const source of sources) {
       if (instruction.operands.form === 'words' && heredocOf(source)) continue;
       const at = this.#dockerfile.locate(instruction, source);
@@ -233,6 +234,10 @@ class Reader {
       }
       if (via === 'copy') {
         reject(this.#dockerfile, instruction, source, `COPY can't fetch ${remote.url}`, 'use ADD');
+      }
+      if (checksum !== '' && !unsure && !isChecksum(checksum, remote.kind)) {
+        const fix = remote.kind === 'git' ? "write the commit's hex digits" : 'write sha256: and 64 hex digits';
+        reject(this.#dockerfile, instruction, pin, `${checksum} is no checksum`, fix);
       }
       this.inputs.push({ kind: 'remote', url: remote.url, checksum: remote.pin ?? null });
       if (remote.pin === undefined) this.unpinned.push({ url: remote.url, at });

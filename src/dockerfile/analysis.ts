@@ -18,6 +18,8 @@ export interface ImageUse {
   via: 'from' | 'copy-from' | 'mount-from';
   /** A platform that FROM --platform asks for, where it is not the target's. */
   platform?: Platform;
+  /** An earlier stage with nearly this name: where there is no such image, it was most likely meant. */
+  nearStage?: string;
   at: SourceLocation;
 }
 
@@ -61,6 +63,8 @@ export interface Analysis {
 
 export interface AnalysisOptions {
   target?: string;
+  /** Where the target is asked for, outside the Dockerfile: a target that is none of its stages is shown there. */
+  targetAt?: SourceLocation;
   /** Build args as given. Only those that a needed stage (or a FROM) declares have an effect. */
   args: Record<string, string>;
   platform: Platform;

@@ -9,6 +9,12 @@ export interface RemoteSource {
 const scp = /^[a-zA-Z0-9-_]+@[a-zA-Z0-9-.]+:(?<path>.*?)(?:\?(?<query>.*?))?(?:#(?<fragment>.*))?$/;
 const commit = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
 
+/** Whether BuildKit takes it for `ADD --checksum`: a digest of what HTTP gives, a commit of git. */
+export function isChecksum(text: string, kind: RemoteSource['kind']): boolean {
+  if (kind === 'git') return /^[0-9a-f]+$/i.test(text);
+  return /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/.test(text);
+}
+
 /**
  * What ADD fetches, as BuildKit tells it from a path: a URL of http or https; git where such a URL's path ends in
  * `.git`, where the scheme is git or ssh, and for `user@host:path`. Undefined for a path of the context.

@@ -1,3 +1,4 @@
+import { didYouMean } from '../config/did-you-mean.ts';
 import { Failure } from '../failure.ts';
 import { parsePlatform, platformName, type Platform } from '../oci/platform.ts';
 import type { AnalysisOptions } from './analysis.ts';
@@ -171,7 +172,7 @@ export function readStages(dockerfile: Dockerfile, options: StageOptions): Stage
     all.push(stage);
     if (stage.name !== undefined) byName.set(stage.name, stage);
   }
-  return { all, target: targetOf(dockerfile, all, options.target), globals };
+  return { all, target: targetOf(dockerfile, all, options), globals };
 }
 
 function readPlatform(
@@ -191,18 +192,21 @@ function readPlatform(
   }
 }
 
-function targetOf(dockerfile: Dockerfile, all: readonly Stage[], target: string | undefined): Stage {
-  if (target === undefined || target === '') return all.at(-1)!;
-  const found = all.findLast((stage) => stage.name === target.toLowerCase());
+function targetOf(dockerfile: Dockerfile, stages: readonly Stage[], { target, targetAt }: StageOptions): Stage {
+  if (target === undefined || target === '') return stages.at(-1)!;
+  const found = stages.findLast((stage) => stage.name === target.toLowerCase());
   if (found) return found;
-  const names = all.flatMap(({ name }) => name ?? []);
-  return reject(
-    dockerfile,
-    all[0]!.from,
-    undefined,
-    `there is no stage ${JSON.stringify(target)}`,
-    names.length === 0 ? 'name a stage: FROM … AS NAME' : `the stages are ${names.join(', ')}`,
-  );
+  const names = stages.flatMap(({ name }) => name ?? []);
+  const near = didYouMean(target, names);
+  let fix = names.length === 0 ? 'name a stage: FROM … AS NAME' : `the stages are ${names.join(', ')}`;
+  if (near !== undefined) fix = `did you mean ${near}? Its stages are ${names.join(', ')}`;
+  throw new Failure({
+    doing: `looking for the target in ${dockerfile.file}`,
+    because: `there is no stage ${JSON.stringify(target)}`,
+    fix,
+    at: targetAt ?? stages[0]!.from.at,
+    kind: 'input',
+  });
 }
 
 /**

@@ -16,10 +16,15 @@ export function epochOf(refresh: Refresh, now: Date): string {
 }
 
 const forms: Record<Refresh, RegExp> = {
-  daily: /^\d{4}-\d{2}-\d{2}$/,
-  weekly: /^\d{4}-W\d{2}$/,
-  monthly: /^\d{4}-\d{2}$/,
+  daily: /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/,
+  weekly: /^\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])$/,
+  monthly: /^\d{4}-(?:0[1-9]|1[0-2])$/,
 };
+
+/** Whether it is an epoch of any refresh. */
+export function isEpoch(value: string): boolean {
+  return Object.values(forms).some((form) => form.test(value));
+}
 
 /** False after `refresh:` of a layer was changed to another one. */
 export function isEpochOf(refresh: Refresh, value: string): boolean {

@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
+import { isEpoch } from './epoch.ts';
 import { emptyLock, type Lock, type LockedBase, type LockedPlatform } from './lock.ts';
 
 export const lockFileName = 'imgbuild.lock';
@@ -77,6 +78,7 @@ export function parseLock(text: string, file = lockFileName): Lock {
       lock.syntaxes.set(syntax, locked);
     } else if (typeof value === 'object' && value !== null && 'epoch' in value) {
       const { epoch, value: locked } = read(epochLine);
+      if (!isEpoch(locked)) fail(`the epoch ${locked} is no day, week or month`);
       if (lock.epochs.has(epoch)) fail(`a second line for the epoch of ${epoch}`);
       lock.epochs.set(epoch, locked);
     } else fail('the line is about no base, no syntax and no epoch');

@@ -1,5 +1,4 @@
 import type { BaseSource } from '../config/config.ts';
-import { editDistance } from '../config/did-you-mean.ts';
 import { Failure } from '../failure.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { platformName, samePlatform, type Platform } from '../oci/platform.ts';
@@ -10,6 +9,7 @@ import { indexDigest, lockPlatform, type ImageReader } from './image-reader.ts';
 import { layoutReader } from './layout-reader.ts';
 import { familiar } from './lock-file.ts';
 import type { LockedBase, LockedPlatform } from './lock.ts';
+import { slipOf, type OwnImage } from './nearest-image.ts';
 
 /** Where bases can come from. */
 export interface BaseSources {
@@ -18,17 +18,24 @@ export interface BaseSources {
   /** The repository of a reference, in its registry. */
   registry(reference: ImageReference): ImageReader | Promise<ImageReader>;
   daemon: DaemonImages;
-  /** Paths of the layers' own images: a base that nearly has such a name is most likely a slip of the pen. */
-  ownImages?: readonly string[];
+  /** The layers' own images: a base that nearly has such a name is most likely a slip of the pen. */
+  ownImages?: readonly OwnImage[];
   progress?: Progress;
 }
 
-/** A base as it is now. `pinned` gives a former answer's index: more platforms of the same image are taken from it. */
+export interface ResolveBaseOptions {
+  /** A former answer: more platforms of the same image are taken from its index. */
+  pinned?: LockedBase | undefined;
+  /** What was most likely meant, for a message where there is no such image. */
+  meant?: string | undefined;
+}
+
+/** A base as it is now. */
 export async function resolveBase(
   reference: string,
   platforms: readonly Platform[],
   sources: BaseSources,
-  pinned?: LockedBase,
+  { pinned, meant }: ResolveBaseOptions = {},
 ): Promise<LockedBase> {
   const parsed = parseReference(reference);
   const name = formatReference(parsed);
@@ -38,14 +45,23 @@ export async function resolveBase(
     const locked = await lockAll(reader, await reader.root(), platforms, familiar(name));
     return { reference: name, from: layout.text as `oci:${string}`, ...locked };
   }
-  const meant = nearly(familiar(name), sources.ownImages ?? []);
-  if (meant !== undefined) {
-    const text = `${familiar(name)} is no image of a layer (did you mean ${meant}?): it is taken from outside`;
+  const found = await fromOutside(parsed, platforms, sources, { pinned, meant });
+  const slip = slipOf(familiar(name), sources.ownImages ?? []);
+  if (slip !== undefined) {
+    const text = `${familiar(name)} is no image of a layer (did you mean ${slip}?): it is taken from outside`;
     (sources.progress ?? silent).warn(text);
   }
-  if (pinned?.from === 'daemon') return fromDaemon(parsed, platforms, sources, undefined);
+  return found;
+}
 
-  let refusal: unknown;
+async function fromOutside(
+  parsed: ImageReference,
+  platforms: readonly Platform[],
+  sources: BaseSources,
+  { pinned, meant }: ResolveBaseOptions,
+): Promise<LockedBase> {
+  const name = formatReference(parsed);
+  if (pinned?.from === 'daemon') return fromDaemon(parsed, platforms, sources, { meant });
   try {
     const reader = await sources.registry(parsed);
     const root = await reader.getManifest(pinned?.index ?? parsed.digest ?? parsed.tag!);
@@ -53,14 +69,9 @@ export async function resolveBase(
   } catch (error) {
     // What the image itself is lacking is said at once; that a registry cannot be asked need not matter.
     if (!(error instanceof Failure) || error.kind === 'input') throw error;
-    refusal = error;
+    return fromDaemon(parsed, platforms, sources, { refusal: error, meant });
   }
-  return fromDaemon(parsed, platforms, sources, refusal);
-}
-
-function nearly(shown: string, own: readonly string[]): string | undefined {
-  const path = shown.replace(/[:@].*/, '');
-  return own.find((image) => image.length > 4 && image !== path && editDistance(path, image) <= 2);
+  return fromDaemon(parsed, platforms, sources, { meant });
 }
 
 async function lockAll(reader: ImageReader, root: StoredManifest, platforms: readonly Platform[], name: string) {
@@ -75,16 +86,16 @@ async function fromDaemon(
   reference: ImageReference,
   platforms: readonly Platform[],
   sources: BaseSources,
-  refusal: unknown,
+  { refusal, meant }: { refusal?: Failure; meant: string | undefined },
 ): Promise<LockedBase> {
   const name = formatReference(reference);
   const shown = familiar(name);
-  const why = refusal instanceof Failure ? refusal.because : `${reference.registry} has no such image`;
+  const why = refusal !== undefined ? refusal.because : `${reference.registry} has no such image`;
   const found = await sources.daemon.inspect(shown).catch((error: unknown) => {
     const local = error instanceof Failure ? error.because : String(error);
-    throw notFound(shown, `${why}; the local Docker cannot be asked (${local})`, refusal ?? error);
+    throw notFound(shown, `${why}; the local Docker cannot be asked (${local})`, meant, refusal ?? error);
   });
-  if (!found) throw notFound(shown, `${why}, and the local Docker has none`, refusal);
+  if (!found) throw notFound(shown, `${why}, and the local Docker has none`, meant, refusal);
   const other = platforms.find((platform) => !samePlatform(platform, found.platform));
   if (other) {
     throw new Failure({
@@ -103,11 +114,12 @@ async function fromDaemon(
   };
 }
 
-function notFound(shown: string, because: string, cause: unknown): Failure {
+function notFound(shown: string, because: string, meant: string | undefined, cause: unknown): Failure {
+  const correct = meant === undefined ? 'correct the FROM,' : `did you mean ${meant}? Else`;
   return new Failure({
     doing: `locking ${shown}`,
     because,
-    fix: `correct the FROM, log in with \`docker login\`, or name an OCI layout in imgbuild.yaml: bases: { ${JSON.stringify(shown)}: oci:DIR }`,
+    fix: `${correct} log in with \`docker login\`, or name an OCI layout in imgbuild.yaml: bases: { ${JSON.stringify(shown)}: oci:DIR }`,
     cause,
   });
 }

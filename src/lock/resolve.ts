@@ -5,12 +5,13 @@ import { parseReference } from '../oci/reference.ts';
 import { epochOf, isEpochOf, type Refresh } from './epoch.ts';
 import { familiar } from './lock-file.ts';
 import { emptyLock, type Lock, type LockedBase } from './lock.ts';
+import { nearestImage } from './nearest-image.ts';
 import { resolveBase, type BaseSources } from './resolve-base.ts';
 
 /** What the layers need of the outside world. */
 export interface Needs {
   /** Normalised references; the same one may come once per platform and place. */
-  bases: readonly { reference: string; platform: Platform; use?: { at: SourceLocation } }[];
+  bases: readonly { reference: string; platform: Platform; use?: { at: SourceLocation; nearStage?: string } }[];
   /** References of `# syntax` lines, as written. */
   syntaxes: readonly { reference: string; at?: SourceLocation }[];
   /** Layers with `refresh:`. */
@@ -37,11 +38,12 @@ export async function resolveMissing(
   if (options.frozen) refuse(lock, needs, sources);
   const filled: Lock = { bases: new Map(lock.bases), syntaxes: new Map(lock.syntaxes), epochs: new Map(lock.epochs) };
   const resolved: string[] = [];
-  for (const [reference, { platforms, at }] of byReference(needs)) {
+  for (const [reference, { platforms, at, nearStage }] of byReference(needs)) {
     const known = usable(lock.bases.get(reference), reference, sources);
     const missing = platforms.filter((platform) => !known?.platforms.has(platformName(platform)));
     if (missing.length === 0) continue;
-    const found = await atPlace(at, () => resolveBase(reference, missing, sources, known));
+    const meant = nearStage ?? meantBy(reference, sources);
+    const found = await atPlace(at, () => resolveBase(reference, missing, sources, { pinned: known, meant }));
     const merged = new Map([...(known?.platforms ?? []), ...found.platforms]);
     filled.bases.set(reference, { ...found, platforms: merged });
     resolved.push(`${familiar(reference)} (${missing.map(platformName).join(', ')})`);
@@ -66,8 +68,9 @@ export async function relock(
   options: { due: boolean; now: Date },
 ): Promise<Lock> {
   const fresh = emptyLock();
-  for (const [reference, { platforms, at }] of byReference(needs)) {
-    fresh.bases.set(reference, await atPlace(at, () => resolveBase(reference, platforms, sources)));
+  for (const [reference, { platforms, at, nearStage }] of byReference(needs)) {
+    const meant = nearStage ?? meantBy(reference, sources);
+    fresh.bases.set(reference, await atPlace(at, () => resolveBase(reference, platforms, sources, { meant })));
   }
   for (const { reference, at } of needs.syntaxes) {
     if (fresh.syntaxes.has(reference)) continue;
@@ -95,14 +98,24 @@ async function resolveSyntax(reference: string, sources: BaseSources): Promise<D
   });
 }
 
-function byReference(needs: Needs): Map<string, { platforms: Platform[]; at: SourceLocation | undefined }> {
-  const found = new Map<string, { platforms: Platform[]; at: SourceLocation | undefined }>();
+interface NeededReference {
+  platforms: Platform[];
+  at: SourceLocation | undefined;
+  nearStage: string | undefined;
+}
+
+function byReference(needs: Needs): Map<string, NeededReference> {
+  const found = new Map<string, NeededReference>();
   for (const { reference, platform, use } of needs.bases) {
-    const entry = found.get(reference) ?? { platforms: [], at: use?.at };
+    const entry = found.get(reference) ?? { platforms: [], at: use?.at, nearStage: use?.nearStage };
     if (!entry.platforms.some((each) => platformName(each) === platformName(platform))) entry.platforms.push(platform);
     found.set(reference, entry);
   }
   return found;
+}
+
+function meantBy(reference: string, { ownImages, layouts }: BaseSources): string | undefined {
+  return nearestImage(familiar(reference), ownImages ?? [], [...layouts.keys()].map(familiar));
 }
 
 /** A line says nothing any more when `bases:` has come to name another place. */
@@ -124,7 +137,7 @@ function refuse(lock: Lock, needs: Needs, sources: BaseSources): void {
         ...(at === undefined ? {} : { at }),
       }),
     );
-  for (const [reference, { platforms, at }] of byReference(needs)) {
+  for (const [reference, { platforms, at, nearStage }] of byReference(needs)) {
     const shown = familiar(reference);
     const line = usable(lock.bases.get(reference), reference, sources);
     if (line?.from === 'daemon') {
@@ -134,7 +147,11 @@ function refuse(lock: Lock, needs: Needs, sources: BaseSources): void {
     }
     if (parseReference(reference).digest) continue;
     const missing = platforms.filter((platform) => !line?.platforms.has(platformName(platform)));
-    if (missing.length > 0) add(`imgbuild.lock has no ${missing.map(platformName).join(', ')} of ${shown}`, at);
+    if (missing.length === 0) continue;
+    const meant = nearStage ?? meantBy(reference, sources);
+    const otherwise = 'run `imgbuild lock` and commit imgbuild.lock';
+    const fix = meant === undefined ? otherwise : `did you mean ${meant}? Else ${otherwise}`;
+    add(`imgbuild.lock has no ${missing.map(platformName).join(', ')} of ${shown}`, at, fix);
   }
   for (const { reference, at } of needs.syntaxes) {
     if (!lock.syntaxes.has(reference) && !parseReference(reference).digest) {

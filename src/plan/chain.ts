@@ -9,7 +9,7 @@ import { Failure } from '../failure.ts';
 import { emptyLock, type Lock } from '../lock/lock.ts';
 import { hostPlatform, platformName, samePlatform, type Platform } from '../oci/platform.ts';
 import { normalReference } from '../oci/reference.ts';
-import { chainOrder, layersByReference, usedImage, type UsedImage } from './graph.ts';
+import { chainOrder, layersByReference, usedImage, type Edge, type UsedImage } from './graph.ts';
 
 /** One layer on one platform, with the images that it uses. */
 export interface ChainLink {
@@ -81,8 +81,20 @@ function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
 }
 
 function stageOptions(config: Config, layer: Layer, platform: Platform): StageOptions {
-  const target = layer.target === undefined ? {} : { target: layer.target };
+  const target =
+    layer.target === undefined
+      ? {}
+      : { target: layer.target, targetAt: config.locate(['layers', layer.name, 'target']) };
   return { ...target, args: { ...config.args, ...layer.args }, platform, buildPlatform: hostPlatform() };
+}
+
+function edgeOf(config: Config, links: readonly ChainLink[], child: string, parent: string): Edge | undefined {
+  const own = links.filter(({ layer }) => layer.name === child);
+  for (const image of own.flatMap(({ images }) => images)) {
+    if (image.kind === 'layer' && image.layer === parent) return { via: image.use.via, at: image.use.at };
+  }
+  const index = own[0]?.layer.needs.indexOf(parent) ?? -1;
+  return index < 0 ? undefined : { via: 'needs', at: config.locate(['layers', child, 'needs', index]) };
 }
 
 /**
@@ -124,6 +136,7 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
   const order = chainOrder(
     config.layers.map((layer) => layer.name),
     parents,
+    (child, parent) => edgeOf(config, links, child, parent),
   );
   links.sort((a, b) => order.indexOf(a.layer.name) - order.indexOf(b.layer.name));
   return { links, parents };

@@ -1,7 +1,7 @@
 import type { Config, Layer } from '../config/config.ts';
 import { didYouMean } from '../config/did-you-mean.ts';
 import type { ImageUse } from '../dockerfile/analysis.ts';
-import { Failure } from '../failure.ts';
+import { Failure, type SourceLocation } from '../failure.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 
 /** An image that a layer's Dockerfile uses: another layer's, or one from outside. */
@@ -43,11 +43,21 @@ export function usedImage(use: ImageUse, layers: Map<string, Layer>): UsedImage 
   return layer ? { use, kind: 'layer', layer: layer.name } : { use, kind: 'base', reference };
 }
 
+/** What makes one layer need another, and where that is written. */
+export interface Edge {
+  via: ImageUse['via'] | 'needs';
+  at: SourceLocation;
+}
+
 /**
  * Parents first; otherwise in the order of the file. `parents` holds, by layer, the names of the layers that it needs.
- * Throws a Failure that shows the circle when there is one.
+ * Throws a Failure that shows the circle when there is one, at a place that closes it.
  */
-export function chainOrder(names: readonly string[], parents: ReadonlyMap<string, readonly string[]>): string[] {
+export function chainOrder(
+  names: readonly string[],
+  parents: ReadonlyMap<string, readonly string[]>,
+  edgeOf?: (child: string, parent: string) => Edge | undefined,
+): string[] {
   const order: string[] = [];
   const state = new Map<string, 'visiting' | 'done'>();
   const path: string[] = [];
@@ -55,11 +65,14 @@ export function chainOrder(names: readonly string[], parents: ReadonlyMap<string
     if (state.get(name) === 'done') return;
     if (state.get(name) === 'visiting') {
       const circle = [...path.slice(path.indexOf(name)), name];
+      const [child, parent] = closing(circle, names);
+      const edge = edgeOf?.(child, parent);
       throw new Failure({
         doing: 'ordering the layers',
         because: `${circle.join(' → ')}: each needs the next one's image, so none can be built first`,
-        fix: `let one of their Dockerfiles begin FROM something else, or take a name out of its needs:`,
+        fix: wayOut(child, parent, edge),
         kind: 'input',
+        ...(edge === undefined ? {} : { at: edge.at }),
       });
     }
     state.set(name, 'visiting');
@@ -71,6 +84,28 @@ export function chainOrder(names: readonly string[], parents: ReadonlyMap<string
   };
   for (const name of names) visit(name);
   return order;
+}
+
+/**
+ * The step of a circle, from a layer to what it needs, that is most likely the slip: people write parents first, so one
+ * that leads down the file.
+ */
+function closing(circle: readonly string[], names: readonly string[]): [child: string, parent: string] {
+  const steps = circle.slice(1).map((parent, index): [string, string] => [circle[index]!, parent]);
+  return steps.find(([child, parent]) => names.indexOf(parent) >= names.indexOf(child))!;
+}
+
+function wayOut(child: string, parent: string, edge: Edge | undefined): string {
+  const other = parent === child ? `an image other than that of ${child}` : `an image that does not need ${child}`;
+  switch (edge?.via) {
+    case 'needs':
+      return `take ${parent} out of the needs: of ${child}`;
+    case 'copy-from':
+    case 'mount-from':
+      return `take these files from ${other}`;
+    default:
+      return `let ${child} begin FROM ${other}`;
+  }
 }
 
 /** Throws a Failure when one of the names is no layer's. */

@@ -68,9 +68,17 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
   const contextOf = (link: ChainLink): Promise<BuildContext> => {
     const known = contexts.get(link.layer.name);
     if (known) return known;
+    const { config } = request;
+    const { name, copy } = link.layer;
     const opened = openContext({
-      root: request.config.root,
-      layer: link.layer,
+      root: config.root,
+      layer: {
+        ...link.layer,
+        copy: copy.map((entry, index) => ({
+          ...entry,
+          locate: (key) => config.locate(['layers', name, 'copy', index, key]),
+        })),
+      },
       tree: request.tree,
       signal: request.signal,
     });

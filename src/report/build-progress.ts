@@ -160,9 +160,8 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
   return {
     onEvent(event) {
       const key = `${event.layer} ${event.platform}`;
+      const name = event.severalPlatforms ? `${event.layer} (${event.platform})` : event.layer;
       if (event.kind === 'started') {
-        const several = [...layers.keys()].some((other) => other.startsWith(`${event.layer} `));
-        const name = several ? `${event.layer} (${event.platform})` : event.layer;
         layers.set(key, { name, begun: Date.now(), state: 'building', steps: new Map() });
         if (!live) output.write(`${name} │ building\n`);
         redraw();
@@ -175,12 +174,11 @@ export function buildProgress(output: Output, style: Style): { onEvent(event: La
         if (layer) layer.state = 'saving';
         redraw();
       } else if (event.kind === 'loading') {
-        write(`${event.layer} │ loading into the local engine as ${event.name}`);
+        write(`${name} │ loading into the local engine as ${event.name}`);
       } else {
         layers.delete(key);
-        if (event.kind === 'failed')
-          write(`${layer?.name ?? event.layer} │ ${style.red('failed')} after ${formatSeconds(event.seconds)}`);
-        else write(doneLine(layer?.name ?? event.layer, event, style));
+        if (event.kind === 'failed') write(`${name} │ ${style.red('failed')} after ${formatSeconds(event.seconds)}`);
+        else write(doneLine(name, event, style));
       }
     },
     close() {

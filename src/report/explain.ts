@@ -39,6 +39,11 @@ function row(mark: string, input: Input): string {
   return `${mark} ${input.kind.padEnd(11)} ${describeInput(input).split('\n').join(' ⏎ ')}`;
 }
 
+/** By kind, files by their paths. */
+function orderOf(input: Input): string {
+  return input.kind === 'file' ? `file ${input.path}` : `${input.kind} ${describeInput(input)}`;
+}
+
 /**
  * The whole input list of a layer: ` ` as in the image that it is compared with, `+` new or changed, `-` gone. Without
  * a former image every line is new.
@@ -49,8 +54,9 @@ export function renderExplanation(build: PlannedBuild, style: Style): string {
   const now = new Map(inputs.inputs.map((input) => [inputLine(input), input]));
   const kept = (line: string) => former === undefined || old.has(line);
   const lines = [...now.keys(), ...[...old.keys()].filter((line) => !now.has(line))].toSorted((a, b) => {
-    const [x, y] = [a, b].map((line) => row('', (now.get(line) ?? old.get(line))!));
-    return x! < y! ? -1 : x! > y! ? 1 : 0;
+    const [x, y] = [a, b].map((line) => orderOf((now.get(line) ?? old.get(line))!));
+    // What a file was stands above what it is.
+    return x! < y! ? -1 : x! > y! ? 1 : Number(now.has(a)) - Number(now.has(b));
   });
   const rows = lines.map((line) => {
     if (!now.has(line)) return style.red(row('-', old.get(line)!));

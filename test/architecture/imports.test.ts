@@ -14,7 +14,7 @@ const allowed: Record<string, string[]> = {
   signing: [...ground, 'process'],
   config: nouns,
   files: [...ground, 'process/identity', 'config/did-you-mean'],
-  dockerfile: [...nouns, 'plan/input'],
+  dockerfile: [...nouns, 'plan/input', 'config/did-you-mean'],
   context: [...nouns, 'process', 'dockerfile/analysis', 'plan/input', 'config/config'],
   registry: [...nouns, 'process', 'store/layer-store'],
   store: [...nouns, 'process', 'registry', 'config/config', 'plan/input'],

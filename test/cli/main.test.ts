@@ -162,7 +162,15 @@ describe('the call', () => {
   });
 
   test('--explain is for people: not with --json', () => {
-    expect(imgbuild('plan', '--explain', 'service', '--json')).toMatchObject({ status: 2, stdout: '' });
+    const folder = newRepository();
+    for (const args of [
+      ['plan', '--explain', 'service', '--json'],
+      ['--json', 'plan', '--explain', 'service'],
+    ]) {
+      const { status, stdout, stderr } = imgbuild('-C', folder, ...args);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toMatch(/'--explain <layer>' is for people and cannot be used with option '--json'/);
+    }
   });
 
   test('help of a command names its own options and those of all commands', () => {

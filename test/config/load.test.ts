@@ -45,6 +45,15 @@ test('a bracket that is not closed is one error, not one for each line that foll
   expect(errors).toEqual([expect.stringContaining('end with a ]')]);
 });
 
+test('brackets and a quote that are open at the end of the text are told once', async () => {
+  for (const [text, because] of [
+    ['layers: {base: {context: docker/base, image: base:1', 'end with a }'],
+    ['layers: {base: [{context: docker/base, image: "base:1', 'missing closing "quote'],
+  ] as const) {
+    expect(await errorsOf(`${head}${text}`)).toEqual([expect.stringContaining(because)]);
+  }
+});
+
 describe('a whole file', () => {
   test('comes out typed, with every default', async () => {
     const config = await load(`${head}store: ghcr.io/acme/ccai
@@ -332,7 +341,6 @@ layers:
   d: { context: docker/base, image: q }
 `);
     expect(found.map((line) => line.split(' ')[0])).toEqual([
-      '1:1+10',
       '1:10+1',
       '2:1+3',
       '4:17+10',
@@ -388,5 +396,33 @@ describe('findConfig', () => {
   test('names a file with the other ending', async () => {
     await writeFile(join(root, 'imgbuild.yml'), '');
     await expect(findConfig(root)).rejects.toMatchObject({ fix: 'rename it to imgbuild.yaml' });
+  });
+});
+
+describe('a misspelt key that must be there', () => {
+  test('is told as what it is, not as missing too', async () => {
+    expect(await errorsOf(`${head}layrs:\n  base: { context: docker/base }\n`)).toEqual([
+      '3:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
+    expect(await errorsOf(layers('base: { contxt: docker/base, image: base }'))).toEqual([
+      '4:11+6 there is no key "contxt" in layers.base | did you mean context?',
+    ]);
+    expect(await errorsOf(`verson: 1\nname: ccai\nlayers: { base: { context: docker/base } }\n`)).toEqual([
+      '1:1+6 there is no key "verson" at the top | did you mean version?',
+    ]);
+  });
+
+  test('brings no error at what names the layers', async () => {
+    const debs = 'debs: { aa: { service: base, description: d, maintainer: m } }\n';
+    expect(await errorsOf(`${head}layrs:\n  base: { context: docker/base }\n${debs}`)).toEqual([
+      '3:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
+  });
+
+  test('and one that is missing beside it', async () => {
+    expect(await errorsOf(`version: 1\nlayrs: {}\n`)).toEqual([
+      expect.stringContaining('the key "name" is missing'),
+      '2:1+5 there is no key "layrs" at the top | did you mean layers?',
+    ]);
   });
 });

@@ -307,9 +307,10 @@ RUN --mount=target=/all --mount=type=bind,src=tools/$W,dst=/t \\
 
   test('ADD of URLs and git repositories: pinned or not', () => {
     const commit = 'a'.repeat(40);
+    const sum = `sha256:${'1'.repeat(64)}`;
     const source = `FROM a
 ADD https://example.org/x.tar /
-ADD --checksum=sha256:11 https://user:secret@example.org/y.tar /
+ADD --checksum=${sum} https://user:secret@example.org/y.tar /
 ADD https://example.org/r.git#main /
 ADD https://example.org/r.git#${commit}:dir /
 ADD https://example.org/r.git?commit=${commit} /
@@ -324,7 +325,7 @@ ADD local.tar.gz example.org/path ./https://x /`;
     ]);
     expect(analysis.inputs.flatMap((input) => (input.kind === 'remote' ? [input.checksum] : []))).toEqual([
       null,
-      'sha256:11',
+      sum,
       null,
       commit,
       commit,
@@ -333,6 +334,18 @@ ADD local.tar.gz example.org/path ./https://x /`;
     ]);
     expect(JSON.stringify(analysis.inputs.filter(({ kind }) => kind === 'remote'))).not.toContain('secret');
     expect(analysis.files).toMatchObject([{ via: 'add', patterns: ['local.tar.gz', 'example.org/path', 'https:/x'] }]);
+  });
+
+  test('a checksum that is none is refused at its place', () => {
+    const at = { line: 2, column: 16, length: 9 };
+    expect(failure('FROM a\nADD --checksum=sha256:zz https://example.org/x /')).toMatchObject({
+      because: 'sha256:zz is no checksum',
+      fix: 'write sha256: and 64 hex digits',
+      at,
+    });
+    expect(failure('FROM a\nADD --checksum=sha256:11 https://example.org/x /')).toMatchObject({ at });
+    expect(failure('FROM a\nARG SUM=ab\nADD --checksum=${SUM} https://example.org/x /').because).toContain('ab is no');
+    expect(failure('FROM a\nADD --checksum=main https://example.org/r.git /').fix).toContain('commit');
   });
 
   test('COPY of a URL is refused', () => {

@@ -63,6 +63,8 @@ test.each([
     '{"base":"a","from":"registry","index":null,"platforms":{"linux/amd64":{}}}',
     'platforms.linux/amd64: either manifest or config is needed',
   ],
+  ['an epoch of no form', '{"epoch":"a","value":"20ZZ"}', 'the epoch 20ZZ is no day, week or month'],
+  ['an epoch of no month', '{"epoch":"a","value":"2026-13"}', 'the epoch 2026-13 is no day, week or month'],
   ['a second line', golden.split('\n')[3]!, 'a second line for the epoch of service'],
   ['a conflict', '<<<<<<< HEAD', 'a merge left its marks here'],
 ])('%s is an error with its line', (_, line, because) => {

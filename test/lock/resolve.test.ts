@@ -223,7 +223,10 @@ describe('a base', () => {
     const warned: string[] = [];
     const told = {
       ...sources,
-      ownImages: ['my_engine', 'debian'],
+      ownImages: [
+        { layer: 'engine', reference: 'my_engine:2' },
+        { layer: 'base', reference: 'debian' },
+      ],
       progress: { ...silent, warn: (text: string) => void warned.push(text) },
     };
     await resolveMissing(emptyLock(), needs(base('my_engin:1'), base('debian:12')), told, thawed);

@@ -45,6 +45,31 @@ test('what the builder does for itself is shown only where it takes long', () =>
   progress.close();
 });
 
+test('every line of a layer that has several platforms names its own', () => {
+  const progress = shown();
+  const tell = (platform: string, event: object) =>
+    progress.onEvent({ layer: 'base', platform, severalPlatforms: true, ...event } as LayerEvent);
+  const digest = `sha256:${'1'.repeat(64)}`;
+  tell('linux/amd64', { kind: 'started' });
+  tell('linux/amd64', { kind: 'done', outcome: 'built', seconds: 1, bytes: 0, digest });
+  tell('linux/arm64', { kind: 'started' });
+  tell('linux/arm64', { kind: 'failed', seconds: 1 });
+  tell('linux/riscv64', { kind: 'done', outcome: 'reused', seconds: 0, bytes: 0, digest });
+  tell('linux/amd64', { kind: 'loading', name: 'base:1' });
+  expect(progress.text().replaceAll(/ (?:in|after|sha256).*/g, '')).toBe(
+    [
+      'base (linux/amd64) │ building',
+      'base (linux/amd64) │ built',
+      'base (linux/arm64) │ building',
+      'base (linux/arm64) │ failed',
+      'base (linux/riscv64) │ reused',
+      'base (linux/amd64) │ loading',
+      '',
+    ].join('\n'),
+  );
+  progress.close();
+});
+
 test.each([
   [0.04, '0.0 s'],
   [9.94, '9.9 s'],
