@@ -10,6 +10,7 @@ const allowed: Record<string, string[]> = {
   progress: [],
   oci: ground,
   process: ground,
+  kconfig: [...ground, 'config/did-you-mean'],
   tar: ground,
   signing: [...ground, 'process'],
   config: nouns,
