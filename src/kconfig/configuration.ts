@@ -1,7 +1,8 @@
+import type { SourceLocation } from '../failure.ts';
 import { no, type Expression, type Tri } from './expression.ts';
 import { wrong } from './lines.ts';
 import { baseOf, formatNumber, parseNumber } from './number.ts';
-import type { Choice, Kconfig, OptionSymbol } from './tree.ts';
+import { describeItem, type Choice, type Kconfig, type OptionSymbol } from './tree.ts';
 import { compareValues, holds, isValueOf, type Value } from './value.ts';
 
 export interface Range {
@@ -26,7 +27,7 @@ export class Configuration {
   readonly #values = new Map<OptionSymbol, Value>();
   readonly #visible = new Map<OptionSymbol | Choice, Tri>();
   #isSettled = false;
-  readonly #deciding = new Set<OptionSymbol>();
+  readonly #deciding = new Set<OptionSymbol | Choice>();
 
   constructor(kconfig: Kconfig) {
     this.kconfig = kconfig;
@@ -88,15 +89,20 @@ export class Configuration {
   #value(symbol: OptionSymbol): Value {
     const known = this.#values.get(symbol);
     if (known) return known;
-    if (this.#deciding.has(symbol)) throw circle(symbol, this.#deciding);
-    this.#deciding.add(symbol);
+    const value = this.#within(symbol, () => this.#decide(symbol));
+    this.#values.set(symbol, value);
+    return value;
+  }
+
+  /** Throws a Failure where what is being decided asks for itself. */
+  #within<T>(item: OptionSymbol | Choice, decide: () => T): T {
+    if (this.#deciding.has(item)) throw circle(item, this.#deciding);
+    if (this.#deciding.size >= deepest) throw tooDeep(item);
+    this.#deciding.add(item);
     try {
-      if (this.#deciding.size > deepest) throw tooDeep(symbol);
-      const value = this.#decide(symbol);
-      this.#values.set(symbol, value);
-      return value;
+      return decide();
     } finally {
-      this.#deciding.delete(symbol);
+      this.#deciding.delete(item);
     }
   }
 
@@ -194,11 +200,10 @@ export class Configuration {
   visibility(item: OptionSymbol | Choice): Tri {
     const known = this.#visible.get(item);
     if (known !== undefined) return known;
-    let visibility: Tri = 0;
-    for (const { prompt } of item.nodes) {
-      if (prompt) visibility = max(visibility, this.tri(prompt.condition));
-    }
-    if (visibility === 1) visibility = 2;
+    const see = () =>
+      item.nodes.reduce<Tri>((most, { prompt }) => (prompt ? max(most, this.tri(prompt.condition)) : most), 0);
+    const seen = item.kind === 'choice' ? this.#within(item, see) : see();
+    const visibility = seen === 1 ? 2 : seen;
     this.#visible.set(item, visibility);
     return visibility;
   }
@@ -280,14 +285,17 @@ const min = (a: Tri, b: Tri): Tri => (a < b ? a : b);
 const max = (a: Tri, b: Tri): Tri => (a > b ? a : b);
 
 /** Through choices there are circles that only values show. */
-function circle(symbol: OptionSymbol, deciding: ReadonlySet<OptionSymbol>) {
+function circle(item: OptionSymbol | Choice, deciding: ReadonlySet<OptionSymbol | Choice>) {
   const all = [...deciding];
-  const names = [...all.slice(all.indexOf(symbol)), symbol].map(({ name }) => name).join(' hangs on ');
-  const at = symbol.nodes[0]?.at ?? symbol.named!;
-  return wrong(at, `the options go in a circle: ${names}`, 'take one of these conditions away');
+  const names = [...all.slice(all.indexOf(item)), item].map(describeItem).join(' hangs on ');
+  return wrong(placeOf(item), `the options go in a circle: ${names}`, 'take one of these conditions away');
 }
 
-function tooDeep(symbol: OptionSymbol) {
-  const at = symbol.nodes[0]?.at ?? symbol.named!;
-  return wrong(at, `${symbol.name} is decided through more than ${deepest} other options`, 'make the chain shorter');
+function tooDeep(item: OptionSymbol | Choice) {
+  const because = `${describeItem(item)} is decided through more than ${deepest} other options`;
+  return wrong(placeOf(item), because, 'make the chain shorter');
+}
+
+function placeOf(item: OptionSymbol | Choice): SourceLocation {
+  return item.nodes[0]?.at ?? (item as OptionSymbol).named!;
 }

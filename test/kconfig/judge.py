@@ -9,6 +9,17 @@ import kconfiglib
 from kconfiglib import Choice, Kconfig, KconfigError, Symbol
 
 
+class Ordered(dict):
+    """A set that goes by the order in which its items came."""
+
+    def add(self, item):
+        self[item] = None
+
+
+# Which circles through choices it finds hangs on the order of its sets, and that on where objects lie in memory.
+kconfiglib.set = Ordered
+
+
 def shape(node, depth=0):
     """The menu tree as it is shown: depth and what stands there."""
     found = []

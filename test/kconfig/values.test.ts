@@ -110,6 +110,11 @@ describe('values', () => {
     expect(valuesOf(optional, 'CONFIG_A=y\n')).toEqual({ A: 'y', B: 'n' });
   });
 
+  test('a choice inside itself is a circle', () => {
+    const inside = 'choice C\n prompt "c"\nchoice C\n prompt "d"\nconfig A\n bool "a"\nendchoice\nendchoice\n';
+    expect(() => valuesOf(inside)).toThrow('circle: choice C hangs on choice C');
+  });
+
   test('a long chain is decided, from either end', () => {
     const config = (index: number, other: number) => `config A${index}\n bool\n default A${other} || B\n`;
     const up = Array.from({ length: 3000 }, (_, index) => config(index + 1, index));
