@@ -13,7 +13,7 @@ const allowed: Record<string, string[]> = {
   kconfig: [...ground, 'config/did-you-mean'],
   tar: ground,
   signing: [...ground, 'process'],
-  config: nouns,
+  config: [...nouns, 'kconfig'],
   files: [...ground, 'process/identity', 'config/did-you-mean'],
   dockerfile: [...nouns, 'plan/input'],
   context: [...nouns, 'process', 'dockerfile/analysis', 'plan/input', 'config/config'],
