@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   release: async () => (await import('./release.ts')).addRelease,
   yank: async () => (await import('./yank.ts')).addYank,
   store: async () => (await import('./store.ts')).addStore,
+  options: async () => (await import('./options.ts')).addOptions,
   lock: async () => (await import('./lock.ts')).addLock,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 };

@@ -10,7 +10,7 @@ const allowed: Record<string, string[]> = {
   progress: [],
   oci: ground,
   process: ground,
-  kconfig: [...ground, 'config/did-you-mean'],
+  kconfig: [...ground, 'config/did-you-mean', 'files/durable-write'],
   tar: ground,
   signing: [...ground, 'process'],
   config: [...nouns, 'kconfig'],
@@ -46,7 +46,7 @@ const allowed: Record<string, string[]> = {
     'signing',
     'image-source',
   ],
-  report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'model', 'store', 'lock'],
+  report: [...nouns, 'plan', 'build', 'engine', 'release', 'delta', 'deb', 'model', 'store', 'lock', 'kconfig'],
 };
 /** The front doors, and the project that they open, may use every room; nothing else may use them. */
 const doors = ['cli', 'actions', 'project'];
