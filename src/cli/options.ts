@@ -1,19 +1,22 @@
 import { posix, relative, resolve, sep } from 'node:path';
 import { Failure } from '../failure.ts';
-import { assign, changesBetween } from '../kconfig/assign.ts';
+import { assign } from '../kconfig/assign.ts';
 import { Configuration } from '../kconfig/configuration.ts';
 import { problemText, readValues, type Options } from '../kconfig/open.ts';
 import { saveText } from '../kconfig/save.ts';
 import { configText, minimalText } from '../kconfig/write-config.ts';
-import { layersByOption, openProjectOptions, type ProjectOptions } from '../project/options.ts';
 import { styleFor } from '../report/failure.ts';
-import { optionsJson, renderChanges, renderOptions } from '../report/options.ts';
+import { optionsJson, renderOptions } from '../report/options.ts';
 import type { AddCommand, CommandContext } from './command.ts';
+import { layersOf, openedOptions, tellSaved } from './opened-options.ts';
+import { addOptionsMenu } from './options-menu.ts';
 
 export const addOptions: AddCommand = (program, contextOf) => {
   const options = program
     .command('options')
     .description('the options that Kconfig describes: show and set them, in a menu or one by one');
+
+  addOptionsMenu(options, contextOf);
 
   options
     .command('list')
@@ -22,7 +25,7 @@ export const addOptions: AddCommand = (program, contextOf) => {
     .option('--json', 'print the options as one JSON document')
     .action(async ({ all }: { all?: boolean }, command) => {
       const context = contextOf(command);
-      const project = await opened(context);
+      const project = await openedOptions(context);
       const layers = await layersOf(project, context);
       if (context.json) context.stdout.write(`${JSON.stringify(optionsJson(project.options, layers))}\n`);
       else {
@@ -38,7 +41,7 @@ export const addOptions: AddCommand = (program, contextOf) => {
     .option('--json', 'print what changed as one JSON document')
     .action(async (assignments: string[], _options, command) => {
       const context = contextOf(command);
-      const { options: before } = await opened(context);
+      const { options: before } = await openedOptions(context);
       await save(context, before, assign(before.configuration, assignments));
     });
 
@@ -49,7 +52,7 @@ export const addOptions: AddCommand = (program, contextOf) => {
     .option('--json', 'print what changed as one JSON document')
     .action(async (file: string | undefined, _options, command) => {
       const context = contextOf(command);
-      const { options: before } = await opened(context, true);
+      const { options: before } = await openedOptions(context, true);
       const values = readDefaults(before, file === undefined ? undefined : belowRoot(before, context, file));
       for (const problem of values.problems) context.progress.warn(problemText(problem));
       await save(context, { ...before, unknown: values.unknown }, values.configuration, before.configuration);
@@ -62,7 +65,7 @@ export const addOptions: AddCommand = (program, contextOf) => {
     .option('--json', 'print the outcome as one JSON document')
     .action(async (file: string | undefined, _options, command) => {
       const context = contextOf(command);
-      const { options: now } = await opened(context);
+      const { options: now } = await openedOptions(context);
       const path = file === undefined ? besideKconfig(now) : belowRoot(now, context, file);
       const text = minimalText(now.configuration, now.unknown);
       await saveText(now.files.root, path, text);
@@ -72,43 +75,14 @@ export const addOptions: AddCommand = (program, contextOf) => {
     });
 };
 
-/** `quiet`: what is odd in .config does not matter to what replaces it. */
-async function opened(context: CommandContext, quiet = false): Promise<ProjectOptions> {
-  const project = await openProjectOptions(context);
-  const { problems, files } = project.options;
-  for (const problem of problems) {
-    if (!quiet || problem.at.file !== files.config) context.progress.warn(problemText(problem));
-  }
-  return project;
-}
-
-/** The layers are told for orientation: a Dockerfile that cannot be read is no reason to show nothing. */
-async function layersOf({ config }: ProjectOptions, { progress }: CommandContext): Promise<Map<string, string[]>> {
-  try {
-    return await layersByOption(config);
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    progress.warn(`which layers the options reach is not known: ${error.message}`);
-    return new Map();
-  }
-}
-
 async function save(
-  { json, stdout, progress }: CommandContext,
-  { files, unknown, hasConfig, configuration }: Options,
+  context: CommandContext,
+  options: Options,
   after: Configuration,
-  before = configuration,
+  before = options.configuration,
 ): Promise<void> {
-  await saveText(files.root, files.config, configText(after, unknown));
-  const changed = changesBetween(before, after);
-  if (json) {
-    stdout.write(`${JSON.stringify({ schema: 1, file: files.config, changed })}\n`);
-    return;
-  }
-  stdout.write(
-    `${renderChanges(changed)}${files.config} ${hasConfig && changed.length === 0 ? 'is as it was' : 'written'}\n`,
-  );
-  if (changed.length > 0) progress.note('`imgbuild plan` says which layers that builds anew');
+  await saveText(options.files.root, options.files.config, configText(after, options.unknown));
+  tellSaved(context, options, before, after);
 }
 
 function readDefaults(

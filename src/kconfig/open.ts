@@ -18,8 +18,8 @@ export interface Options {
   configuration: Configuration;
   unknown: UnknownOption[];
   problems: Problem[];
-  /** Without a .config, what Kconfig says by default counts. */
-  hasConfig: boolean;
+  /** Of .config; without it, what Kconfig says by default counts. */
+  text: string | undefined;
 }
 
 /** Throws a Failure; `at` says where the files are named, for those that cannot be read. */
@@ -40,13 +40,13 @@ export function openOptions(files: OptionFiles, at: SourceLocation): Options {
       'mend it, or write it anew: `imgbuild options defconfig`',
     );
   }
-  const text = source.kind === 'file' ? source.text : '';
-  const { problems, ...rest } = readConfig(text, files.config, kconfig);
+  const text = source.kind === 'file' ? source.text : undefined;
+  const { problems, ...rest } = readConfig(text ?? '', files.config, kconfig);
   return {
     files,
     ...rest,
     problems: [...kconfig.problems, ...problems],
-    hasConfig: source.kind === 'file',
+    text,
   };
 }
 

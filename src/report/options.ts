@@ -40,7 +40,7 @@ function promptOf({ nodes }: OptionSymbol): string | null {
 
 /** The options below the menus they are in: value, prompt, and the layers that get it. `all`: hidden ones too. */
 export function renderOptions(
-  { files, configuration, unknown, hasConfig }: Options,
+  { files, configuration, unknown, text: written }: Options,
   layers: Layers,
   all: boolean,
   style: Style,
@@ -48,11 +48,12 @@ export function renderOptions(
   const { kconfig } = configuration;
   const lines = [
     style.bold(harmless(kconfig.title)),
-    style.dim(`${files.kconfig}, ${hasConfig ? files.config : `defaults: there is no ${files.config}`}`),
+    style.dim(`${files.kconfig}, ${written !== undefined ? files.config : `defaults: there is no ${files.config}`}`),
   ];
   const rows = rowsOf(configuration, kconfig.root, all, new Set(), 0);
   const width = Math.max(0, ...rows.map((row) => (row.symbol ? row.text.length + 2 * row.depth : 0)));
   const promptWidth = Math.min(40, Math.max(0, ...rows.map((row) => row.prompt.length)));
+  if (rows[0]?.symbol) lines.push('');
   for (const { text, prompt, symbol, isHidden, depth } of rows) {
     const indent = '  '.repeat(depth);
     if (!symbol) {

@@ -39,7 +39,7 @@ export function wrap(text: string, columns: number): string[] {
   return text.split('\n').flatMap((line) => {
     const lines: string[] = [];
     let rest = line;
-    while (widthOf(rest) > room) {
+    while (widthOf(rest) > room && [...rest].length > 1) {
       // At least one character, however narrow the room is.
       const head = cut(rest, room) || [...rest][0]!;
       const blank = head.lastIndexOf(' ');
