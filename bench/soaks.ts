@@ -5,6 +5,7 @@ import { agreementSoak } from '../test/agreement/soak.ts';
 import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
+import { kconfigSoak } from '../test/kconfig/soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
 export interface Soak {
@@ -90,6 +91,7 @@ const debHuge: Soak = {
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
+  kconfig: kconfigSoak,
   'apt-kill': aptKill,
   'store-kill': storeKill,
   'deb-kill': debKill,

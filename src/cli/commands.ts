@@ -15,6 +15,7 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   yank: async () => (await import('./yank.ts')).addYank,
   promote: async () => (await import('./promote.ts')).addPromote,
   store: async () => (await import('./store.ts')).addStore,
+  options: async () => (await import('./options.ts')).addOptions,
   lock: async () => (await import('./lock.ts')).addLock,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 };

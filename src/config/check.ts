@@ -8,6 +8,7 @@ import type { Config, Layer, LayerImage, StoreAddress } from './config.ts';
 import { toDeb } from './deb.ts';
 import { failuresOf, wrongAt } from './issues.ts';
 import { toModel } from './model.ts';
+import type { OptionPaths } from './options.ts';
 import { joinedRules } from './rules.ts';
 import { configSchema, type layerSchema } from './schema.ts';
 import { sketchLayers, type LayerSketch } from './sketch.ts';
@@ -25,6 +26,8 @@ export interface LoadOptions {
 export interface Checked {
   /** Whole only when there are no failures. */
   config: Config | undefined;
+  /** `options:`, whose files are not read yet. */
+  optionPaths?: OptionPaths | undefined;
   sketches: LayerSketch[];
   source: YamlSource;
   failures: Failure[];
@@ -75,7 +78,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     models: Object.entries(whole.models).map(([model, value]) => toModel(model, value)),
     locate: source.locate,
   };
-  return { config, sketches, source, failures };
+  return { config, optionPaths: whole.options, sketches, source, failures };
 }
 
 /** A repository may release packages or models alone. */

@@ -1,6 +1,7 @@
 import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ImageReference } from '../oci/reference.ts';
+import type { ConfigOptions } from './options.ts';
 
 /** imgbuild.yaml, parsed once. Paths are POSIX, relative to `root`, without `./` in front; `.` is the root. */
 export interface Config {
@@ -11,6 +12,7 @@ export interface Config {
   name: string;
   store: StoreAddress;
   args: Record<string, string>;
+  options?: ConfigOptions;
   /** At least one; the platforms of every layer that names none. */
   platforms: Platform[];
   /** In the order of the file. */

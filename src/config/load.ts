@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { Failure, Failures } from '../failure.ts';
 import { checkConfig, type LoadOptions } from './check.ts';
 import type { Config } from './config.ts';
 import { missingFiles } from './missing-files.ts';
+import { resolveOptions } from './options.ts';
 
 /**
  * Reads and checks imgbuild.yaml, and that the files it names exist. Throws Failures with all that is wrong in it,
@@ -11,13 +12,14 @@ import { missingFiles } from './missing-files.ts';
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Config> {
   const path = resolve(file);
-  const { config, failures, sketches, source } = checkConfig(await readText(path), path, options);
+  const { config, optionPaths, failures, sketches, source } = checkConfig(await readText(path), path, options);
   const missing = await missingFiles(sketches, source, path);
-  const all = [...failures, ...missing].toSorted(
+  const found = config && optionPaths ? resolveOptions(config, optionPaths, basename(path)) : undefined;
+  const all = [...failures, ...missing, ...(found?.failures ?? [])].toSorted(
     (a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0),
   );
   if (all.length > 0) throw new Failures(all);
-  return config as Config;
+  return { ...(config as Config), ...(found?.options ? { options: found.options } : {}) };
 }
 
 async function readText(file: string): Promise<string> {

@@ -7,6 +7,7 @@ import type { SecretSource } from './config.ts';
 import { debSchema, parseDebName } from './deb.ts';
 import { parseImage } from './image.ts';
 import { modelSchema, parseModelName } from './model.ts';
+import { optionsSchema } from './options.ts';
 import { parsePath } from './path.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
 import { key, text, Wrong } from './wrong.ts';
@@ -196,6 +197,7 @@ export const configSchema = z
       .meta({ description: "Default: the building machine's.", examples: ['[linux/amd64, linux/arm64]'] })
       .optional(),
     args: args('of every layer that declares them').default({}),
+    options: optionsSchema.optional(),
     layers: z.record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema).meta({
       description: 'The images, by name; none where packages or models alone are released.',
       examples: ['{ base: { context: docker/base } }'],

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config, Layer } from '../config/config.ts';
-import { imageReferences, triggersOfImage } from '../dockerfile/analyse.ts';
+import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
 import type { StageOptions } from '../dockerfile/stages.ts';
@@ -17,6 +17,8 @@ export interface ChainLink {
   platform: Platform;
   dockerfile: Dockerfile;
   args: Record<string, string>;
+  /** By the names of ARGs: the options whose values they have. */
+  options: ReadonlyMap<string, string>;
   images: UsedImage[];
   /** Names of the layers that it needs, on the same platform: by its Dockerfile and by `needs:`. */
   parents: string[];
@@ -85,7 +87,19 @@ function stageOptions(config: Config, layer: Layer, platform: Platform): StageOp
     layer.target === undefined
       ? {}
       : { target: layer.target, targetAt: config.locate(['layers', layer.name, 'target']) };
-  return { ...target, args: { ...config.args, ...layer.args }, platform, buildPlatform: hostPlatform() };
+  const args = { ...optionValues(config), ...config.args, ...layer.args };
+  return { ...target, args, platform, buildPlatform: hostPlatform() };
+}
+
+/** No option is an arg of the builder itself: these reach layers that do not declare them. */
+function optionValues({ options }: Config): Record<string, string> {
+  const given = Array.from(options?.args ?? [], ([name, { value }]) => [name, value] as const);
+  return Object.fromEntries(given.filter(([name]) => !isBuilderArg(name)));
+}
+
+function optionsOf({ options }: Config, layer: Layer): Map<string, string> {
+  const given = Array.from(options?.args ?? [], ([name, { option }]) => [name, option] as const);
+  return new Map(given.filter(([name]) => !Object.hasOwn(layer.args, name)));
 }
 
 function edgeOf(config: Config, links: readonly ChainLink[], child: string, parent: string): Edge | undefined {
@@ -124,7 +138,8 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
       const uses = imageReferences(dockerfile, { ...options, traitsOf: (reference) => traitsOf(reference, platform) });
       const images = uses.map((use) => usedImage(use, byReference));
       const own = images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : []));
-      links.push({ layer, platform, dockerfile, args, images, parents: [...new Set([...own, ...layer.needs])] });
+      const parents = [...new Set([...own, ...layer.needs])];
+      links.push({ layer, platform, dockerfile, args, options: optionsOf(config, layer), images, parents });
     }
   }
   const parents = new Map<string, string[]>();

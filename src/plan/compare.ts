@@ -22,5 +22,10 @@ export function originOf(layer: Layer, path: string): string {
 }
 
 export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason[] {
-  return reasonsBetween(former.inputs, now.inputs, (path) => originOf(now.link.layer, path));
+  const { layer, options } = now.link;
+  const reasons = reasonsBetween(former.inputs, now.inputs, (path) => originOf(layer, path));
+  return reasons.map((reason) => {
+    const option = reason.kind === 'arg-changed' ? options.get(reason.name!) : undefined;
+    return option === undefined ? reason : { ...reason, detail: `option ${option}` };
+  });
 }

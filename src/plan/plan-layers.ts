@@ -151,7 +151,7 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
     });
     decisions.set(keyOf(link.layer.name, platformName(link.platform)), decision);
   }
-  const warnings: string[] = [];
+  const warnings: string[] = [...(request.config.options?.warnings ?? [])];
   const failures: Failure[] = [];
   const builds = await Promise.all(
     all.map(async ({ link, inputs, context }): Promise<PlannedBuild> => {

@@ -49,7 +49,7 @@ export function describeReason(reason: Reason): string {
     case 'instruction-changed':
       return instructionText(reason);
     case 'arg-changed':
-      return `ARG ${name}: ${valueText(from)} → ${valueText(to)}`;
+      return `${detail ?? `ARG ${name}`}: ${valueText(from)} → ${valueText(to)}`;
     case 'base-changed':
       if (from == null) return `base ${name} is new`;
       if (to == null) return `base ${name} is gone`;

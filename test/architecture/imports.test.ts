@@ -10,9 +10,10 @@ const allowed: Record<string, string[]> = {
   progress: [],
   oci: ground,
   process: ground,
+  kconfig: [...ground, 'config/did-you-mean', 'files/durable-write'],
   tar: ground,
   signing: [...ground, 'process'],
-  config: nouns,
+  config: [...nouns, 'kconfig'],
   files: [...ground, 'process/identity', 'config/did-you-mean'],
   dockerfile: [...nouns, 'plan/input', 'config/did-you-mean'],
   context: [...nouns, 'process', 'dockerfile/analysis', 'plan/input', 'config/config'],
@@ -57,6 +58,7 @@ const allowed: Record<string, string[]> = {
     'store',
     'lock',
     'fetch/clean-cache',
+    'kconfig',
   ],
 };
 /** The front doors, and the project that they open, may use every room; nothing else may use them. */
