@@ -68,15 +68,16 @@ export async function writePackage(
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
     const sums = new ContentSums(hasher, options.onFile);
-    const append = async (chunk: Buffer) => {
-      await file.append(chunk);
+    const compressor = await startCompressor(layout.compression, size, file, options.zstd);
+    const compress = async (chunk: Uint8Array) => {
+      await compressor.write(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
     };
-    const compressor = startCompressor(layout.compression, size, append, options.zstd);
     try {
-      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compressor.write(chunk)) };
+      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compress(chunk)) };
       await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal });
       await compressor.end();
+      requireFits(path, file.size - dataAt - arHeaderSize);
     } catch (error) {
       compressor.abort();
       throw error;

@@ -53,8 +53,8 @@ export interface PlannedDeb extends PackageLayout {
   ghosts: string[];
   /** That it starts. */
   image?: ServiceImage;
-  /** How it would be laid out whatever the release is. */
-  unversioned?: PackageLayout;
+  /** How it would be laid out whatever the release is: worked out when it is asked for. */
+  unversioned?: () => Promise<PackageLayout>;
 }
 
 export interface LayoutOptions {

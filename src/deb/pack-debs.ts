@@ -72,6 +72,8 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
       });
       const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
       if (decision !== undefined) await saveDeb(decision, packed, saved!, stop);
+      // A further release leaves it alone where it lies.
+      if (isKept) await saved.hashes.remember(file, sha256);
       return packed;
     } finally {
       transfer.end();

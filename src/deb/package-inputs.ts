@@ -38,10 +38,11 @@ export async function packageInputs(
     inputs.push({ kind: 'field', name: `${prefix}compression`, value: part.compression });
     const tool = compressorOf(part.compression, compressors);
     if (tool !== undefined) inputs.push(tool);
-    for (const [name, value] of metadataOf(part.unversioned!)) {
+    const unversioned = await part.unversioned!();
+    for (const [name, value] of metadataOf(unversioned)) {
       inputs.push({ kind: 'field', name: prefix + name, value });
     }
-    const { entries } = part.unversioned!;
+    const { entries } = unversioned;
     for (const [index, entry] of entries.entries()) {
       // In their order a folder comes directly before what it holds.
       const holds = entries[index + 1]?.path.startsWith(`${entry.path}/`) ?? false;
