@@ -55,7 +55,7 @@ export async function startCompressor(
     case 'gzip':
       return throughStream(createGzip({ level: constants.Z_BEST_COMPRESSION, chunkSize }), onOutput);
     case 'stored':
-      return startStoredGzip(onOutput);
+      return startStoredGzip((parts) => file.appendAll(parts));
     case 'zstd':
     case 'strong-zstd':
       return zstd.by === 'program'

@@ -8,6 +8,8 @@ export interface OutputFile {
   /** Bytes so far. */
   readonly size: number;
   append(bytes: Uint8Array): Promise<void>;
+  /** One after the other. */
+  appendAll(parts: readonly Uint8Array[]): Promise<void>;
   /** A descriptor for a program that appends by itself; open until the file is whole. */
   openForProgram(): Promise<number>;
   /** Looks how large the file has become by a program. */
@@ -81,6 +83,14 @@ function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
       const offset = size;
       size += bytes.length;
       await writeAt(offset, bytes);
+    },
+    async appendAll(parts) {
+      const offset = size;
+      for (const part of parts) size += part.length;
+      const { bytesWritten } = await handle.writev(parts, offset);
+      // What had no room at once, as on a full disk, goes on its own, where an error is told.
+      if (offset + bytesWritten < size)
+        await writeAt(offset + bytesWritten, Buffer.concat(parts).subarray(bytesWritten));
     },
     openForProgram: () => appending.descriptor(),
     async measure() {
