@@ -109,7 +109,7 @@ debs:
     contents: [{ src: root/opt/bench, dst: /opt/bench }]
 `,
     );
-    const file = path.join(out, 'imgbuild', `${this.#name}_0.0.0~dev_all.deb`);
+    const file = path.join(out, `imgbuild-${compression}`, `${this.#name}_0.0.0~dev_all.deb`);
     const argv = [process.execPath, path.join(work, 'dist/cli.js'), '-C', this.#folder, '-f', `${compression}.yaml`];
     return this.#command([...argv, 'debs', '-o', path.dirname(file)], file);
   }
@@ -178,17 +178,12 @@ function compare(subject: Subject, commands: Record<string, Command>, count = ru
   return { ...figures, against };
 }
 
+const dpkg = execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0];
 const results = path.join(import.meta.dirname, 'results/deb-packing.json');
-/** Parts that are not measured now stay as they were. */
-const figures: Record<string, unknown> = {
-  ...(existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as object) : {}),
-  runs,
-  dpkg: execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0],
-};
-/** Kept part by part: all of them take long. */
+/** Kept part by part: all of them take long, and those that are not measured now stay as they were. */
 const keep = (part: string, found: unknown) => {
-  figures[part] = found;
-  record('deb-packing', figures);
+  const before = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as object) : {};
+  record('deb-packing', { ...before, runs, dpkg, [part]: found });
 };
 try {
   await bundle(path.dirname(import.meta.dirname), path.join(work, 'dist'));
