@@ -4,7 +4,7 @@ import { unreadable } from '../files/unreadable.ts';
 import type { Compression } from './compression.ts';
 import type { FileEntry, PackageEntry } from './entry.ts';
 
-const pieceSize = 64 * 1024;
+const pieceSize = 16 * 1024;
 /** Pieces that are read at most, whatever the size of the package. */
 const pieceLimit = 64;
 /** Packages up to this size gain too little from anything but gzip, which every dpkg and every tool reads. */
