@@ -1,14 +1,15 @@
 /**
  * Packing Debian packages, in turn with dpkg-deb and nfpm (built with Go where there is Go): 1 GB of random bytes, in
  * one file and in four; the library of this machine's Python (46,000 files, programs and text) with zstd and with xz; a
- * mix of random bytes and text by `auto`; and peak memory for packages of 100 MB, 1 GB and 8 GB. imgbuild also hashes
- * every file (md5) and the package (sha256), which the others do not. Before a run there is no package of an earlier one.
+ * mix of random bytes and text by `auto`; and peak memory, children included, for packages of 100 MB, 1 GB and 8 GB, of
+ * the library, and by xz; 8 GB also under a hard limit of 200 MiB. imgbuild also hashes every file (md5, as nfpm does) and
+ * the package (sha256), which the others do not. Before a run there is no package of an earlier one.
  *
  * Wanted: random bytes by auto ≤ 1.3 × dpkg-deb -Zzstd and ≤ 0.5 × nfpm; Python by zstd faster than both at no more
  * bytes, by xz ≤ 1.1 × dpkg-deb -Zxz at ≤ 1 % more bytes; the mix ≥ 5 × faster than dpkg-deb by itself at ≤ 5 % more
- * bytes; peak memory ≤ 150 MiB by auto, zstd and none, of any size.
+ * bytes; peak memory ≤ 150 MiB by auto, zstd and none, of any size, and by xz ≤ dpkg-deb's + 60 MiB.
  *
- * PARTS in the environment ("weights files site site-xz mix memory") chooses some, WORK another folder than the
+ * PARTS in the environment ("weights files site site-xz mix memory memory-8 limit") chooses some, WORK another folder than the
  * system's temporary one, which must have room for 20 GB.
  */
 import { execFileSync } from 'node:child_process';
@@ -31,14 +32,19 @@ import path from 'node:path';
 import { bundle } from '../scripts/build.ts';
 import { findProgram, installPackages } from '../scripts/support/apt.ts';
 import { type Command, type Measured, measure, record } from './measure.ts';
+import { peakOfAll, underMemoryLimit } from './support/tree-memory.ts';
 
-const parts = (process.env['PARTS'] ?? 'weights files site site-xz mix memory').split(' ');
+const parts = (process.env['PARTS'] ?? 'weights files site site-xz mix memory memory-8 limit').split(' ');
 const runs = Number(process.env['RUNS'] ?? 3);
 const nfpmModule = 'github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0';
 
 await installPackages(['xz-utils', 'zstd', 'time'], (text) => process.stderr.write(`bench: ${text}\n`));
 const work = mkdtempSync(path.join(process.env['WORK'] ?? tmpdir(), 'imgbuild-deb-packing-'));
 const out = path.join(work, 'out');
+
+const library = execFileSync('python3', ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))'], {
+  encoding: 'utf8',
+}).trim();
 
 function writeRandom(file: string, bytes: number): void {
   mkdirSync(path.dirname(file), { recursive: true });
@@ -49,6 +55,18 @@ function writeRandom(file: string, bytes: number): void {
   }
   closeSync(descriptor);
 }
+
+/** Programs of this machine's Python, again and again. */
+function writeText(file: string, bytes: number): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const script = 'for n in 1 2 3 4; do find "$1" -name "*.py" -exec cat {} +; done | head -c "$2" > "$3"';
+  execFileSync('sh', ['-c', script, 'sh', library, String(bytes), file], { stdio: ['ignore', 'inherit', 'ignore'] });
+}
+
+const withCommands = <T>(subject: Subject, commandsOf: (subject: Subject) => T): [Subject, T] => [
+  subject,
+  commandsOf(subject),
+];
 
 function nfpm(): string | undefined {
   const go = findProgram('go');
@@ -91,7 +109,7 @@ debs:
     contents: [{ src: root/opt/bench, dst: /opt/bench }]
 `,
     );
-    const file = path.join(out, 'imgbuild', `${this.#name}_0.0.0~dev_all.deb`);
+    const file = path.join(out, `imgbuild-${compression}`, `${this.#name}_0.0.0~dev_all.deb`);
     const argv = [process.execPath, path.join(work, 'dist/cli.js'), '-C', this.#folder, '-f', `${compression}.yaml`];
     return this.#command([...argv, 'debs', '-o', path.dirname(file)], file);
   }
@@ -135,6 +153,8 @@ contents: [{ src: ${tree}, dst: /opt/bench, type: tree }]
   #command(argv: string[], file: string): Command {
     const command: Command = {
       argv,
+      // dpkg-deb puts the data there before they go into the package.
+      env: { ...process.env, TMPDIR: work },
       before: () => {
         rmSync(file, { force: true });
         mkdirSync(path.dirname(file), { recursive: true });
@@ -160,17 +180,12 @@ function compare(subject: Subject, commands: Record<string, Command>, count = ru
   return { ...figures, against };
 }
 
+const dpkg = execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0];
 const results = path.join(import.meta.dirname, 'results/deb-packing.json');
-/** Parts that are not measured now stay as they were. */
-const figures: Record<string, unknown> = {
-  ...(existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as object) : {}),
-  runs,
-  dpkg: execFileSync('dpkg-deb', ['--version'], { encoding: 'utf8' }).split('\n')[0],
-};
-/** Kept part by part: all of them take long. */
+/** Kept part by part: all of them take long, and those that are not measured now stay as they were. */
 const keep = (part: string, found: unknown) => {
-  figures[part] = found;
-  record('deb-packing', figures);
+  const before = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as object) : {};
+  record('deb-packing', { ...before, runs, dpkg, [part]: found });
 };
 try {
   await bundle(path.dirname(import.meta.dirname), path.join(work, 'dist'));
@@ -199,9 +214,6 @@ try {
     subject.remove();
   }
 
-  const library = execFileSync('python3', ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))'], {
-    encoding: 'utf8',
-  }).trim();
   if (parts.includes('site') || parts.includes('site-xz')) {
     const subject = new Subject('site', (tree) => cpSync(library, tree, { recursive: true, verbatimSymlinks: true }));
     if (parts.includes('site')) {
@@ -223,34 +235,48 @@ try {
   if (parts.includes('mix')) {
     const subject = new Subject('mix', (tree) => {
       writeRandom(path.join(tree, 'weights.bin'), 300e6);
-      const text = execFileSync(
-        'sh',
-        ['-c', 'find "$1" -name "*.py" -exec cat {} + | head -c 100000000', 'sh', library],
-        {
-          maxBuffer: 2e8,
-        },
-      );
-      writeFileSync(path.join(tree, 'text'), text);
+      writeText(path.join(tree, 'text'), 100e6);
     });
     const commands = { imgbuild: subject.imgbuild('auto'), 'dpkg-deb': subject.dpkgDeb() };
     keep('mix', compare(subject, commands, 1, 0));
     subject.remove();
   }
 
-  if (parts.includes('memory')) {
-    const memory: Record<string, unknown> = {};
-    for (const [name, bytes] of [
-      ['100 MB', 1e8],
-      ['1 GB', 1e9],
-      ['8 GB', 8e9],
-    ] as const) {
-      const subject = new Subject('memory', (tree) => writeRandom(path.join(tree, 'weights'), bytes));
-      const commands = Object.fromEntries(['auto', 'zstd', 'none'].map((each) => [each, subject.imgbuild(each)]));
-      const measured = measure(commands, 1, 0);
-      memory[name] = Object.fromEntries(Object.entries(measured).map(([each, { peakMiB }]) => [each, peakMiB]));
-      subject.remove();
+  const peaks = async (subject: Subject, commands: Record<string, Command>) => {
+    const found: Record<string, number> = {};
+    for (const [name, command] of Object.entries(commands)) {
+      command.before?.();
+      found[name] = Math.round(await peakOfAll(command.argv));
     }
-    keep('peakMiB', memory);
+    subject.remove();
+    return found;
+  };
+  const byEach = (subject: Subject) =>
+    Object.fromEntries(['auto', 'zstd', 'none'].map((each) => [each, subject.imgbuild(each)]));
+  const random = (bytes: number) => new Subject('memory', (tree) => writeRandom(path.join(tree, 'weights'), bytes));
+  if (parts.includes('memory')) {
+    const text = new Subject('text', (tree) => writeText(path.join(tree, 'text'), 100e6));
+    const packed = { ...byEach(text), xz: text.imgbuild('xz'), 'dpkg-deb -Zxz': text.dpkgDeb('xz') };
+    const many = new Subject('site', (tree) => cpSync(library, tree, { recursive: true, verbatimSymlinks: true }));
+    keep('peakMiB', {
+      '100 MB': await peaks(...withCommands(random(1e8), byEach)),
+      '1 GB': await peaks(...withCommands(random(1e9), byEach)),
+      '100 MB of text': await peaks(text, packed),
+      Python: await peaks(...withCommands(many, byEach)),
+    });
+  }
+  if (parts.includes('memory-8')) keep('peakMiB 8 GB', await peaks(...withCommands(random(8e9), byEach)));
+  if (parts.includes('limit')) {
+    const subject = random(8e9);
+    const found: Record<string, string> = {};
+    for (const [name, command] of Object.entries(byEach(subject))) {
+      command.before?.();
+      const code = await underMemoryLimit(200 * 1024 * 1024, command.argv);
+      found[name] = code === undefined ? 'this user may set no limit' : code === 0 ? 'packed' : `exit code ${code}`;
+      rmSync(out, { recursive: true, force: true });
+    }
+    keep('8 GB in 200 MiB', found);
+    subject.remove();
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

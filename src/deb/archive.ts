@@ -45,7 +45,7 @@ export interface WriteOptions {
  * Writes a Debian binary package (deb(5)) in one pass over its files: control.tar comes first and needs their md5
  * sums, but its size follows from their names alone where it is stored: its room is left free and filled at the end. The sums
  * of many small files are compressed, and the data moved up to them.
- * Returns the size and the sha256 (hex) of the file. Memory: buffers of about 4 MiB, and the list of files.
+ * Returns the size and the sha256 (hex) of the file. Memory: buffers of about 9 MiB, and the list of files.
  */
 export async function writePackage(
   path: string,
@@ -68,15 +68,16 @@ export async function writePackage(
     const dataAt = file.size;
     await file.append(Buffer.alloc(arHeaderSize));
     const sums = new ContentSums(hasher, options.onFile);
-    const append = async (chunk: Buffer) => {
-      await file.append(chunk);
+    const compressor = await startCompressor(layout.compression, size, file, options.zstd);
+    const compress = async (chunk: Uint8Array) => {
+      await compressor.write(chunk);
       requireFits(path, file.size - dataAt - arHeaderSize);
     };
-    const compressor = startCompressor(layout.compression, size, append, options.zstd);
     try {
-      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, compressor.write(chunk)) };
-      await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal });
+      const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, () => compress(chunk)) };
+      await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal, bufferSize });
       await compressor.end();
+      requireFits(path, file.size - dataAt - arHeaderSize);
     } catch (error) {
       compressor.abort();
       throw error;
@@ -97,6 +98,9 @@ export async function writePackage(
     await hasher.close();
   }
 }
+
+/** Twice: one is read into while the other is hashed. Threads wait for each other less often than with smaller ones. */
+const bufferSize = 4 * 1024 * 1024;
 
 /**
  * Whether the data are moved forward so that control.tar can be compressed, whose size only then is not known before: the

@@ -1,6 +1,7 @@
 import { constants, createGzip, createZstdCompress, type Gzip, type ZstdCompress } from 'node:zlib';
 import { startFilter } from '../process/filter.ts';
 import type { ByteSink } from '../tar/pack.ts';
+import type { OutputFile } from './output-file.ts';
 import { startStoredGzip } from './stored-gzip.ts';
 
 /**
@@ -33,16 +34,17 @@ export interface Zstd {
 export const nodeZstd: Zstd = { by: 'node', version: `zstd ${process.versions['zstd']} of Node` };
 
 /**
- * Compresses what is written and hands it on. `size`: bytes that will be written. zstd: one frame, the only one that
+ * Compresses what is written into the file. `size`: bytes that will be written. zstd: one frame, the only one that
  * dpkg reads, of jobs of a fixed size; xz: blocks of a fixed size. Both take two threads wherever they run, so that the
  * bytes do not depend on the number of cores.
  */
-export function startCompressor(
+export async function startCompressor(
   compression: Compression,
   size: number,
-  onOutput: (chunk: Buffer) => Promise<void>,
+  file: OutputFile,
   zstd: Zstd = nodeZstd,
-): Compressor {
+): Promise<Compressor> {
+  const onOutput = (chunk: Buffer) => file.append(chunk);
   switch (compression) {
     case 'none':
       return {
@@ -53,14 +55,14 @@ export function startCompressor(
     case 'gzip':
       return throughStream(createGzip({ level: constants.Z_BEST_COMPRESSION, chunkSize }), onOutput);
     case 'stored':
-      return startStoredGzip(onOutput);
+      return startStoredGzip((parts) => file.appendAll(parts));
     case 'zstd':
     case 'strong-zstd':
       return zstd.by === 'program'
-        ? startFilter('zstd', zstdArguments(levels[compression]), onOutput, bareEnvironment())
+        ? throughProgram('zstd', zstdArguments(levels[compression]), file)
         : throughStream(zstdStream(levels[compression], size), onOutput);
     case 'xz':
-      return startFilter('xz', xzArguments, onOutput, bareEnvironment());
+      return throughProgram('xz', xzArguments, file);
   }
 }
 
@@ -114,6 +116,22 @@ const xzArguments = [
 /** Without XZ_DEFAULTS, XZ_OPT, ZSTD_CLEVEL and ZSTD_NBTHREADS, which would change the bytes. */
 function bareEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C' };
+}
+
+/** The program appends to the file by itself: what it writes takes no way through here. */
+async function throughProgram(program: string, args: string[], file: OutputFile): Promise<Compressor> {
+  const filter = startFilter(program, args, await file.openForProgram(), bareEnvironment());
+  return {
+    async write(chunk) {
+      await filter.write(chunk);
+      await file.measure();
+    },
+    async end() {
+      await filter.end();
+      await file.measure();
+    },
+    abort: () => filter.abort(),
+  };
 }
 
 function throughStream(stream: Gzip | ZstdCompress, onOutput: (chunk: Buffer) => Promise<void>): Compressor {

@@ -51,11 +51,13 @@ export class ContentSums {
     };
   }
 
-  /** Hashes what lies in the buffer of `chunk` while somebody else takes it, too; resolves when both are done with it. */
-  async whileTaken(chunk: Uint8Array, taken: Promise<void>): Promise<void> {
+  /** Hashes what lies in the buffer of `chunk` while `take` has it, too; resolves when both are done with it. */
+  async whileTaken(chunk: Uint8Array, take: () => Promise<void>): Promise<void> {
     const noted = this.#noted.get(chunk.buffer);
     this.#noted.delete(chunk.buffer);
     const hashed = noted === undefined ? [] : this.#hasher.md5(chunk.buffer as SharedArrayBuffer, noted.pieces);
+    // After the other thread has begun: it may work here, too.
+    const taken = take();
     if (noted !== undefined && this.#onFile !== undefined) this.#hashHere(chunk.buffer, noted, this.#onFile);
     const [hexes] = await Promise.all([hashed, taken]);
     for (const [index, hex] of hexes.entries()) this.byPath.set(noted!.files[index]!.path, hex);

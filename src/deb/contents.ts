@@ -78,7 +78,7 @@ export async function collectContents(
         add({ type: 'directory', path, mode, ...ownerOf(placement) }, 'type: dir', placement);
       } else {
         for (const { source, target } of await matchesOf(root, placement)) {
-          for (const { entry, from } of readTree(root, source, target, placement)) {
+          for (const { entry, from } of readTree(posix.join(root, source), source, target, placement)) {
             if (entry.type !== 'directory') collected.taken.set(from, placement);
             add(entry, from, placement);
           }
@@ -157,9 +157,8 @@ interface Found {
 }
 
 /** What is said about a file takes less time than to ask for it by another thread: nothing here waits. */
-function* readTree(root: string, source: string, target: string, placement: Sourced): Generator<Found> {
+function* readTree(absolute: string, source: string, target: string, placement: Sourced): Generator<Found> {
   const { mode, trouble } = placement;
-  const absolute = posix.join(root, source);
   requireName('src', source, trouble);
   requireName('dst', target, trouble);
   const stats = asked(source, () => lstatSync(absolute, { bigint: true }));
@@ -184,7 +183,7 @@ function* readTree(root: string, source: string, target: string, placement: Sour
     for (const name of names.toSorted()) {
       const inner = source === '.' ? name : `${source}/${name}`;
       if (ownState.has(inner)) continue;
-      yield* readTree(root, inner, joined(target, name), placement);
+      yield* readTree(`${absolute}/${name}`, inner, joined(target, name), placement);
     }
   } else {
     const kind = stats.isFIFO() ? 'a pipe' : stats.isSocket() ? 'a socket' : 'a device';

@@ -65,18 +65,14 @@ function smallContents(source: FileOnDisk): TarContents {
     throw unreadable(source.name, error);
   }
   const requireSame = () => requireUnchanged(fstatSync(descriptor, { bigint: true }), source);
-  try {
-    requireSame();
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
-  }
   return {
     async read(into) {
       const count = readSync(descriptor, into, 0, into.length, null);
-      if (count === 0) throw fileChanged(source.name, 'it became shorter while it was packed');
-      return count;
+      if (count > 0) return count;
+      requireSame();
+      throw fileChanged(source.name, 'it became shorter while it was packed');
     },
+    // Once is enough: what was another file before shows in the same numbers.
     finish: async () => requireSame(),
     close: async () => closeSync(descriptor),
   };

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import type { Hash } from 'node:crypto';
 
@@ -41,25 +40,37 @@ function hashHere(): Hasher {
         return [hex];
       });
     },
-    async sha256(path) {
-      const hash = createHash('sha256');
-      await using handle = await open(path, 'r');
-      // One buffer for all of it: a stream makes a new one for every piece.
-      const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-      for (;;) {
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-        if (bytesRead === 0) return hash.digest('hex');
-        hash.update(buffer.subarray(0, bytesRead));
-      }
-    },
+    sha256: sha256Of,
     async close() {},
   };
 }
 
-type Job = { buffer: SharedArrayBuffer; pieces: readonly HashedPiece[] } | { path: string };
+/** The sha256 (hex) of a file; one buffer is read while the other is hashed. Uses nothing from outside of itself. */
+async function sha256Of(path: string): Promise<string> {
+  const { createHash: startHash } = process.getBuiltinModule('node:crypto');
+  const handle = await process.getBuiltinModule('node:fs/promises').open(path, 'r');
+  try {
+    const hash = startHash('sha256');
+    const size = 512 * 1024;
+    let [current, other] = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+    let reading = handle.read(current, 0, size, null);
+    for (;;) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return hash.digest('hex');
+      reading = handle.read(other, 0, size, null);
+      hash.update(current.subarray(0, bytesRead));
+      [current, other] = [other, current];
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `pieces`: three numbers for each, start, end, and 1 where it ends a file: tens of thousands of objects take longer. */
+type Job = { buffer: SharedArrayBuffer; pieces: Int32Array } | { path: string };
 
 function hashInThread(): Hasher {
-  const worker = new Worker(`(${thread.toString()})()`, { eval: true });
+  const worker = new Worker(`(${thread.toString()})(${sha256Of.toString()})`, { eval: true });
   // A packing that is waited for keeps the process alive, not its helper.
   const waiting: { resolve: (value: never) => void; reject: (error: unknown) => void }[] = [];
   let failed: unknown;
@@ -85,7 +96,8 @@ function hashInThread(): Hasher {
       worker.postMessage(job);
     });
   return {
-    md5: (buffer, pieces) => ask({ buffer, pieces }),
+    md5: (buffer, pieces) =>
+      ask({ buffer, pieces: Int32Array.from(pieces.flatMap(({ start, end, ends }) => [start, end, ends ? 1 : 0])) }),
     sha256: (path) => ask({ path }),
     async close() {
       await worker.terminate();
@@ -94,40 +106,27 @@ function hashInThread(): Hasher {
 }
 
 /** What the thread runs. Its text is all that gets there: it can use nothing from outside of itself. */
-function thread(): void {
+function thread(sumOf: (path: string) => Promise<string>): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
   const { createHash: startHash } = process.getBuiltinModule('node:crypto');
-  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs');
   let md5: Hash | undefined;
-  const md5Of = (shared: SharedArrayBuffer, pieces: readonly HashedPiece[]) => {
+  const md5Of = (shared: SharedArrayBuffer, pieces: Int32Array) => {
     const found: string[] = [];
-    for (const { start, end, ends } of pieces) {
+    for (let at = 0; at < pieces.length; at += 3) {
+      const [start, end, ends] = [pieces[at]!, pieces[at + 1]!, pieces[at + 2]!];
       md5 ??= startHash('md5');
       md5.update(new Uint8Array(shared, start, end - start));
-      if (!ends) continue;
+      if (ends === 0) continue;
       found.push(md5.digest('hex'));
       md5 = undefined;
     }
     return found;
   };
-  const sha256Of = (path: string) => {
-    const hash = startHash('sha256');
-    const into = Buffer.allocUnsafeSlow(512 * 1024);
-    const file = openSync(path, 'r');
-    try {
-      for (;;) {
-        const count = readSync(file, into, 0, into.length, null);
-        if (count === 0) return hash.digest('hex');
-        hash.update(into.subarray(0, count));
-      }
-    } finally {
-      closeSync(file);
-    }
-  };
-  parentPort!.on('message', (job: Job) => {
+  // One sum of a file comes after all of the pieces: answers keep their order.
+  parentPort!.on('message', async (job: Job) => {
     let answer: { value?: unknown; error?: unknown };
     try {
-      answer = { value: 'path' in job ? sha256Of(job.path) : md5Of(job.buffer, job.pieces) };
+      answer = { value: 'path' in job ? await sumOf(job.path) : md5Of(job.buffer, job.pieces) };
     } catch (error) {
       answer = { error };
     }

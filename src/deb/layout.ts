@@ -53,8 +53,8 @@ export interface PlannedDeb extends PackageLayout {
   ghosts: string[];
   /** That it starts. */
   image?: ServiceImage;
-  /** How it would be laid out whatever the release is. */
-  unversioned?: PackageLayout;
+  /** How it would be laid out whatever the release is: worked out when it is asked for. */
+  unversioned?: () => Promise<PackageLayout>;
   /** Where it has files that are not here yet: what decides them, and how it is laid out with them. */
   later?: Pick<LaterFiles, 'folder' | 'inputs'> & { complete(signal?: AbortSignal): Promise<PlannedDeb> };
 }

@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
 import { startHasher } from './hasher.ts';
@@ -8,6 +8,12 @@ export interface OutputFile {
   /** Bytes so far. */
   readonly size: number;
   append(bytes: Uint8Array): Promise<void>;
+  /** One after the other. */
+  appendAll(parts: readonly Uint8Array[]): Promise<void>;
+  /** A descriptor for a program that appends by itself; open until the file is whole. */
+  openForProgram(): Promise<number>;
+  /** Looks how large the file has become by a program. */
+  measure(): Promise<void>;
   /** Writes over bytes that are there already. */
   patch(offset: number, bytes: Uint8Array): Promise<void>;
   /** Puts bytes in the place of `room` bytes, which are at least as many; what follows moves up to them. */
@@ -26,7 +32,8 @@ export async function writeWhole(
   let written = { size: 0, sha256: '' };
   try {
     await replaceFile(path, async (handle, temporary) => {
-      const file = outputFile(handle);
+      await using appending = new AppendHandle(temporary);
+      const file = outputFile(handle, appending);
       await fill(file);
       // It gets to the disk while it is read.
       const [sha256] = await Promise.all([sha256Of(temporary), handle.datasync()]);
@@ -41,7 +48,26 @@ export async function writeWhole(
 /** Bytes at a time. */
 const moved = 1024 * 1024;
 
-function outputFile(handle: FileHandle): OutputFile {
+/** Opened when it is asked for: writes go to where the file ends then. */
+class AppendHandle implements AsyncDisposable {
+  readonly #path: string;
+  #handle: FileHandle | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async descriptor(): Promise<number> {
+    this.#handle ??= await open(this.#path, 'a');
+    return this.#handle.fd;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle?.close();
+  }
+}
+
+function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
   let size = 0;
   const writeAt = async (offset: number, bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length;) {
@@ -57,6 +83,18 @@ function outputFile(handle: FileHandle): OutputFile {
       const offset = size;
       size += bytes.length;
       await writeAt(offset, bytes);
+    },
+    async appendAll(parts) {
+      const offset = size;
+      for (const part of parts) size += part.length;
+      const { bytesWritten } = await handle.writev(parts, offset);
+      // What had no room at once, as on a full disk, goes on its own, where an error is told.
+      if (offset + bytesWritten < size)
+        await writeAt(offset + bytesWritten, Buffer.concat(parts).subarray(bytesWritten));
+    },
+    openForProgram: () => appending.descriptor(),
+    async measure() {
+      size = (await handle.stat()).size;
     },
     patch: writeAt,
     async replace(offset, room, bytes) {
@@ -77,10 +115,21 @@ function outputFile(handle: FileHandle): OutputFile {
   };
 }
 
+/** What a program says whose output has no room; its language is C's. */
+const programErrors: readonly [text: string, code: string][] = [
+  ['No space left on device', 'ENOSPC'],
+  ['Disk quota exceeded', 'EDQUOT'],
+];
+
+function codeOfProgram(error: unknown): string | undefined {
+  if (!(error instanceof Failure)) return undefined;
+  return programErrors.find(([text]) => error.because.includes(text))?.[1];
+}
+
 /** The Failure for an error of the file system on what is written; anything else is returned as it came. */
 export function outputFailure(path: string, error: unknown): unknown {
-  const { code, message, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof Failure || code === undefined || syscall === undefined) return error;
+  const { code = codeOfProgram(error), message, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || (syscall === undefined && !(error instanceof Failure))) return error;
   const room = 'free some space, or choose another folder with -o';
   const other = 'choose another folder with -o';
   const known: Record<string, [string, string]> = {

@@ -80,6 +80,8 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     const { size, sha256 } = await written.finally(() => transfer.end());
     const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
     if (decision !== undefined) await saveDeb(decision, packed, saved!, { progress, signal: stop });
+    // A further release leaves it alone where it lies.
+    if (isKept) await saved.hashes.remember(file, sha256);
     return packed;
   };
   const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);

@@ -41,10 +41,11 @@ export async function packageInputs(
     const tool = compressorOf(compressionUsed(part), compressors);
     if (tool !== undefined) inputs.push(tool);
     if (part.later !== undefined) inputs.push(...part.later.inputs);
-    for (const [name, value] of metadataOf(part.unversioned!)) {
+    const unversioned = await part.unversioned!();
+    for (const [name, value] of metadataOf(unversioned)) {
       inputs.push({ kind: 'field', name: prefix + name, value });
     }
-    const { entries } = part.unversioned!;
+    const { entries } = unversioned;
     for (const [index, entry] of entries.entries()) {
       // In their order a folder comes directly before what it holds.
       const holds = entries[index + 1]?.path.startsWith(`${entry.path}/`) ?? false;

@@ -117,7 +117,7 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
       };
       const laidOut = await layOut(config, draft, collected, layout);
       const compared = isWanted && options.comparable === true;
-      all.push(...(compared ? await withUnversioned(config, draft, collected, layout, laidOut) : laidOut));
+      all.push(...(compared ? withUnversioned(config, draft, collected, layout, laidOut) : laidOut));
     });
   }
   // A package that could not be read leaves files without one: that is said first.

@@ -4,7 +4,7 @@ import { unreadable } from '../files/unreadable.ts';
 import type { Compression } from './compression.ts';
 import type { FileEntry, PackageEntry } from './entry.ts';
 
-const pieceSize = 64 * 1024;
+const pieceSize = 16 * 1024;
 /** Pieces that are read at most, whatever the size of the package. */
 const pieceLimit = 64;
 /** Packages up to this size gain too little from anything but gzip, which every dpkg and every tool reads. */
@@ -21,19 +21,17 @@ export async function chooseCompression(entries: readonly PackageEntry[], zstd: 
   const files = entries.filter((entry): entry is FileEntry => entry.type === 'file');
   const total = files.reduce((sum, { size }) => sum + size, 0);
   if (total <= smallPackage) return 'gzip';
-  let [sampled, compressed] = [0, 0];
-  for (const piece of await readPieces(files, total)) {
-    sampled += piece.length;
-    const level = { [constants.ZSTD_c_compressionLevel]: 1 };
-    compressed += zstdCompressSync(piece, { params: level }).length;
-  }
-  if (compressed >= sampled * worthwhile) return 'stored';
+  const sample = await readSample(files, total);
+  // At once: to start for every piece takes longer than to compress it.
+  const level = { [constants.ZSTD_c_compressionLevel]: 1 };
+  if (zstdCompressSync(sample, { params: level }).length >= sample.length * worthwhile) return 'stored';
   return zstd ? 'strong-zstd' : 'xz';
 }
 
-async function readPieces(files: readonly FileEntry[], total: number): Promise<Buffer[]> {
+async function readSample(files: readonly FileEntry[], total: number): Promise<Buffer> {
   const stride = Math.max(pieceSize, Math.floor(total / pieceLimit));
-  const pieces: Buffer[] = [];
+  const sample = Buffer.allocUnsafeSlow((pieceLimit + 1) * pieceSize);
+  let used = 0;
   let start = 0;
   // The next sample, counted over the bytes of all files in a row.
   let next = 0;
@@ -43,18 +41,17 @@ async function readPieces(files: readonly FileEntry[], total: number): Promise<B
     start += size;
     if (offsets.length === 0) continue;
     if (source.from === 'bytes') {
-      pieces.push(...offsets.map((offset) => source.bytes.subarray(offset, offset + pieceSize)));
+      for (const offset of offsets) used += source.bytes.copy(sample, used, offset, offset + pieceSize);
       continue;
     }
     try {
       await using handle = await open(source.path, 'r');
       for (const offset of offsets) {
-        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(pieceSize), 0, pieceSize, offset);
-        pieces.push(buffer.subarray(0, bytesRead));
+        used += (await handle.read(sample, used, pieceSize, offset)).bytesRead;
       }
     } catch (error) {
       throw unreadable(source.name, error);
     }
   }
-  return pieces;
+  return sample.subarray(0, used);
 }

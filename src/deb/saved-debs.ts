@@ -7,6 +7,7 @@ import { planArtifact, type SavedArtifact } from '../artifact/plan.ts';
 import { restoreFile } from '../artifact/restore.ts';
 import { saveArtifact } from '../artifact/save.ts';
 import type { FileHashes } from '../files/file-hashes.ts';
+import { missingOrThrow } from '../files/unreadable.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
@@ -216,20 +217,25 @@ function demands(planned: readonly PlannedDeb[]): Map<string, { by: string; vers
   return found;
 }
 
-/** Writes a saved package into the folder, with the name and the version that it was packed with. */
+/** Writes a saved package into the folder, unless it lies there, with the name and the version that it was packed with. */
 export async function restoreDeb(
   repository: string,
   artifact: SavedArtifact,
-  { store }: SavedDebs,
+  { store, hashes }: SavedDebs,
   to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
 ): Promise<PackedDeb> {
   const { deb, directory, progress, signal } = to;
   const layer = artifact.manifest.layers[0] as Descriptor;
   const fileName = layer.annotations![titleKey]!;
   const file = join(directory, fileName);
-  await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
+  const sha256 = hexOf(layer.digest);
+  const there = await hashes.known(file).catch(missingOrThrow(file));
+  if (there?.sha256 !== sha256) {
+    await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
+    await hashes.remember(file, sha256);
+  }
   const { name, architecture } = deb;
-  return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256: hexOf(layer.digest) };
+  return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256 };
 }
 
 /** The branch that new packages are saved for; undefined where none is saved: there is no release, or it is there already. */

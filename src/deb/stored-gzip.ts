@@ -22,30 +22,27 @@ export function storedGzip(bytes: Buffer): Buffer {
   return Buffer.concat([...parts, trailerOf(crc32(bytes), bytes.length)]);
 }
 
-/** The same piece by piece; an empty block ends it. */
-export function startStoredGzip(onOutput: (chunk: Buffer) => Promise<void>): Compressor {
+/** The same piece by piece, without copies of what is in it; an empty block ends it. */
+export function startStoredGzip(onOutput: (parts: readonly Uint8Array[]) => Promise<void>): Compressor {
   let checksum = 0;
   let total = 0;
-  let output = header;
+  const largest = blockHeader(blockMax, false);
   return {
     async write(chunk) {
-      checksum = crc32(chunk, checksum);
-      total += chunk.length;
-      const room = chunk.length + 5 * blockCount(chunk.length) + header.length;
-      let at = total === chunk.length ? header.length : 0;
-      if (output.length < room) output = Buffer.allocUnsafeSlow(room);
-      if (at > 0) header.copy(output);
+      const parts: Uint8Array[] = total === 0 ? [header] : [];
       for (let from = 0; from < chunk.length; from += blockMax) {
         const block = chunk.subarray(from, from + blockMax);
-        output.set(blockHeader(block.length, false), at);
-        output.set(block, at + 5);
-        at += 5 + block.length;
+        parts.push(block.length === blockMax ? largest : blockHeader(block.length, false), block);
       }
-      await onOutput(output.subarray(0, at));
+      const taken = onOutput(parts);
+      // Meanwhile.
+      checksum = crc32(chunk, checksum);
+      total += chunk.length;
+      await taken;
     },
     async end() {
       const start = total === 0 ? [header] : [];
-      await onOutput(Buffer.concat([...start, blockHeader(0, true), trailerOf(checksum, total)]));
+      await onOutput([...start, blockHeader(0, true), trailerOf(checksum, total)]);
     },
     abort() {},
   };

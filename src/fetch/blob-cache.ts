@@ -44,7 +44,7 @@ export interface Obtain {
  */
 export class BlobCache {
   readonly folder: string;
-  #hashes: Promise<FileHashes> | undefined;
+  #hashes: FileHashes | undefined;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -59,7 +59,7 @@ export class BlobCache {
     const file = this.pathOf(sha256);
     const stats = await lstat(file).catch(() => undefined);
     if (stats === undefined) return undefined;
-    const hashes = await this.hashes();
+    const hashes = this.hashes();
     const found = await hashes.of(file, `the cached ${sha256.slice(0, 12)}`, progress, signal);
     if (found.sha256 === sha256) {
       if (Date.now() - stats.atimeMs > aDay) await utimes(file, new Date(), stats.mtime).catch(() => {});
@@ -119,12 +119,12 @@ export class BlobCache {
   }
 
   /** The sums of files that were read, here and elsewhere on this machine. */
-  hashes(): Promise<FileHashes> {
-    return (this.#hashes ??= FileHashes.open(join(this.folder, 'hashes')));
+  hashes(): FileHashes {
+    return (this.#hashes ??= new FileHashes(join(this.folder, 'hashes')));
   }
 
   async save(): Promise<void> {
-    await (await this.#hashes)?.save();
+    await this.#hashes?.save();
   }
 
   async #publish(file: string, sha256: string): Promise<CachedFile> {
@@ -139,7 +139,7 @@ export class BlobCache {
     await rename(file, path);
     await syncFolder(join(this.folder, 'blobs/sha256'));
     await rm(`${file}.json`, { force: true });
-    await (await this.hashes()).remember(path, sha256);
+    this.hashes().remember(path, sha256);
     return { file: path, size: (await lstat(path)).size, sha256 };
   }
 

@@ -37,32 +37,30 @@ function identityOf({ size, mtimeNs, ctimeNs, ino, dev }: FileIdentity): string 
  */
 export class FileHashes {
   readonly #file: string;
-  readonly #known: Map<string, [identity: string, sha256: string]>;
+  /** What the file had, once it was asked for: it may name tens of thousands of others. */
+  #kept: Promise<Map<string, Sum>> | undefined;
+  /** What came since. */
+  readonly #fresh = new Map<string, Sum>();
   /** For small files. */
   readonly #scratch = Buffer.allocUnsafeSlow(smallFile + 1);
   #now: bigint | undefined;
-  #changed = false;
-
-  private constructor(file: string, known: Map<string, [string, string]>) {
-    this.#file = file;
-    this.#known = known;
-  }
 
   /** `file` is absolute; it need not be there. */
-  static async open(file: string): Promise<FileHashes> {
-    return new FileHashes(file, parse(await readFile(file, 'utf8').catch(() => '')));
+  constructor(file: string) {
+    this.#file = file;
   }
 
   /** The sum as it is remembered; undefined where the file must be read for it. Throws what lstat throws. */
   async known(path: string): Promise<FileHash | undefined> {
     // A way through the thread pool takes several times as long, and packages have tens of thousands of files.
-    return this.#knownAs(path, lstatSync(path, { bigint: true }));
-  }
-
-  #knownAs(path: string, stats: BigIntStats): FileHash | undefined {
-    const [identity, sha256] = this.#known.get(path) ?? [];
+    const stats = lstatSync(path, { bigint: true });
+    const { identity, sha256 } = this.#fresh.get(path) ?? (await this.#load()).get(path) ?? {};
     if (sha256 === undefined || identity !== identityOf(stats)) return undefined;
     return { size: Number(stats.size), sha256 };
+  }
+
+  #load(): Promise<Map<string, Sum>> {
+    return (this.#kept ??= readFile(this.#file, 'utf8').then(parse, () => new Map()));
   }
 
   /**
@@ -110,10 +108,12 @@ export class FileHashes {
 
   /** Writes what is known, when there is anything new; that it can't be written is no error. */
   async save(): Promise<void> {
-    if (!this.#changed) return;
-    this.#changed = false;
+    if (this.#fresh.size === 0) return;
+    const kept = await this.#load();
+    for (const [path, sum] of this.#fresh) kept.set(path, sum);
+    this.#fresh.clear();
     const lines = [header];
-    for (const [path, [identity, sha256]] of this.#known) {
+    for (const [path, { identity, sha256 }] of kept) {
       if (isThere(path)) lines.push(JSON.stringify([path, identity, sha256]));
     }
     const body = `${lines.join('\n')}\n`;
@@ -127,8 +127,7 @@ export class FileHashes {
   }
 
   #put(path: string, identity: FileIdentity, sha256: string): void {
-    this.#known.set(path, [identityOf(identity), sha256]);
-    this.#changed = true;
+    this.#fresh.set(path, { identity: identityOf(identity), sha256 });
   }
 
   /** The earlier one of this machine's time and that of the file system, which may be a server's; 0 keeps nothing. */
@@ -148,7 +147,12 @@ export class FileHashes {
   }
 }
 
-function parse(text: string): Map<string, [string, string]> {
+interface Sum {
+  identity: string;
+  sha256: string;
+}
+
+function parse(text: string): Map<string, Sum> {
   const end = text.lastIndexOf('\n') + 1;
   const body = text.slice(0, end);
   const [first, ...lines] = body.split('\n').slice(0, -1);
@@ -156,7 +160,7 @@ function parse(text: string): Map<string, [string, string]> {
   return new Map(
     lines.map((line) => {
       const [path, identity, sha256] = JSON.parse(line) as [string, string, string];
-      return [path, [identity, sha256]];
+      return [path, { identity, sha256 }];
     }),
   );
 }

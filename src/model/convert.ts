@@ -164,7 +164,7 @@ async function collect(output: string, request: ConvertRequest, doing: string): 
       `${model.name}: the conversion also made ${others.slice(0, 3).join(', ')}, which outputs: does not name`,
     );
   }
-  const hashes = await cache.hashes();
+  const hashes = cache.hashes();
   const files: ConvertedFile[] = [];
   for (const to of new Set(outputs)) {
     const path = join(output, to);

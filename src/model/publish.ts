@@ -157,7 +157,7 @@ async function putFile(
     if (result.outcome === 'uploaded') moved.uploaded += result.bytes;
     else moved[result.outcome] += size;
     // A folder store shares the file, and touches its times.
-    if (file.cached) await (await cache.hashes()).remember(source, sha256);
+    if (file.cached) cache.hashes().remember(source, sha256);
   } finally {
     transfer?.end();
   }

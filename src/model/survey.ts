@@ -109,7 +109,7 @@ async function survey(model: Model, options: SurveyOptions): Promise<SurveyedMod
 }
 
 async function summed(path: string, to: string, file: string, options: SurveyOptions): Promise<LocalFile> {
-  const hashes = await options.cache.hashes();
+  const hashes = options.cache.hashes();
   return { to, path, file, ...(await hashes.of(file, path, options.progress, options.signal)) };
 }
 

@@ -1,31 +1,34 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import { Failure } from '../failure.ts';
 
 /** A program that turns bytes into other bytes, as `xz` does. */
 export interface Filter {
   /** Resolves when the program has taken the chunk, which may then be reused. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Closes the program's input; resolves when all of its output has been handed on and it has exited with 0. */
+  /** Closes the program's input; resolves when all of its output is where it goes and it has exited with 0. */
   end(): Promise<void>;
   /** Ends the program at once, where something else has failed. */
   abort(): void;
 }
 
 /**
- * Starts a program between standard input and `onOutput`, which is awaited: a slow taker slows the program down.
- * Write and end throw a Failure when the program cannot be started, fails, or stops reading; or what `onOutput` threw.
+ * Starts a program between standard input and `output`: a descriptor that it writes to by itself, or a function that is
+ * awaited, so that a slow taker slows the program down. Write and end throw a Failure when the program cannot be started,
+ * fails, or stops reading; or what `output` threw.
  */
 export function startFilter(
   program: string,
   args: readonly string[],
-  onOutput: (chunk: Buffer) => Promise<void>,
+  output: number | ((chunk: Buffer) => Promise<void>),
   env: NodeJS.ProcessEnv = process.env,
 ): Filter {
-  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { env, stdio: ['pipe', typeof output === 'number' ? output : 'pipe', 'pipe'] });
+  const { stdin, stdout, stderr: messages } = child as typeof child & { stdin: Writable; stderr: Readable };
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-4096)));
-  child.stdin.on('error', () => {});
+  messages.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-4096)));
+  stdin.on('error', () => {});
 
   const started = once(child, 'spawn').catch((error: NodeJS.ErrnoException) => {
     const missing = error.code === 'ENOENT';
@@ -40,7 +43,7 @@ export function startFilter(
   const finished = (async () => {
     await started;
     try {
-      for await (const chunk of child.stdout) await onOutput(chunk as Buffer);
+      if (typeof output !== 'number') for await (const chunk of stdout!) await output(chunk as Buffer);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -62,14 +65,14 @@ export function startFilter(
     async write(chunk) {
       await started;
       const taken = new Promise<void>((resolve, reject) => {
-        child.stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
+        stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
       });
       // A program that fails stops reading: its own end tells more than EPIPE.
       await Promise.race([taken.catch(() => finished), finished]);
     },
     async end() {
       await started;
-      child.stdin.end();
+      stdin.end();
       await finished;
     },
     abort() {

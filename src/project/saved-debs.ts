@@ -20,6 +20,6 @@ export async function openSavedDebs(
   const isReleased = version !== undefined && (await readRelease(store, version)) !== undefined;
   const { current, fallback } = await findBranches(config.root, env);
   const revision = (await findRevision(config.root, env)) ?? undefined;
-  const hashes = await (await openCache(project, env)).hashes();
+  const hashes = (await openCache(project, env)).hashes();
   return { store, branches: isReleased ? [] : [current, fallback], version, revision, hashes, force };
 }

@@ -271,9 +271,13 @@ function number(bytes: Buffer, of: FieldName): number {
 function putNumber(block: Buffer, of: FieldName, value: number, name: string): void {
   const [offset, length] = field[of];
   if (!Number.isSafeInteger(value)) throw unwritable(name, `its ${of} is ${value}, not a whole number`);
-  const digits = value.toString(8);
-  if (value >= 0 && digits.length < length) {
-    block.write(`${digits.padStart(length - 1, '0')}\0`, offset, 'latin1');
+  if (value >= 0 && value < 8 ** (length - 1)) {
+    let left = value;
+    for (let at = offset + length - 2; at >= offset; at--) {
+      block[at] = 0x30 + (left % 8);
+      left = Math.floor(left / 8);
+    }
+    block[offset + length - 1] = 0;
     return;
   }
   let rest = BigInt(value);

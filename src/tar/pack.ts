@@ -80,6 +80,9 @@ async function putContents(
   await buffers.putZeros(padding(header.size));
 }
 
+/** At most two blocks are asked for at once. */
+const zeros = Buffer.alloc(endSize);
+
 /** One buffer is filled while the other is written. */
 class PairedBuffers {
   readonly #sink: Pick<ByteSink, 'write'>;
@@ -115,7 +118,7 @@ class PairedBuffers {
   }
 
   async putZeros(count: number): Promise<void> {
-    if (count > 0) await this.put(Buffer.alloc(count));
+    if (count > 0) await this.put(zeros.subarray(0, count));
   }
 
   async flush(): Promise<void> {

@@ -315,8 +315,10 @@ describe('no partial file under the final name', () => {
         because: 'the disk is full',
         fix: 'free some space, or choose another folder with -o',
       });
-      config.debs[0]!.compression = 'xz';
-      await expect(pack(config, { directory })).rejects.toMatchObject({ because: 'the disk is full' });
+      for (const compression of ['xz', 'zstd', 'gzip'] as const) {
+        config.debs[0]!.compression = compression;
+        await expect(pack(config, { directory })).rejects.toMatchObject({ because: 'the disk is full' });
+      }
       expect(readdirSync(directory)).toEqual([]);
     } finally {
       read('umount', directory);

@@ -86,7 +86,7 @@ for (const { sha256 } of await pack(config)) console.log(sha256);`,
 test('gzip that is stored piece by piece is what gzip reads, empty or not', async () => {
   for (const pieces of [[], [randomBytes(1)], [randomBytes(65_535), randomBytes(65_536), randomBytes(1_000_000)]]) {
     const parts: Buffer[] = [];
-    const stored = startStoredGzip(async (chunk) => void parts.push(Buffer.from(chunk)));
+    const stored = startStoredGzip(async (more) => void parts.push(...more.map((part) => Buffer.from(part))));
     for (const piece of pieces) await stored.write(piece);
     await stored.end();
     const unpacked = execFileSync('gzip', ['-dc'], { input: Buffer.concat(parts), maxBuffer: 1e8 });

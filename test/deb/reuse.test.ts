@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
@@ -52,7 +52,7 @@ test('what is saved in a registry is told as it goes, after the packing', async 
       store: new RegistryStore(registry.host, `acme/p${count++}`, { credentials: async () => undefined }),
       branches: ['main'],
       version: '1.0.0',
-      hashes: await FileHashes.open(join(config.root, '.hashes')),
+      hashes: new FileHashes(join(config.root, '.hashes')),
       force: false,
     },
   });
@@ -79,7 +79,7 @@ describe.each<[string, () => LayerStore]>([
     store,
     branches: ['main'],
     version,
-    hashes: await FileHashes.open(join(config.root, '.hashes')),
+    hashes: new FileHashes(join(config.root, '.hashes')),
     force: false,
     ...more,
   });
@@ -123,10 +123,26 @@ describe.each<[string, () => LayerStore]>([
     expect(readFileSync(after.file).equals(readFileSync(before.file))).toBe(true);
   });
 
+  test('that lie where they would go are left alone, and replaced where they are others', async () => {
+    const directory = temporary('same-folder');
+    const of = async (version: string) => (await release(version, {}, { directory })).debs[0]!;
+    const { file } = await of('1.0.0');
+    const before = readFileSync(file);
+    const { ino } = statSync(file);
+    expect((await of('1.1.0')).file).toBe(file);
+    expect(statSync(file).ino).toBe(ino);
+    writeFileSync(file, 'another');
+    expect((await of('1.2.0')).file).toBe(file);
+    expect(readFileSync(file).equals(before)).toBe(true);
+    rmSync(file);
+    expect((await of('1.3.0')).file).toBe(file);
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
   test('that are new to the store are read once: their sums come from the packing', async () => {
     writeFileSync(join(config.root, 'models/big.bin'), randomBytes(3_000_000));
     declare({ models: deb({ contents: [{ src: 'models', dst: '/opt/ccai' }] }) });
-    const hashes = await FileHashes.open(join(config.root, '.hashes'));
+    const hashes = new FileHashes(join(config.root, '.hashes'));
     const of = vi.spyOn(hashes, 'of');
     expect((await release('1.0.0', { hashes })).packed).toEqual(['models_1.0.0_all.deb']);
     expect(of.mock.calls.map(([path]) => path)).toEqual([]);

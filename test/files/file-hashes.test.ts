@@ -16,13 +16,13 @@ test.each([0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 3 * 1024 * 1024 + 5
   async (size) => {
     const bytes = randomBytes(size);
     writeFileSync(file('x'), bytes);
-    const hashes = await FileHashes.open(file('.hashes'));
+    const hashes = new FileHashes(file('.hashes'));
     expect(await hashes.of(file('x'), 'x', silent)).toEqual({ size, sha256: sha256(bytes) });
   },
 );
 
 test('what is read, small or large, is what lies there, not what is remembered of another size', async () => {
-  const hashes = await FileHashes.open(file('.hashes'));
+  const hashes = new FileHashes(file('.hashes'));
   for (const name of ['small', 'large']) {
     writeFileSync(file(name), randomBytes(name === 'small' ? 100 : 1e6));
     await hashes.remember(file(name), 'a'.repeat(64));
@@ -35,7 +35,7 @@ test('what is read, small or large, is what lies there, not what is remembered o
 });
 
 test('a link and a file that is not there are no files to read', async () => {
-  const hashes = await FileHashes.open(file('.hashes'));
+  const hashes = new FileHashes(file('.hashes'));
   writeFileSync(file('target'), 'x');
   symlinkSync('target', file('link'));
   await expect(hashes.of(file('link'), 'link', silent)).rejects.toThrow('reading link');
@@ -43,14 +43,14 @@ test('a link and a file that is not there are no files to read', async () => {
 });
 
 test('sums are kept for the next process, those of files that are gone are not', async () => {
-  const hashes = await FileHashes.open(file('.kept'));
+  const hashes = new FileHashes(file('.kept'));
   for (const name of ['stays', 'goes']) {
     writeFileSync(file(name), name);
     await hashes.remember(file(name), sha256(Buffer.from(name)));
   }
   rmSync(file('goes'));
   await hashes.save();
-  const next = await FileHashes.open(file('.kept'));
+  const next = new FileHashes(file('.kept'));
   expect(await next.known(file('stays'))).toEqual({ size: 5, sha256: sha256(Buffer.from('stays')) });
   writeFileSync(file('goes'), 'goes');
   expect(await next.known(file('goes'))).toBeUndefined();
@@ -61,7 +61,7 @@ test('sums are kept for the next process, those of files that are gone are not',
 test('a sum that somebody else worked out is remembered where the file is older than the reading, and only there', async () => {
   const old = process.execPath;
   writeFileSync(file('young'), 'x');
-  const hashes = await FileHashes.open(file('.learnt'));
+  const hashes = new FileHashes(file('.learnt'));
   await hashes.begin();
   for (const path of [old, file('young')]) hashes.learn(path, lstatSync(path, { bigint: true }), 'b'.repeat(64));
   expect((await hashes.known(old))?.sha256).toBe('b'.repeat(64));
@@ -69,7 +69,7 @@ test('a sum that somebody else worked out is remembered where the file is older 
 });
 
 test('nothing is remembered that was read before anybody looked at the clock', async () => {
-  const hashes = await FileHashes.open(file('.learnt'));
+  const hashes = new FileHashes(file('.learnt'));
   hashes.learn(process.execPath, lstatSync(process.execPath, { bigint: true }), 'b'.repeat(64));
   expect(await hashes.known(process.execPath)).toBeUndefined();
 });

@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startFilter } from '../../src/process/filter.ts';
 
@@ -26,6 +29,24 @@ test('a filter gets the bytes and gives what it makes of them, whatever becomes 
   expect((await through('cat', [], chunks)).equals(input)).toBe(true);
   const packed = await through('gzip', ['-c'], chunks);
   expect(execFileSync('gzip', ['-dc'], { input: packed, maxBuffer: 1e9 }).equals(input)).toBe(true);
+});
+
+test('a filter appends to a descriptor by itself, and has written all of it at the end', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'imgbuild-filter-')), 'output');
+  writeFileSync(file, 'before');
+  const descriptor = openSync(file, 'a');
+  const filter = startFilter('cat', [], descriptor);
+  const input = randomBytes(3_000_000);
+  await filter.write(input);
+  await filter.end();
+  closeSync(descriptor);
+  expect(readFileSync(file).equals(Buffer.concat([Buffer.from('before'), input]))).toBe(true);
+  const full = openSync('/dev/full', 'a');
+  const failing = startFilter('cat', [], full, { ...process.env, LC_ALL: 'C' });
+  await expect(failing.write(input).then(() => failing.end())).rejects.toMatchObject({
+    because: expect.stringContaining('No space left on device'),
+  });
+  closeSync(full);
 });
 
 test('a program that is not there, fails, or is killed is a Failure', async () => {
