@@ -4,7 +4,7 @@ import { Failure, Failures } from '../failure.ts';
 import { checkConfig, type LoadOptions } from './check.ts';
 import type { Config } from './config.ts';
 import { missingFiles } from './missing-files.ts';
-import { resolveOptions } from './options.ts';
+import type { OptionPaths } from './options.ts';
 
 /**
  * Reads and checks imgbuild.yaml, and that the files it names exist. Throws Failures with all that is wrong in it,
@@ -14,12 +14,18 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const path = resolve(file);
   const { config, optionPaths, failures, sketches, source } = checkConfig(await readText(path), path, options);
   const missing = await missingFiles(sketches, source, path);
-  const found = config && optionPaths ? resolveOptions(config, optionPaths, basename(path)) : undefined;
+  const found = config && optionPaths ? await readOptions(config, optionPaths) : undefined;
   const all = [...failures, ...missing, ...(found?.failures ?? [])].toSorted(
     (a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0),
   );
   if (all.length > 0) throw new Failures(all);
   return { ...(config as Config), ...(found?.options ? { options: found.options } : {}) };
+}
+
+/** Most configurations have no options: their code is loaded for those that have. */
+async function readOptions(config: Config, paths: OptionPaths) {
+  const { resolveOptions } = await import('./resolve-options.ts');
+  return resolveOptions(config, paths, basename(config.file));
 }
 
 async function readText(file: string): Promise<string> {

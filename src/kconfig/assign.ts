@@ -23,7 +23,10 @@ export function assign(configuration: Configuration, assignments: readonly strin
   for (const assignment of assignments) {
     try {
       const { symbol, value } = parseAssignment(assignment, configuration.kconfig);
-      result.set(symbol, value);
+      // Of an optional choice, none may be on.
+      const leaves = value === 'n' && symbol.choice?.isOptional === true && result.selection(symbol.choice) === symbol;
+      if (leaves) result.setMode(symbol.choice!, 'n');
+      else result.set(symbol, value);
       wanted.set(symbol, value);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

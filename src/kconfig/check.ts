@@ -104,14 +104,19 @@ function choiceProblems(choice: Choice): Problem[] {
   return problems;
 }
 
+/** For so many mistyped names the nearest one is looked for: among thousands that takes a while. */
+const suggestions = 20;
+
 /** Names in conditions that nothing defines: mistyped, as a rule. A number is a name that stands for itself. */
 function undefinedNames(symbols: ReadonlyMap<string, OptionSymbol>, defined: readonly OptionSymbol[]): Problem[] {
   const names = defined.map(({ name }) => name);
+  let looked = 0;
   return [...symbols.values()].flatMap(({ name, nodes, named }): Problem[] => {
     if (nodes.length > 0 || name === 'MODULES' || !named) return [];
     if (parseNumber(name, 0) !== undefined || parseNumber(name, 10) !== undefined) return [];
     if (/^0x/i.test(name) && parseNumber(name, 16) !== undefined) return [];
-    const near = didYouMean(name, names);
+    looked += 1;
+    const near = looked > suggestions ? undefined : didYouMean(name, names);
     const fix =
       near === undefined ? `define it, or write "${name}" where the text itself is meant` : `did you mean ${near}?`;
     return [{ because: `nothing defines ${name}, so it is always n`, fix, at: named }];

@@ -287,7 +287,8 @@ const max = (a: Tri, b: Tri): Tri => (a > b ? a : b);
 /** Through choices there are circles that only values show. */
 function circle(item: OptionSymbol | Choice, deciding: ReadonlySet<OptionSymbol | Choice>) {
   const all = [...deciding];
-  const names = [...all.slice(all.indexOf(item)), item].map(describeItem).join(' hangs on ');
+  const round = all.slice(all.indexOf(item)).map(describeItem);
+  const names = [...(round.length > 10 ? [...round.slice(0, 10), '…'] : round), round[0]].join(' hangs on ');
   return wrong(placeOf(item), `the options go in a circle: ${names}`, 'take one of these conditions away');
 }
 

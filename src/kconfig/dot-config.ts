@@ -1,6 +1,8 @@
 import { didYouMean } from '../config/did-you-mean.ts';
+import type { SourceLocation } from '../failure.ts';
 import { Configuration } from './configuration.ts';
 import type { Problem } from './lines.ts';
+import { formatNumber } from './number.ts';
 import type { Kconfig, OptionSymbol } from './tree.ts';
 
 /** A line about a symbol that Kconfig does not define: kept as it is. */
@@ -20,6 +22,8 @@ export interface ReadConfig {
 
 const setLine = /^CONFIG_([^=]+)=(.*)$/s;
 const unsetLine = /^# CONFIG_([^ ]+) is not set/;
+/** For so many unknown names the nearest one is looked for. */
+const suggestions = 20;
 const quoted = /^"((?:[^\\"]|\\.)*)"/;
 
 /** Reads the text of a .config or defconfig. What is no value of its option is told and left out. */
@@ -27,14 +31,18 @@ export function readConfig(text: string, file: string, kconfig: Kconfig): ReadCo
   const configuration = new Configuration(kconfig);
   const unknown = new Map<string, UnknownOption>();
   const problems: Problem[] = [];
-  const seen = new Map<OptionSymbol, string>();
+  const names = kconfig.defined.map((each) => each.name);
+  const seen = new Map<OptionSymbol, { value: string; at: SourceLocation }>();
   for (const [index, row] of text.replaceAll(/\r\n?/g, '\n').split('\n').entries()) {
     const line = row.trimEnd();
+    const place = (start: number): SourceLocation => {
+      return { file, line: index + 1, column: start + 1, length: Math.max(1, line.length - start), text: row };
+    };
     const tell = (because: string, fix: string, start = 0) => {
-      const at = { file, line: index + 1, column: start + 1, length: Math.max(1, line.length - start), text: row };
-      problems.push({ because, fix, at });
+      problems.push({ because, fix, at: place(start) });
     };
     const match = setLine.exec(line);
+    const valueStart = match ? line.length - match[2]!.length : 0;
     const name = match?.[1] ?? unsetLine.exec(line)?.[1];
     if (name === undefined) {
       if (line !== '' && !line.trimStart().startsWith('#')) tell('this is no line of a .config', 'write CONFIG_NAME=y');
@@ -42,10 +50,7 @@ export function readConfig(text: string, file: string, kconfig: Kconfig): ReadCo
     }
     const symbol = kconfig.symbols.get(name);
     if (!symbol || symbol.nodes.length === 0) {
-      const near = didYouMean(
-        name,
-        kconfig.defined.map((each) => each.name),
-      );
+      const near = unknown.size < suggestions ? didYouMean(name, names) : undefined;
       tell(
         `${kconfig.file} has no option ${name}; the line is kept`,
         near === undefined ? `define it there, or remove the line` : `did you mean ${near}?`,
@@ -56,17 +61,40 @@ export function readConfig(text: string, file: string, kconfig: Kconfig): ReadCo
     }
     const value = match ? valueOf(symbol, match[2]!) : symbol.type === 'bool' ? 'n' : undefined;
     if (value === undefined || !configuration.set(symbol, value)) {
-      const start = match ? line.length - match[2]!.length : 0;
       // "is not set" says nothing of a text or a number.
-      if (match) tell(`${match[2] === '' ? 'nothing' : match[2]} is no value of ${name}`, exampleOf(symbol), start);
+      if (match)
+        tell(`${match[2] === '' ? 'nothing' : match[2]} is no value of ${name}`, exampleOf(symbol), valueStart);
       continue;
     }
-    const before = seen.get(symbol);
-    if (before !== undefined && before !== value)
+    const before = seen.get(symbol)?.value;
+    if (before !== undefined && before !== value) {
       tell(`${name} was ${before} in a line above; this one counts`, 'keep one');
-    seen.set(symbol, value);
+    }
+    seen.set(symbol, { value, at: place(valueStart) });
   }
+  for (const [symbol, { value, at }] of seen) problems.push(...rangeProblems(configuration, symbol, value, at));
   return { configuration, unknown: [...unknown.values()], problems };
+}
+
+/** A number that is out of range does not count, and nobody would see why. */
+function rangeProblems(
+  configuration: Configuration,
+  symbol: OptionSymbol,
+  value: string,
+  at: SourceLocation,
+): Problem[] {
+  if ((symbol.type !== 'int' && symbol.type !== 'hex') || configuration.visibility(symbol) === 0) return [];
+  const { text } = configuration.value(symbol);
+  const range = configuration.range(symbol);
+  if (text === value || !range) return [];
+  const [low, high] = [formatNumber(range.low, symbol.type), formatNumber(range.high, symbol.type)];
+  return [
+    {
+      because: `${value} is not between ${low} and ${high}: ${symbol.name} is ${text}`,
+      fix: 'write a number of this range',
+      at,
+    },
+  ];
 }
 
 /** Undefined where the text cannot be read. Of y and n, only the first letter counts, as in Kconfig's own tools. */

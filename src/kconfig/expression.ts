@@ -8,7 +8,7 @@ export type Relation = '=' | '!=' | '<' | '<=' | '>' | '>=';
 export type Expression =
   | OptionSymbol
   | Choice
-  | { kind: 'and' | 'or'; terms: readonly Expression[] }
+  | { kind: 'and' | 'or'; terms: Expression[] }
   | { kind: 'not'; of: Expression }
   | { kind: 'relation'; relation: Relation; left: OptionSymbol; right: OptionSymbol };
 

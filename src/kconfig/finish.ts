@@ -68,10 +68,18 @@ function takeProperties(node: MenuNode, symbol: OptionSymbol): void {
   symbol.ranges.push(...node.ranges);
   symbol.selects.push(...node.selects);
   symbol.implies.push(...node.implies);
-  for (const { value, condition } of node.selects) value.reverse = or(value.reverse ?? no, and(symbol, condition));
-  for (const { value, condition } of node.implies) {
-    value.weakReverse = or(value.weakReverse ?? no, and(symbol, condition));
+  for (const { value, condition } of node.selects) value.reverse = added(value.reverse, and(symbol, condition));
+  for (const { value, condition } of node.implies) value.weakReverse = added(value.weakReverse, and(symbol, condition));
+}
+
+/** One more of the alternatives, in place: an option may be selected by thousands. None of them is an `||` itself. */
+function added(alternatives: Expression | undefined, one: Expression): Expression {
+  if (alternatives === undefined || one === no) return alternatives ?? one;
+  if (alternatives.kind === 'or') {
+    alternatives.terms.push(one);
+    return alternatives;
   }
+  return alternatives === no ? one : { kind: 'or', terms: [alternatives, one] };
 }
 
 /** What has no prompt shows no children: they follow it instead. */

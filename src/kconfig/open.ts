@@ -1,6 +1,8 @@
 import { Failure, type SourceLocation } from '../failure.ts';
+import { selectors } from './assign.ts';
 import type { Configuration } from './configuration.ts';
 import { readConfig, type UnknownOption } from './dot-config.ts';
+import { expressionText } from './expression.ts';
 import { wrong, type Problem } from './lines.ts';
 import { readKconfig } from './read.ts';
 import { sourcesBelow } from './sources.ts';
@@ -37,7 +39,7 @@ export function openOptions(files: OptionFiles, at: SourceLocation): Options {
     throw wrong(
       at,
       `${files.config} cannot be read: ${source.because}`,
-      'mend it, or write it anew: `imgbuild options defconfig`',
+      'save it as a UTF-8 text that can be read, or remove it',
     );
   }
   const text = source.kind === 'file' ? source.text : undefined;
@@ -45,9 +47,20 @@ export function openOptions(files: OptionFiles, at: SourceLocation): Options {
   return {
     files,
     ...rest,
-    problems: [...kconfig.problems, ...problems],
+    problems: [...kconfig.problems, ...problems, ...selectProblems(rest.configuration)],
     text,
   };
+}
+
+/** What is on although what it depends on is off: select does not look at that. */
+function selectProblems(configuration: Configuration): Problem[] {
+  return configuration.kconfig.defined.flatMap((symbol) => {
+    const { reverse, direct, choice, name } = symbol;
+    if (choice || !reverse || !direct || configuration.tri(reverse) === 0 || configuration.tri(direct) > 0) return [];
+    const by = selectors(configuration, symbol)[0]?.name ?? 'another';
+    const because = `${by} selects ${name}, which depends on ${expressionText(direct)}, and that does not hold`;
+    return [{ because, fix: `let ${by} depend on it as well`, at: symbol.nodes[0]!.at }];
+  });
 }
 
 /** As one line for people. */

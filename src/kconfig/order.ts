@@ -93,7 +93,8 @@ function dependentsOf(symbols: readonly OptionSymbol[], choices: Iterable<Choice
 function circle(items: readonly Item[]): Failure {
   const [first] = items;
   const at = first!.nodes[0]?.at;
-  const names = [...items, first!].map(describeItem).join(' decides ');
+  const shown = items.length > 10 ? [...items.slice(0, 10).map(describeItem), '…'] : items.map(describeItem);
+  const names = [...shown, describeItem(first!)].join(' decides ');
   return new Failure({
     doing: `reading ${at?.file ?? 'Kconfig'}`,
     because: items.length === 1 ? `${describeItem(first!)} hangs on itself` : `the options go in a circle: ${names}`,

@@ -73,6 +73,12 @@ describe('setting options', () => {
     ],
   ])('refuses %s', (_, assignments, messages) => expect(refusals(...assignments)).toEqual(messages));
 
+  test('an optional choice can be left', () => {
+    const optional = 'choice\n\tprompt "c"\n\toptional\nconfig A\n\tbool "a"\nendchoice\n';
+    const after = assign(configured(kconfigOf(optional), 'CONFIG_A=y\n'), ['A=n']);
+    expect(after.value(after.kconfig.symbols.get('A')!).text).toBe('n');
+  });
+
   test('refuses to unset what is selected, and names what selects it', () => {
     const configuration = configured(
       kconfigOf('config A\n\tbool "a"\n\tselect B\nconfig B\n\tbool "b"\n'),

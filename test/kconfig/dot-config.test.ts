@@ -52,6 +52,14 @@ test('what is no value is told at its place, and the default counts', () => {
   expect(valuesOf(kconfig, config)).toEqual({ OPENVINO: 'y', WORKERS: '4', GREETING: '' });
 });
 
+test('a number out of range is told, with what counts instead', () => {
+  const tree = 'config A\n\tint "a"\n\trange 1 10\n\tdefault 4\n';
+  const { problems } = readConfig('CONFIG_A=11\n', '.config', kconfigOf(tree));
+  expect(problems.map(({ at, because }) => [placeOf(at), underlined(at), because])).toEqual([
+    ['.config:1:10', '11', '11 is not between 1 and 10: A is 4'],
+  ]);
+});
+
 describe('savedefconfig', () => {
   test('holds what is not so by default, and gives the whole again', () => {
     const config = '# CONFIG_OPENVINO is not set\nCONFIG_WORKERS=4\nCONFIG_GREETING="hi"\n';

@@ -92,6 +92,15 @@ describe('an option reaches the layers that declare its ARG, and no others', () 
     ]);
   });
 
+  test('what is selected although it depends on something else is told', async () => {
+    const folder = await saved(undefined, {
+      Kconfig: 'config A\n\tdef_bool y\n\tselect B\nconfig B\n\tbool "b"\n\tdepends on C\nconfig C\n\tbool "c"\n',
+    });
+    expect((await plan(folder)).plan.warnings).toEqual([
+      'Kconfig:4:8: A selects B, which depends on C, and that does not hold (let A depend on it as well)',
+    ]);
+  });
+
   test('args of a layer win over the option', async () => {
     const engine = 'engine: { context: docker/engine, args: { TENSORFLOW: "y" }, ';
     const folder = await saved(undefined, {

@@ -71,6 +71,12 @@ export class Menu {
     this.#message = message;
   }
 
+  /** Back to the options, where leaving did not work out. */
+  stay(message: string): void {
+    this.#mode = { kind: 'page' };
+    this.#message = message;
+  }
+
   press(key: Key): Outcome {
     this.#message = '';
     switch (this.#mode.kind) {

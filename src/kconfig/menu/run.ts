@@ -28,12 +28,22 @@ export async function runMenu({ menu, streams, file, save, signal }: MenuRun): P
     }
     if (key.name === 'suspend') return terminal.suspend();
     const outcome = menu.press(key);
-    if (outcome === 'save' || outcome === 'save-and-leave') {
+    const saves = outcome === 'save' || outcome === 'save-and-leave';
+    const isSaved = saves && (await trySave());
+    if (outcome === 'leave' || (outcome === 'save-and-leave' && isSaved)) resolve();
+    else draw();
+  };
+  /** Where the file cannot be written the menu stays: what was set is not lost. */
+  const trySave = async (): Promise<boolean> => {
+    try {
       await save();
       menu.tell(`${file} written`);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      menu.stay(error.message);
+      return false;
     }
-    if (outcome === 'leave' || outcome === 'save-and-leave') resolve();
-    else draw();
   };
   const draw = (): void => terminal.draw(view(menu, terminal.size, file));
   const terminal = new Terminal(
