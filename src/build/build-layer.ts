@@ -203,6 +203,7 @@ async function save(
     parents: Object.fromEntries(link.parents.map((name) => [name, lookup.digestOf(name)])),
     inputs: build.inputs.inputs,
     ...(request.branch === undefined ? {} : { branch: request.branch }),
+    shared: lookup.config.layers.some(({ name, image }) => image.path === repository && name !== link.layer.name),
     ...(request.revision === undefined ? {} : { revision: request.revision }),
     ...(request.run === undefined ? {} : { run: request.run }),
     signal,
