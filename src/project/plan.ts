@@ -69,6 +69,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
   const { config, store } = project;
   const { frozen, against, progress, signal } = options;
   requireLayers(config, [...options.layers, ...options.force]);
+  await store.check?.('read');
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
   // Listing the files takes longest: it begins before the Dockerfiles are read.
   const opening = options.tree ?? openWorkTree(config.root, { signal });
