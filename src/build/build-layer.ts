@@ -88,7 +88,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         args: declaredArgs(build),
         labels: imageLabels(build, request.source),
         secrets: [...given, ...lent],
-        ssh: layerAgents(lookup.config, link.layer),
+        ssh: layerAgents(lookup.config, link.layer, request.env),
         parents: parents.map(({ image }) => image),
         base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
         baseReference: base?.image.reference,
