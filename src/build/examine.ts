@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { detectEngine, daemonFacts, findClients } from '../engine/detect.ts';
 import { Failure, Failures } from '../failure.ts';
 import { run } from '../process/run.ts';
+import { LayoutStore } from '../store/layout.ts';
 import { RegistryStore } from '../store/registry.ts';
 
 /** One thing that was looked at. `error` stands in the way of a build; `warning` of something else. */
@@ -114,11 +115,10 @@ async function store(config: Config, signal: AbortSignal): Promise<Finding> {
   if (config.store.kind === 'folder') {
     const { path: folder } = config.store;
     try {
-      accessSync(nearest(folder), constants.W_OK);
+      await new LayoutStore(folder).check('write');
       return { level: 'ok', subject: 'store', text: `the folder ${folder}` };
-    } catch {
-      const fix = 'give this user the right to write there, or name another folder as `store:`';
-      return { level: 'error', subject: 'store', text: `the folder ${folder} can't be written by this user`, fix };
+    } catch (error) {
+      return failed('store', error);
     }
   }
   const { registry, path: below } = config.store;
@@ -131,18 +131,6 @@ async function store(config: Config, signal: AbortSignal): Promise<Finding> {
     return { level: 'ok', subject: 'store', text };
   } catch (error) {
     return failed('store', error);
-  }
-}
-
-/** The folder, or the nearest one above it that is there. */
-function nearest(folder: string): string {
-  for (let each = folder; ; each = path.dirname(each)) {
-    try {
-      accessSync(each);
-      return each;
-    } catch {
-      if (each === path.dirname(each)) return each;
-    }
   }
 }
 

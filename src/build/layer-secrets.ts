@@ -24,12 +24,35 @@ export function layerSecrets(config: Config, layer: Layer, env: NodeJS.ProcessEn
   });
 }
 
-/** `default`, `id=socket`, `id=key,key`: paths from the repository's root. */
-export function layerAgents(config: Config, layer: Layer): string[] {
-  return layer.ssh.map((agent) => {
-    const equals = agent.indexOf('=');
-    if (equals < 0) return agent;
-    const paths = agent.slice(equals + 1).split(',');
-    return `${agent.slice(0, equals)}=${paths.map((each) => (each.startsWith('$') ? each : path.resolve(config.root, each))).join(',')}`;
+/**
+ * `default`, `id=socket`, `id=key,key` as the builder takes them: paths from the repository's root, `$NAME` from the
+ * environment. Throws a Failure where there is no agent, or no such file: builders say little of it.
+ */
+export function layerAgents(config: Config, layer: Layer, env: NodeJS.ProcessEnv): string[] {
+  return layer.ssh.map((agent, index) => {
+    const missing = (because: string, fix: string): Failure => {
+      const at = config.locate(['layers', layer.name, 'ssh', index]);
+      return new Failure({ doing: `building ${layer.name}`, because, fix, kind: 'input', at });
+    };
+    const [id = '', sources] = agent.split(/=(.*)/s);
+    if (sources === undefined) {
+      const fix = `start one (\`eval $(ssh-agent)\`, then \`ssh-add\`), or name a socket or key: ssh: ["${id}=PATH"]`;
+      const socket = env['SSH_AUTH_SOCK'];
+      if (!socket) throw missing(`there is no SSH agent for ssh: ${id}, SSH_AUTH_SOCK is not set`, fix);
+      if (existsSync(socket)) return agent;
+      throw missing(`there is no SSH agent for ssh: ${id}, SSH_AUTH_SOCK names ${socket}, which is not there`, fix);
+    }
+    const paths = sources.split(',').map((source) => {
+      const name = /^\$\{?(\w+)\}?$/.exec(source)?.[1];
+      const written = name === undefined ? source : env[name];
+      if (!written) throw missing(`the variable ${name} of ssh: ${agent} is not set`, `set ${name}`);
+      const file = path.resolve(config.root, written);
+      if (existsSync(file)) return file;
+      throw missing(
+        `the socket or key ${written} of ssh: ${id} does not exist`,
+        'start the agent, or name another path',
+      );
+    });
+    return `${id}=${paths.join(',')}`;
   });
 }

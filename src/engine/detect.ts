@@ -131,7 +131,9 @@ async function builderFacts(
   const driver = field(/Driver/);
   const trouble = field(/Error/);
   if (exitCode !== 0 || driver === undefined || trouble !== undefined) {
+    const unknown = builder !== undefined && /no builder .* found/.test(stderr);
     throw new Failure({
+      ...(unknown ? { kind: 'input' } : {}),
       doing: `asking the builder ${builder ?? 'that buildx uses by default'}`,
       because: lastLines(trouble ?? stderr, 3) || 'it does not answer',
       fix: '`docker buildx ls` lists the builders; `docker buildx create` makes one',

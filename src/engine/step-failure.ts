@@ -141,6 +141,9 @@ function fixFor(text: string): string {
   if (/CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|SSL certificate problem/i.test(text)) {
     return 'give the step the certificates of this machine: RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem,required=false … (docs/engines.md)';
   }
+  if (/no SSH key .* forwarded|unset ssh forward key|ssh agent|agent config/i.test(text)) {
+    return 'give the layer an SSH agent that runs, in imgbuild.yaml: ssh: [default] takes that of SSH_AUTH_SOCK, ssh: ["ID=SOCKET"] another';
+  }
   if (/not found: not found|"\/[^"]*": not found|failed to compute cache key/i.test(text)) {
     return 'check that the file exists in the build context and that .dockerignore lets it through';
   }

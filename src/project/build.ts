@@ -73,6 +73,10 @@ export async function buildPlanned(
   const { force, load, env, signal } = options;
   const { current: branch } = await findBranches(config.root, env);
   const origin = await provenance(config.root, env);
+  const repositories = planned.plan.layers.flatMap(({ action, repository }) =>
+    action === 'build' ? [repository] : [],
+  );
+  if (repositories.length > 0) await store.check?.('write', repositories, signal);
   const needed = planned.plan.hasWork || load.length > 0;
   const engine = needed
     ? await detectEngine({ env, signal, ...(options.builder === undefined ? {} : { builder: options.builder }) })

@@ -32,9 +32,11 @@ function lastOfBranch({ store, config }: Project) {
   let branches: Promise<Branches> | undefined;
   return async (link: ChainLink): Promise<FormerImage | undefined> => {
     const repository = link.layer.image.path;
+    const sharing = config.layers.filter(({ image, name }) => image.path === repository && name !== link.layer.name);
+    const among = { layer: link.layer.name, others: sharing.map(({ name }) => name) };
     const { current, fallback } = await (branches ??= findBranches(config.root, process.env));
     for (const branch of new Set([current, fallback])) {
-      const record = await lastSaved(store, repository, branch, link.platform);
+      const record = await lastSaved(store, repository, branch, link.platform, among);
       const inputs = record && (await readInputsOf(store, repository, record));
       if (record && inputs) return { digest: record.image.digest, fingerprint: record.fingerprint, inputs };
     }
@@ -67,6 +69,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
   const { config, store } = project;
   const { frozen, against, progress, signal } = options;
   requireLayers(config, [...options.layers, ...options.force]);
+  await store.check?.('read');
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
   // Listing the files takes longest: it begins before the Dockerfiles are read.
   const opening = options.tree ?? openWorkTree(config.root, { signal });

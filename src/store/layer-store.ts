@@ -34,6 +34,12 @@ export interface LayerStore {
   /** As `plan --json` shows it: `oci:.imgbuild/store`, `ghcr.io/acme/ccai`. */
   readonly name: string;
 
+  /**
+   * Throws a Failure where no layer could be read or, with `write`, saved, whatever is asked for: before anything is
+   * built. Missing is fine: the first save makes it. `repositories`: those that are to be written.
+   */
+  check?(use: 'read' | 'write', repositories?: readonly string[], signal?: AbortSignal): Promise<void>;
+
   /** The manifest or index under a tag or digest, its bytes checked against its digest. */
   getManifest(repository: string, reference: string): Promise<StoredManifest | undefined>;
   /** As getManifest, without the bytes; for digests that are about to be used all the same, call getManifest. */

@@ -14,10 +14,16 @@ export function inputsTag(fingerprint: string): string {
 const longest = 128;
 
 /**
- * The tag that follows a branch: `last-<branch>-<os>-<arch>`, `last-<branch>-any` for every platform. Characters that a tag cannot have become '-'; where any
- * did, or the name is cut to 128 characters, 8 hex digits of the branch's sha256 keep two branches apart.
+ * The tag that follows a branch: `last-<branch>-<os>-<arch>`, `last-<branch>-any` for every platform. Characters that a
+ * tag cannot have become '-'; where any did, or the name is cut to 128 characters, 8 hex digits of the branch's sha256
+ * keep two branches apart. With `layer` it follows that layer alone, in a repository of several: `<branch> <layer>`
+ * stands in the branch's place, a name that no branch can have.
  */
-export function lastTag(branch: string, platform: Platform | undefined): string {
+export function lastTag(branch: string, platform: Platform | undefined, layer?: string): string {
+  return tagOfLine(layer === undefined ? branch : `${branch} ${layer}`, platform);
+}
+
+function tagOfLine(branch: string, platform: Platform | undefined): string {
   const end = platform === undefined ? '-any' : `-${platformName(platform).replaceAll('/', '-')}`;
   const clean = branch.replaceAll(/[^A-Za-z0-9_.-]/g, '-');
   if (clean === branch && `last-${clean}${end}`.length <= longest) return `last-${clean}${end}`;

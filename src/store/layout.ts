@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, isDigest, type Digest } from '../oci/digest.ts';
@@ -12,6 +11,7 @@ import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
 import { syncFolder, writeDurably } from '../files/durable-write.ts';
 import { BlobFolder, sizeOf } from './blob-folder.ts';
+import { checkFolder } from './check-folder.ts';
 import { fileFailure } from './file-failure.ts';
 import { withFolderLock } from './folder-lock.ts';
 import type { BlobPut, BlobSource, MountSource, PruneStore } from './layer-store.ts';
@@ -42,6 +42,10 @@ export class LayoutStore implements PruneStore {
     this.name = name;
     this.#blobs = new BlobFolder(path);
     this.#index = cachedLayoutIndex(path);
+  }
+
+  async check(use: 'read' | 'write'): Promise<void> {
+    if ((await checkFolder(this.path, use)) === 'layout') await this.#guard(`opening ${this.name}`, this.#index);
   }
 
   blobPath(digest: Digest): string {
@@ -254,21 +258,9 @@ export class LayoutStore implements PruneStore {
   /** Makes the layout, or what of it is missing. */
   async #create(): Promise<void> {
     // One look for both questions: another process may be making the same layout.
-    const present: string[] = await readdir(this.path).catch(() => []);
-    if (present.includes('index.json')) {
-      await this.#blobs.make();
-      return;
-    }
-    const foreign = present.filter((name) => !['blobs', 'oci-layout', 'ingest', '.ingest', '.lock'].includes(name));
-    if (foreign.length > 0) {
-      throw new Failure({
-        doing: `making a store in ${this.path}`,
-        because: `the folder holds ${foreign[0]} and is no OCI image layout`,
-        fix: 'name an empty folder or one that is not there yet as `store:`',
-        kind: 'input',
-      });
-    }
+    const found = await checkFolder(this.path, 'read');
     await this.#blobs.make();
+    if (found === 'layout') return;
     await withFolderLock(this.#lock, async () => {
       for (const [name, text] of [
         ['oci-layout', layoutMarker],

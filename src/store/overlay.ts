@@ -24,6 +24,11 @@ export class OverlayStore implements LayerStore {
     this.name = `${upper.name} over ${lower.name}`;
   }
 
+  async check(use: 'read' | 'write'): Promise<void> {
+    await this.upper.check(use);
+    await this.lower.check?.('read');
+  }
+
   async getManifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
     return (
       (await this.upper.getManifest(repository, reference)) ?? (await this.lower.getManifest(repository, reference))

@@ -25,6 +25,13 @@ export class RegistryStore implements LayerStore {
     return this.path === '' ? repository : `${this.path}/${repository}`;
   }
 
+  /** Reading shows by itself whether it is allowed; before a build pushing is asked for. */
+  async check(use: 'read' | 'write', repositories: readonly string[] = [], signal?: AbortSignal): Promise<void> {
+    if (use === 'read') return;
+    const paths = new Set(repositories.map((repository) => this.repositoryPath(repository)));
+    await Promise.all([...paths].map((path) => this.client.checkPush(path, signal)));
+  }
+
   getManifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
     return this.client.getManifest(this.repositoryPath(repository), reference);
   }

@@ -97,15 +97,22 @@ export async function readInputsOf<T extends { kind: string } = Input>(
 
 /**
  * What was last saved from that branch on that platform; undefined when nothing was, or when it cannot be read. For
- * explanations, never for reuse.
+ * explanations, never for reuse. `among`: a layer, and the others that are saved in the same repository, whose records
+ * are none of its own.
  */
 export async function lastSaved(
   store: LayerStore,
   repository: string,
   branch: string,
   platform: Platform | undefined,
+  among?: { layer: string; others: readonly string[] },
 ): Promise<SavedRecord | undefined> {
-  return readRecord(store, repository, lastTag(branch, platform));
+  if (among !== undefined && among.others.length > 0) {
+    const own = await readRecord(store, repository, lastTag(branch, platform, among.layer));
+    if (own !== undefined) return own;
+  }
+  const last = await readRecord(store, repository, lastTag(branch, platform));
+  return last !== undefined && among?.others.includes(last.layer) ? undefined : last;
 }
 
 async function readRecord(store: LayerStore, repository: string, reference: string): Promise<SavedRecord | undefined> {
@@ -132,6 +139,8 @@ export interface ToSave {
   version?: string | undefined;
   /** Moves `last-<branch>-…` along. */
   branch?: string;
+  /** Whether other layers are saved in the repository too: then a `last-` tag of the layer's own is moved as well. */
+  shared?: boolean;
   revision?: string;
   run?: string;
   savedAt?: Date;
@@ -182,6 +191,9 @@ export async function saveWithInputs(store: LayerStore, repository: string, laye
   const settled = await settle(store, repository, fingerprint, { image, artifact }, signal);
   if (layer.branch !== undefined) {
     await store.putManifest(repository, lastTag(layer.branch, layer.platform), settled.artifact);
+    if (layer.shared) {
+      await store.putManifest(repository, lastTag(layer.branch, layer.platform, layer.layer), settled.artifact);
+    }
   }
   const outcome = settled.image.digest === image.descriptor.digest ? 'saved' : 'adopted';
   return { outcome, digest: settled.image.digest, descriptor: settled.image };

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { newRepository, saveAll, writeTree } from '../plan/saved-project.ts';
@@ -42,4 +43,21 @@ test('plan --json has exactly the documented keys, in their order', async () => 
     warnings: [],
   };
   expect(stdout).toBe(`${JSON.stringify(document)}\n`);
+});
+
+test('docs/plan.md names every key and every kind of reason', () => {
+  const root = path.resolve(import.meta.dirname, '../..');
+  const [declared, page] = ['src/plan/plan.ts', 'docs/plan.md'].map((file) =>
+    readFileSync(path.join(root, file), 'utf8'),
+  ) as [string, string];
+  const rows = page
+    .split('\n')
+    .flatMap((line) => (line.startsWith('| `') ? line.split(' | ')[0]!.match(/`[^`]+`/g)! : []));
+  const keys = [...declared.matchAll(/^ {2}(\w+)\??:/gm)].map(([, key]) => key!);
+  const kinds = [...declared.matchAll(/^ {2}\| '([a-z-]+)'/gm)].map(([, kind]) => kind!);
+  expect([keys.length, kinds.length]).toEqual([25, 18]);
+  // The fields of a reason stand in the text above its kinds.
+  const reason = new Set(['kind', 'path', 'name', 'line', 'from', 'to', 'detail']);
+  const told = (word: string) => (reason.has(word) ? page.includes(`\`${word}\``) : rows.includes(`\`${word}\``));
+  expect([...keys, ...kinds].filter((word) => !told(word))).toEqual([]);
 });

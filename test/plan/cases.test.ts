@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Plan } from '../../src/plan/plan.ts';
 import { chain, git, newRepository, outcomes, plan, saveAll, writeTree } from './saved-project.ts';
 
 const allReused = ['base reuse', 'engine reuse', 'service reuse'];
@@ -25,6 +26,25 @@ async function saved(tree = chain): Promise<string> {
 function edit(folder: string, file: string, change: (text: string) => string): void {
   const full = path.join(folder, file);
   writeFileSync(full, change(readFileSync(full, 'utf8')));
+}
+
+const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+const nobody = { uid: 65534, gid: 65534 };
+/** Only root can be another user, who must be able to read this checkout. */
+const anotherUser =
+  process.getuid?.() === 0 &&
+  spawnSync(process.execPath, [main, '--version'], { ...nobody, cwd: '/', env: {} }).status === 0;
+
+function outcomesAs(user: typeof nobody, folder: string): string[] {
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent' };
+  const told = execFileSync(process.execPath, [main, '-C', folder, 'plan', '--frozen', '--json'], {
+    ...user,
+    cwd: '/',
+    env,
+    encoding: 'utf8',
+  });
+  const { layers } = JSON.parse(told) as Plan;
+  return layers.map(({ name, action }) => `${name} ${action}`);
 }
 
 describe('what changes nothing is reused', () => {
@@ -49,6 +69,16 @@ describe('what changes nothing is reused', () => {
   test('touch', async () => {
     const folder = await saved();
     utimesSync(path.join(folder, 'docker/service/app.py'), new Date(), new Date(Date.now() + 60_000));
+    expect(await outcomes(folder)).toEqual(allReused);
+  });
+
+  test.skipIf(!anotherUser)("another user: root on somebody's tree, somebody on root's", async () => {
+    const folder = await saved();
+    // Somebody may go through the folders of the tests.
+    for (const above of [tmpdir(), folder]) chmodSync(above, 0o755);
+    expect(outcomesAs(nobody, folder)).toEqual(allReused);
+    execFileSync('chown', ['-R', `${nobody.uid}:${nobody.gid}`, folder]);
+    expect(outcomesAs({ uid: 0, gid: 0 }, folder)).toEqual(allReused);
     expect(await outcomes(folder)).toEqual(allReused);
   });
 

@@ -99,6 +99,7 @@ export async function saveAll(folder: string, note = ''): Promise<Map<string, Di
       parents: Object.fromEntries(planned.parents.map((name) => [name, digests.get(name)!])),
       inputs: inputs.inputs,
       branch: 'main',
+      shared: project.config.layers.filter((layer) => layer.image.path === planned.repository).length > 1,
     });
     digests.set(planned.name, saved.digest);
   }

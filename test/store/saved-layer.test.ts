@@ -165,6 +165,8 @@ describe('tags', () => {
     expect(lastTag('feature/x', amd64)).not.toBe(lastTag('feature-x', amd64));
     expect(lastTag('b'.repeat(300), amd64)).toMatch(/^last-b+-[0-9a-f]{8}-linux-amd64$/);
     expect(lastTag('b'.repeat(300), amd64)).toHaveLength(128);
+    expect(lastTag('main', amd64, 'cpu')).toMatch(/^last-main-cpu-[0-9a-f]{8}-linux-amd64$/);
+    expect(lastTag('main', amd64, 'cpu')).not.toBe(lastTag('main-cpu', amd64));
     expect(lastTag('main', { os: 'linux', architecture: 'arm', variant: 'v7' })).toBe('last-main-linux-arm-v7');
   });
 
