@@ -358,13 +358,13 @@ describe('debian/rules', () => {
         ...secrets,
       };
       await expect(pack(config, { env })).rejects.toThrow('exits with 1');
-      const names = readFileSync(seen, 'utf8')
+      const variables = readFileSync(seen, 'utf8')
         .split('\n')
         .map((line) => line.split('=')[0]!);
-      expect(names).toEqual(
+      expect(variables).toEqual(
         expect.arrayContaining(['PATH', 'DEB_BUILD_OPTIONS', 'LC_ALL', 'CFLAGS', 'SOURCE_DATE_EPOCH']),
       );
-      expect(names.filter((name) => name in secrets)).toEqual([]);
+      expect(variables.filter((name) => name in secrets)).toEqual([]);
     } finally {
       process.env.PATH = PATH;
     }
