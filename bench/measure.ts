@@ -1,4 +1,4 @@
-/** Measures whole processes: wall-clock seconds and peak resident memory by GNU time, medians over several runs. */
+/** Measures whole processes: seconds by the clock and of the processors, and peak resident memory by GNU time. Medians. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -8,6 +8,8 @@ export interface Measured {
   /** Median wall-clock seconds of the counted runs. */
   seconds: number;
   allSeconds: number[];
+  /** Median processor seconds, of the user's and the system's: nearly the same however busy the machine is. */
+  cpuSeconds: number;
   /** Largest peak resident set of any run, in MiB; of the largest single process. */
   peakMiB: number;
 }
@@ -20,12 +22,14 @@ export interface Command {
   before?: () => void;
 }
 
-function once(command: Command): { seconds: number; peakMiB: number } {
+type Result = Pick<Measured, 'seconds' | 'cpuSeconds' | 'peakMiB'>;
+
+function once(command: Command): Result {
   command.before?.();
   const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-bench-'));
   const report = path.join(work, 'time');
   const [program, ...args] = command.argv;
-  const wrapped = existsSync('/usr/bin/time') ? ['/usr/bin/time', '-f', '%e %M', '-o', report] : [];
+  const wrapped = existsSync('/usr/bin/time') ? ['/usr/bin/time', '-f', '%M %U %S', '-o', report] : [];
   const argv = [...wrapped, program!, ...args];
   const start = process.hrtime.bigint();
   const result = spawnSync(argv[0]!, argv.slice(1), {
@@ -35,11 +39,12 @@ function once(command: Command): { seconds: number; peakMiB: number } {
     maxBuffer: 1 << 28,
   });
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const peakMiB = wrapped.length > 0 ? Number(readFileSync(report, 'utf8').trim().split(/\s+/).at(-1)) / 1024 : NaN;
+  const told = wrapped.length > 0 ? readFileSync(report, 'utf8').trim().split(/\s+/).slice(-3).map(Number) : [];
+  const [kibibytes = NaN, user = NaN, system = NaN] = told;
   rmSync(work, { recursive: true, force: true });
   if (result.status !== 0)
     throw new Error(`${command.argv.join(' ')}: exit ${result.status}: ${result.stderr.toString().slice(-2000)}`);
-  return { seconds, peakMiB };
+  return { seconds, cpuSeconds: user + system, peakMiB: kibibytes / 1024 };
 }
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
@@ -47,7 +52,7 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor
 /** Runs the commands in turn (A B A B …), so that a machine whose speed drifts treats them alike. First runs are warm-ups. */
 export function measure<K extends string>(commands: Record<K, Command>, runs = 5, warmups = 1): Record<K, Measured> {
   const names = Object.keys(commands) as K[];
-  const found = new Map<K, { seconds: number; peakMiB: number }[]>(names.map((name) => [name, []]));
+  const found = new Map<K, Result[]>(names.map((name) => [name, []]));
   for (let run = 0; run < runs + warmups; run += 1) {
     for (const name of names) {
       const result = once(commands[name]);
@@ -60,7 +65,12 @@ export function measure<K extends string>(commands: Record<K, Command>, runs = 5
       const allSeconds = results.map((result) => result.seconds);
       return [
         name,
-        { seconds: median(allSeconds), allSeconds, peakMiB: Math.max(...results.map((result) => result.peakMiB)) },
+        {
+          seconds: median(allSeconds),
+          allSeconds,
+          cpuSeconds: median(results.map((result) => result.cpuSeconds)),
+          peakMiB: Math.max(...results.map((result) => result.peakMiB)),
+        },
       ];
     }),
   ) as Record<K, Measured>;

@@ -1,33 +1,47 @@
 /**
- * 1 GB of incompressible weights as a model, against sha256sum and curl in the same run: summing it up (`first`), knowing
- * it (`again`: by its times), fetching it from a server on this machine into an empty cache (`fetch`, against
- * `curl | sha256sum` and `curl && sha256sum`), publishing it in a folder store (`push`), and pushing it unchanged.
+ * Incompressible weights in one file, 100 MB, 1 GB and 4 GB of them: seconds and peak memory, with peers in the same run
+ * up to 1 GB.
  *
- * Wanted: first ≤ sha256sum; fetch ≤ curl && sha256sum; peak memory at 1 GB as at 100 MB.
+ * `first`: summing it up, beside `sha256sum`. `again`: knowing it by its times. `fetch`: from a web server on this machine
+ * into an empty cache, beside `curl` that writes and syncs the file and `sha256sum` that reads it. `push`: into an empty
+ * folder store, beside `cp` and sync. `registryPush`: into an empty registry, beside `skopeo copy` of the same artifact.
+ * `registryFetch`: from that registry into an empty cache, beside `skopeo copy` to a folder and sync. `unchanged`: the
+ * push once more; `unchangedBytes` are the bodies that went to the registry and came from it.
  *
- * With BYTES in the environment other sizes are measured.
+ * Wanted: first ≤ sha256sum; fetch ≤ curl, sha256sum; push and fetch of a registry ≤ skopeo; peak memory the same for any
+ * size; unchanged sends no blob.
+ *
+ * BYTES in the environment chooses other sizes, RUNS the runs of those up to 1 GB (larger ones run once, and RUNS=1
+ * has no warm-up), WORK another folder than the system's temporary one, which must have room for six times the largest.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
+  closeSync,
   createReadStream,
   mkdirSync,
   mkdtempSync,
+  openSync,
   rmSync,
   statSync,
   utimesSync,
   writeFileSync,
-  openSync,
   writeSync,
-  closeSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, measure, record } from './measure.ts';
+import { bundle } from '../scripts/build.ts';
+import { bytesMoved } from '../test/e2e/counting-proxy.ts';
+import { type Command, type Measured, measure, record } from './measure.ts';
+import { benchRegistry } from './support/bench-registry.ts';
+import { forkProxy } from './support/proxy-process.ts';
+
+const sizes = (process.env['BYTES'] ?? '100000000 1000000000 4000000000').split(' ').map(Number);
+const runs = Number(process.env['RUNS'] ?? 3);
 
 function writeWeights(file: string, bytes: number): string {
   const hash = createHash('sha256');
@@ -51,65 +65,137 @@ function serve(file: string): void {
   server.listen(0, '127.0.0.1', () => process.stdout.write(String((server.address() as AddressInfo).port)));
 }
 
-async function bench(): Promise<void> {
-  const cli = path.join(import.meta.dirname, '../dist/cli.js');
-  const figures: Record<string, unknown> = {};
-  for (const bytes of (process.env['BYTES'] ?? '100000000 1000000000').split(' ').map(Number)) {
-    const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-bench-models-'));
-    const weights = path.join(work, 'models/net.bin');
-    mkdirSync(path.dirname(weights));
-    mkdirSync(path.join(work, 'layer'));
-    writeFileSync(path.join(work, 'layer/Dockerfile'), 'FROM scratch\n');
-    const sha256 = writeWeights(weights, bytes);
-    const server = spawn(process.execPath, [import.meta.filename, '--serve', weights], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+/** The figures of one size. */
+async function measureSize(bytes: number, cli: string): Promise<Record<string, unknown>> {
+  const work = mkdtempSync(path.join(process.env['WORK'] ?? tmpdir(), 'imgbuild-bench-models-'));
+  const file = (name: string) => path.join(work, name);
+  const weights = file('models/net.bin');
+  mkdirSync(path.dirname(weights));
+  mkdirSync(file('layer'));
+  writeFileSync(file('layer/Dockerfile'), 'FROM scratch\n');
+  const sha256 = writeWeights(weights, bytes);
+  const registry = await benchRegistry();
+  const proxy = await forkProxy(registry.host);
+  const server = spawn(process.execPath, [import.meta.filename, '--serve', weights], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [port] = (await once(server.stdout, 'data')) as [Buffer];
+    const url = `http://127.0.0.1:${port}/net.bin`;
+    const declare = (name: string, model: string, store = './store') => {
+      const lines = [`store: ${store}`, 'layers: { a: { context: layer } }', `models: { net: ${model} }`];
+      writeFileSync(file(`${name}.yaml`), ['version: 1', 'name: bench', ...lines, ''].join('\n'));
+      return file(`${name}.yaml`);
+    };
+    const models = (config: string, cache: string, ...args: string[]): Command => ({
+      argv: [process.execPath, cli, '-f', config, 'models', ...args],
+      cwd: work,
+      env: { ...process.env, XDG_CACHE_HOME: file(cache) },
     });
-    try {
-      const [port] = (await once(server.stdout, 'data')) as [Buffer];
-      const url = `http://127.0.0.1:${port}/net.bin`;
-      const declare = (name: string, model: string) => {
-        const file = path.join(work, `${name}.yaml`);
-        writeFileSync(file, `version: 1\nname: bench\nlayers: { a: { context: layer } }\nmodels: { net: ${model} }\n`);
-        return file;
-      };
-      const local = declare('local', '{ files: [models/net.bin] }');
-      const remote = declare('remote', `{ source: { url: "${url}", sha256: "${sha256}" } }`);
-      const cache = (name: string) => ({ ...process.env, XDG_CACHE_HOME: path.join(work, name) });
-      const empty = (name: string) => () => rmSync(path.join(work, name), { recursive: true, force: true });
-      const models = (file: string, ...args: string[]) => [process.execPath, cli, '-f', file, 'models', ...args];
-      const curl = `curl -sf ${url} -o ${path.join(work, 'curl.bin')}`;
-      // Old enough that its sum is remembered.
-      utimesSync(weights, 1, 1);
-      await sleep(2500);
-      const commands: Record<string, Command> = {
+    const shell = (text: string): Command => ({ argv: ['sh', '-ec', text], cwd: work });
+    /** `command` after `names` below the work folder were removed. */
+    const without = (command: Command, ...names: string[]): Command => ({
+      ...command,
+      before: () => names.forEach((name) => rmSync(file(name), { recursive: true, force: true })),
+    });
+    const emptied = (command: Command): Command => ({
+      ...command,
+      before: () => rmSync(path.join(registry.data, 'docker'), { recursive: true, force: true }),
+    });
+    const counted = bytes > 1e9 ? 1 : runs;
+    const found: Record<string, Measured> = {};
+    const run = (commands: Record<string, Command>, peers: Record<string, Command>) =>
+      Object.assign(found, measure({ ...commands, ...(bytes > 1e9 ? {} : peers) }, counted, counted > 1 ? 1 : 0));
+
+    const files = '{ files: [models/net.bin] }';
+    const local = declare('local', files);
+    const remote = declare('remote', `{ source: { url: "${url}", sha256: "${sha256}" } }`);
+    // Old enough that its sum is remembered.
+    utimesSync(weights, 1, 1);
+    await sleep(2500);
+    run(
+      {
+        first: without(models(local, 'known'), 'known'),
+        again: models(local, 'known'),
+        fetch: without(models(remote, 'fetch'), 'fetch'),
+        push: without(models(local, 'known', '--push', '--version', '1.0.0'), 'store'),
+      },
+      {
         sha256sum: { argv: ['sha256sum', weights] },
-        first: { argv: models(local), cwd: work, env: cache('first'), before: empty('first') },
-        again: { argv: models(local), cwd: work, env: cache('again') },
-        'curl, sha256sum': {
-          argv: [
-            'sh',
-            '-c',
-            `${curl} && sync ${path.join(work, 'curl.bin')} && sha256sum ${path.join(work, 'curl.bin')}`,
-          ],
-        },
-        fetch: { argv: models(remote), cwd: work, env: cache('fetch'), before: empty('fetch') },
-        push: { argv: models(local, '--push'), cwd: work, env: cache('again'), before: empty('.imgbuild') },
-        cp: { argv: ['sh', '-c', `cp ${weights} ${work}/copy && sync ${work}/copy`], before: empty('copy') },
-        unchanged: { argv: models(local, '--push'), cwd: work, env: cache('again') },
-      };
-      const found = measure(commands, 5);
-      figures[bytes] = {
-        ...found,
-        firstOverSha256sum: found['first']!.seconds / found['sha256sum']!.seconds,
-        fetchOverCurl: found['fetch']!.seconds / found['curl, sha256sum']!.seconds,
-      };
-    } finally {
-      server.kill();
-      rmSync(work, { recursive: true, force: true });
-    }
+        'curl, sha256sum': shell(`curl -sf ${url} -o fetched; sync fetched; sha256sum fetched`),
+        'cp, sync': without(shell(`cp ${weights} copy; sync copy`), 'copy'),
+      },
+    );
+    for (const name of ['fetched', 'fetch', 'copy']) rmSync(file(name), { recursive: true, force: true });
+
+    const toRegistry = declare('registry', files, `${registry.host}/bench`);
+    const insecure = '--quiet --src-tls-verify=false';
+    const artifact = 'oci:store:models/net:1.0.0';
+    run(
+      { registryPush: emptied(models(toRegistry, 'known', '--push')) },
+      {
+        'skopeo copy': emptied(
+          shell(`skopeo copy --quiet --dest-tls-verify=false ${artifact} docker://${registry.host}/peer:1`),
+        ),
+      },
+    );
+
+    const { argv, cwd, env } = models(toRegistry, 'known', '--push', '--version', '1.0.0', '--json');
+    const published = execFileSync(argv[0]!, argv.slice(1), { cwd, env, encoding: 'utf8' });
+    const [{ digest }] = (JSON.parse(published) as { models: [{ digest: string }] }).models;
+    const pulled = declare('pulled', `{ source: { oci: "${registry.host}/bench/models/net@${digest}" } }`);
+    const through = declare('through', files, `${proxy.host}/bench`);
+    run(
+      {
+        unchanged: models(through, 'known', '--push'),
+        registryFetch: without(models(pulled, 'pulled'), 'pulled'),
+      },
+      {
+        'skopeo copy, sync': without(
+          shell(`skopeo copy ${insecure} docker://${registry.host}/bench/models/net:1.0.0 dir:copied; sync copied/*`),
+          'copied',
+        ),
+      },
+    );
+    const log = await proxy.take();
+    const against = {
+      sha256sum: 'first',
+      'curl, sha256sum': 'fetch',
+      'cp, sync': 'push',
+      'skopeo copy': 'registryPush',
+      'skopeo copy, sync': 'registryFetch',
+    };
+    const ratios = Object.entries(against)
+      .filter(([peer]) => found[peer] !== undefined)
+      .map(([peer, own]) => [peer, found[own]!.seconds / found[peer]!.seconds]);
+    return {
+      ...found,
+      unchangedBytes: bytesMoved(log) / (counted > 1 ? counted + 1 : 1),
+      unchangedBlobRequests: log.filter(({ method, path: of }) => method !== 'HEAD' && of.includes(sha256)).length,
+      against: Object.fromEntries(ratios) as Record<string, number>,
+    };
+  } finally {
+    server.kill();
+    proxy.stop();
+    await registry.stop();
+    rmSync(work, { recursive: true, force: true });
   }
-  record('models', figures);
 }
 
 if (process.argv[2] === '--serve') serve(process.argv[3]!);
-else await bench();
+else {
+  const built = mkdtempSync(path.join(tmpdir(), 'imgbuild-bench-models-dist-'));
+  try {
+    await bundle(path.dirname(import.meta.dirname), built);
+    const figures: Record<string, unknown> = {
+      runs,
+      skopeo: execFileSync('skopeo', ['--version'], { encoding: 'utf8' }).trim(),
+    };
+    for (const bytes of sizes) {
+      figures[`${bytes / 1e6} MB`] = await measureSize(bytes, path.join(built, 'cli.js'));
+      record('models', figures);
+    }
+  } finally {
+    rmSync(built, { recursive: true, force: true });
+  }
+}

@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
 import { parseModelPath } from '../config/model-path.ts';
 import type { ModelSource } from '../config/config.ts';
 import { Wrong } from '../config/wrong.ts';
 import { Failure } from '../failure.ts';
 import type { BlobCache, CachedFile } from '../fetch/blob-cache.ts';
+import { PartialFile } from '../fetch/partial-file.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
@@ -69,21 +69,60 @@ export async function fetchArtifactFile(
     name: to,
     progress,
     signal,
-    async fill(partial) {
-      const transfer = progress.transfer(`fetching ${to}`, blob.size);
-      const handle = await open(partial, 'w', 0o600);
-      try {
-        for await (const chunk of await registries.openBlob(reference, blob, signal)) {
-          await handle.writeFile(chunk as Uint8Array);
-          transfer.add((chunk as Uint8Array).length);
-        }
-        await handle.sync();
-      } finally {
-        transfer.end();
-        await handle.close();
-      }
-    },
+    fill: (partial) => fill(registries, { blob, reference, to }, partial, options),
   });
+}
+
+/** Goes on after what an earlier call left; where that is of another file, it is fetched once more in one piece. */
+async function fill(
+  registries: Registries,
+  file: ArtifactFile,
+  path: string,
+  options: { progress: Progress; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const { blob, reference, to } = file;
+  const url = `oci:${reference.registry}/${reference.repository}`;
+  const partial = await PartialFile.open(path, { name: to, url, ...options });
+  try {
+    const goesOn = partial.size > 0;
+    if (partial.size < blob.size) await appendRest(registries, file, partial, options);
+    if (partial.sum() !== hexOf(blob.digest) && goesOn) {
+      await partial.restart();
+      await appendRest(registries, file, partial, options);
+    }
+    const because = faultOf(partial, blob);
+    if (because === undefined) return await partial.sync();
+    await partial.restart();
+    const fix = 'see whether the artifact is whole in its registry, and run it again';
+    throw new BrokenContent({ doing: `fetching ${to} of ${formatReference(reference)}`, because, fix });
+  } finally {
+    await partial.close();
+  }
+}
+
+async function appendRest(
+  registries: Registries,
+  { blob, reference, to }: ArtifactFile,
+  partial: PartialFile,
+  { progress, signal }: { progress: Progress; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const transfer = progress.transfer(`fetching ${to}`, blob.size - partial.size);
+  try {
+    for await (const chunk of await registries.openRest(reference, blob, partial.size, signal)) {
+      await partial.append(chunk as Uint8Array);
+      transfer.add((chunk as Uint8Array).length);
+      if (partial.size > blob.size) break;
+    }
+  } finally {
+    transfer.end();
+  }
+}
+
+function faultOf(partial: PartialFile, { digest, size }: Descriptor): string | undefined {
+  if (partial.size > size) return `it is longer than the ${size} bytes that ${digest} has`;
+  if (partial.size < size) return `it ends after ${partial.size} of the ${size} bytes of ${digest}`;
+  const sum = partial.sum();
+  return sum === hexOf(digest) ? undefined : `its bytes are those of sha256:${sum}, not of ${digest}`;
 }
 
 function placeOf(blob: Descriptor, doing: string): string {

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
@@ -7,6 +7,7 @@ import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
+import { verifying } from '../oci/verify.ts';
 import type { BlobPut, BlobSource } from '../store/layer-store.ts';
 import { pullScope, pushScope } from './authorization.ts';
 import { downloadBlob } from './download.ts';
@@ -97,12 +98,37 @@ export class RegistryClient {
     blob: Pick<Descriptor, 'digest' | 'size'>,
     given?: AbortSignal,
   ): Promise<Readable> {
+    const checked = verifying(blob, (because) => this.#broken(this.#readingBlob(repository, blob), because));
+    return this.#download(repository, blob, 0, checked, given);
+  }
+
+  /** A blob from byte `start` on; whether it is the right one can only be told by who has the beginning. */
+  async openRest(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    start: number,
+    given?: AbortSignal,
+  ): Promise<Readable> {
+    return this.#download(repository, blob, start, new PassThrough(), given);
+  }
+
+  #readingBlob(repository: string, { digest }: Pick<Descriptor, 'digest'>): string {
+    return `reading the blob ${digest} of ${this.#named(repository)}`;
+  }
+
+  async #download(
+    repository: string,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    start: number,
+    checked: Duplex,
+    given: AbortSignal | undefined,
+  ): Promise<Readable> {
     const signal = this.#transport.bounded(given);
-    const doing = `reading the blob ${blob.digest} of ${this.#named(repository)}`;
+    const doing = this.#readingBlob(repository, blob);
     const broken = (because: string) => this.#broken(doing, because);
     const failed = (error: unknown) => this.#failure(doing, error, 'pull');
     try {
-      return await downloadBlob(this.#transport, repository, blob, broken, failed, signal);
+      return await downloadBlob(this.#transport, repository, blob, start, checked, failed, signal);
     } catch (error) {
       if (error instanceof RegistryError && error.missing)
         throw broken(`the registry does not have it (${error.message})`);

@@ -1,8 +1,6 @@
-import { addAbortSignal, pipeline, Readable } from 'node:stream';
+import { addAbortSignal, pipeline, Readable, type Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { verifying } from '../oci/verify.ts';
 import { pullScope } from './authorization.ts';
 import { RegistryError } from './error.ts';
 import { receive, type Received } from './received.ts';
@@ -13,20 +11,21 @@ import type { Answer, Transport } from './transport.ts';
 type Part = Omit<Answer, 'body'> & { body: Received };
 
 /**
- * A blob as a stream that goes on by Range where a connection is cut, and fails before its end when size or digest of
- * the whole is wrong. The first answer has come when this returns: what is missing or refused throws here.
+ * A blob from byte `start` on as a stream that goes on by Range where a connection is cut. `checked`: what it flows through,
+ * which fails before its end when the bytes are wrong. The first answer has come when this returns: what is missing or
+ * refused throws here.
  */
 export async function downloadBlob(
   transport: Transport,
   repository: string,
   blob: Pick<Descriptor, 'digest' | 'size'>,
-  broken: (because: string) => BrokenContent,
+  start: number,
+  checked: Duplex,
   failed: (error: unknown) => unknown,
   signal?: AbortSignal,
 ): Promise<Readable> {
-  const first = await open(transport, repository, blob, 0, signal);
-  const source = Readable.from(bytes(transport, repository, blob, first, failed, signal));
-  const checked = verifying(blob, broken);
+  const first = await open(transport, repository, blob, start, signal);
+  const source = Readable.from(bytes(transport, repository, blob, start, first, failed, signal));
   // A reader that leaves before the first byte never starts the generator, which would end the connection.
   checked.once('close', () => first.body.discard());
   pipeline(source, checked, () => {});
@@ -57,12 +56,13 @@ async function* bytes(
   transport: Transport,
   repository: string,
   blob: Pick<Descriptor, 'digest' | 'size'>,
+  start: number,
   first: Part,
   failed: (error: unknown) => unknown,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   let answer = first;
-  let offset = 0;
+  let offset = start;
   let fruitless = 0;
   for (;;) {
     const before = offset;

@@ -13,6 +13,13 @@ export interface Registries {
     blob: Pick<Descriptor, 'digest' | 'size'>,
     signal?: AbortSignal,
   ): Promise<Readable>;
+  /** As RegistryClient's. */
+  openRest(
+    reference: ImageReference,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    start: number,
+    signal?: AbortSignal,
+  ): Promise<Readable>;
   /** The client of one registry: tokens and connections are shared. */
   at(registry: string): RegistryClient;
 }
@@ -34,6 +41,8 @@ export function registryClient(options: ClientOptions = {}): Registries {
       at(reference.registry).getManifest(reference.repository, named(reference), signal),
     headManifest: (reference, signal) =>
       at(reference.registry).headManifest(reference.repository, named(reference), signal),
+    openRest: (reference, blob, start, signal) =>
+      at(reference.registry).openRest(reference.repository, blob, start, signal),
     openBlob: (reference, blob, signal) => at(reference.registry).openBlob(reference.repository, blob, signal),
   };
 }

@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { BlobCache } from '../../src/fetch/blob-cache.ts';
 import { hexOf, type Digest } from '../../src/oci/digest.ts';
 import type { StoredManifest } from '../../src/oci/manifest.ts';
 import { RegistryStore } from '../../src/store/registry.ts';
@@ -55,6 +58,77 @@ describe('a model whose source is an artifact in a registry', () => {
     await assemble(from(`@${artifact.descriptor.digest}`), cache);
     const blobs = registry.log.slice(before).filter(({ path }) => path.includes('/blobs/'));
     expect(blobs).toEqual([]);
+  });
+
+  describe('that was fetched in part before', () => {
+    const content = randomBytes(300_000).toString('hex');
+    const declared = async () => from('', (await put({ 'yolo.bin': content })).descriptor.digest);
+    const wanted = blobOf(content);
+    const begun = (cache: BlobCache, bytes: string) => {
+      mkdirSync(join(cache.folder, 'partial'), { recursive: true });
+      writeFileSync(join(cache.folder, 'partial', hexOf(wanted.digest)), bytes);
+    };
+    const ranges = () =>
+      registry.log.filter(({ method, path }) => method === 'GET' && path.includes('/blobs/')).map(({ range }) => range);
+
+    test('is gone on with', async () => {
+      const [config, cache] = [await declared(), newCache()];
+      begun(cache, content.slice(0, 200_000));
+      registry.log.length = 0;
+      const [file] = await assemble(config, cache);
+      expect(readFileSync(file!.file!, 'utf8')).toBe(content);
+      expect(ranges()).toEqual(['bytes=200000-']);
+    });
+
+    test.each([
+      ['of another file', 'x'.repeat(200_000)],
+      ['whole, and of another file', 'x'.repeat(600_000)],
+      ['longer than the file', 'x'.repeat(700_000)],
+    ])('is fetched anew where that is %s', async (_what, bytes) => {
+      const [config, cache] = [await declared(), newCache()];
+      begun(cache, bytes);
+      registry.log.length = 0;
+      const [file] = await assemble(config, cache);
+      expect(readFileSync(file!.file!, 'utf8')).toBe(content);
+      expect(ranges().at(-1)).toBeUndefined();
+    });
+
+    test('is not asked for again where that is all', async () => {
+      const [config, cache] = [await declared(), newCache()];
+      begun(cache, content);
+      registry.log.length = 0;
+      await assemble(config, cache);
+      expect(ranges()).toEqual([]);
+    });
+
+    test('is what a cut and stopped fetch leaves', async () => {
+      const [config, cache] = [await declared(), newCache()];
+      let cuts = 0;
+      registry.fault = ({ method, path }) => {
+        if (method !== 'GET' || !path.includes('/blobs/')) return undefined;
+        return cuts++ === 0 ? { cut: 250_000 } : { status: 403 };
+      };
+      await expect(assemble(config, cache)).rejects.toThrow('403');
+      registry.fault = () => undefined;
+      registry.log.length = 0;
+      await assemble(config, cache);
+      expect(ranges()).toEqual(['bytes=250000-']);
+    });
+  });
+
+  test.each([
+    ['flipped', { flip: true } as const, /its bytes are those of sha256:/],
+    ['cut short', undefined, /it ends after 3 of the 7 bytes/],
+  ])('whose bytes are %s is broken, and nothing of them is kept', async (_what, fault, message) => {
+    const cache = newCache();
+    const blob = blobOf('weights');
+    if (fault === undefined) registry.blobs.set(blob.digest, Buffer.from('wei'));
+    else registry.fault = ({ method, path }) => (method === 'GET' && path.endsWith(blob.digest) ? fault : undefined);
+    await expect(assemble(from(':1.0'), cache)).rejects.toThrow(message);
+    expect(await cache.find(hexOf(blob.digest))).toBeUndefined();
+    registry.fault = () => undefined;
+    registry.blobs.set(blob.digest, Buffer.from('weights'));
+    expect(await assemble(from(':1.0'), cache)).toHaveLength(2);
   });
 
   test('a changed source without a changed checksum is an error: the tag stands on another digest', async () => {
