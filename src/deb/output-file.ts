@@ -68,6 +68,8 @@ export function outputFailure(path: string, error: unknown): unknown {
     EROFS: ['the file system is read-only', other],
     EEXIST: ['a file is in the way', other],
     ENOTDIR: ['a file is in the way', other],
+    EISDIR: ['a folder is in the way', other],
+    ENOENT: ['no folder can be made there', other],
   };
   const [because, fix] = known[code] ?? [message, other];
   return new Failure({ doing: `writing ${path}`, because, fix, cause: error });

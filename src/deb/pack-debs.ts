@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
@@ -48,7 +48,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
   const decisions = new Map(decided?.map((each) => [each.deb, each]));
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(directory).catch((error: unknown) => {
     throw outputFailure(directory, error);
   });
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
