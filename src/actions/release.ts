@@ -46,12 +46,16 @@ await runAction(async (context) => {
   core.setOutput('previous', made.previous ?? '');
   core.setOutput('outcome', made.outcome);
   await context.summary(planSummary(made.plan));
-  if (made.release === null || made.directory === null) {
+  if (made.release === null) {
     core.info(`would release ${made.version}: ${made.tags.map(({ reference }) => reference).join(', ')}`);
     return;
   }
   const before = made.previous === null ? undefined : await readRelease(project.store, made.previous);
   const page = releasePage(made.release, before?.release, project.store.name);
+  if (made.directory === null) {
+    core.info(`${made.version} is released already; its images are those of now`);
+    return context.summary(page);
+  }
   const sums = await readFile(path.join(made.directory, 'SHA256SUMS'), 'utf8');
   await writeFile(path.join(made.directory, 'subjects.txt'), releaseSubjects(made.release, project.store.name, sums));
   await writeFile(path.join(made.directory, 'page.md'), page);
