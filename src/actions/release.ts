@@ -5,13 +5,14 @@ import { releaseProject } from '../project/release.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { releasePage, releaseSubjects } from '../report/github-release.ts';
-import { planSummary } from '../report/github-summary.ts';
+import { buildSummary, planSummary } from '../report/github-summary.ts';
 import { readSigningKey } from '../signing/openpgp.ts';
 import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
 import { flagInput, requiredInput, secretInput, secretsInput, textInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { publishReleasePage } from './publish-page.ts';
+import { savedBytes } from './saved-bytes.ts';
 import { versionInput } from './version-input.ts';
 
 await runAction(async (context) => {
@@ -49,6 +50,12 @@ await runAction(async (context) => {
   if (made.release === null) {
     core.info(`would release ${made.version}: ${made.tags.map(({ reference }) => reference).join(', ')}`);
     return;
+  }
+  if (made.layers.length > 0) {
+    const moved = made.layers.reduce((sum, { bytes }) => sum + bytes, 0);
+    const reused = made.layers.filter(({ outcome }) => outcome === 'reused');
+    const saved = await savedBytes(project.store, reused);
+    await context.summary(buildSummary(made.layers, { moved, saved }));
   }
   const before = made.previous === null ? undefined : await readRelease(project.store, made.previous);
   const page = releasePage(made.release, before?.release, project.store.name);
