@@ -204,3 +204,44 @@ test('what a killed release left is removed by the next one, whatever its versio
   await living.remove();
   expect(statSync(join(parent, '1.0.0')).isDirectory()).toBe(true);
 });
+
+describe('an unchanged package', () => {
+  /** Releases with this content of the package of files; returns the version that the package has. */
+  async function filesAt(version: string, content: string): Promise<string> {
+    writeTree(folder, { 'files/a.txt': content });
+    const { release: made } = await release(version);
+    return made!.debs.find(({ name }) => name === 'quick-files')!.version;
+  }
+
+  test('never is of a lower version than that of the release before: hosts would not take it', async () => {
+    expect(await filesAt('1.0.0', 'a')).toBe('1.0.0');
+    expect(await filesAt('1.1.0', 'b')).toBe('1.1.0');
+    expect(await filesAt('1.0.1', 'hotfix')).toBe('1.0.1');
+    expect(await filesAt('1.2.0', 'hotfix')).toBe('1.2.0');
+    // Nor of one that was made later for an older line.
+    expect(await filesAt('1.1.1', 'c')).toBe('1.1.1');
+    expect(await filesAt('1.0.2', 'hotfix')).toBe('1.0.2');
+    expect(await filesAt('1.3.0', 'hotfix')).toBe('1.3.0');
+    expect(await filesAt('1.4.0', 'hotfix')).toBe('1.3.0');
+  });
+
+  test('keeps its version in a hotfix of an older line, and what was released stays as it is', async () => {
+    expect(await filesAt('1.0.0', 'a')).toBe('1.0.0');
+    expect(await filesAt('1.1.0', 'a')).toBe('1.0.0');
+    expect(await filesAt('2.0.0', 'b')).toBe('2.0.0');
+    expect(await filesAt('1.1.1', 'a')).toBe('1.0.0');
+    expect(await filesAt('1.0.5', 'c')).toBe('1.0.5');
+    writeTree(folder, { 'files/a.txt': 'a' });
+    expect((await release('1.1.0')).outcome).toBe('unchanged');
+    expect(await filesAt('1.1.2', 'a')).toBe('1.1.2');
+  });
+
+  test('of a pre-release is packed anew by the final one', async () => {
+    expect(await filesAt('1.1.0-rc.1', 'a')).toBe('1.1.0~rc.1');
+    expect(await filesAt('1.1.0-rc.2', 'a')).toBe('1.1.0~rc.1');
+    expect(await filesAt('1.1.0', 'a')).toBe('1.1.0');
+    expect(await filesAt('1.2.0-rc.1', 'a')).toBe('1.1.0');
+    expect(await filesAt('1.2.0', 'a')).toBe('1.1.0');
+    expect((await release('1.1.0-rc.1')).outcome).toBe('unchanged');
+  });
+});
