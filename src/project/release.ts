@@ -1,7 +1,6 @@
 import { basename, join } from 'node:path';
 import { buildPlanned } from './build.ts';
 import type { BuiltLayer, LayerEvent } from '../build/event.ts';
-import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
 import type { Digest } from '../oci/digest.ts';
 import { hexOf } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
@@ -10,13 +9,7 @@ import type { Progress } from '../progress.ts';
 import { writeReleaseFiles } from '../release/checksums.ts';
 import { withDraft } from '../release/draft-store.ts';
 import { layerKey, makeRelease, type ReleaseRequest, type ReleaseResult } from '../release/release.ts';
-import {
-  formatRelease,
-  type Release,
-  type ReleasedDeb,
-  type ReleasedDelta,
-  type ReleasedImage,
-} from '../release/release-json.ts';
+import { formatRelease, type Release, type ReleasedDelta } from '../release/release-json.ts';
 import { readRelease } from '../release/release-store.ts';
 import { findRevision } from '../release/revision.ts';
 import { parseVersion, type Version } from '../release/version.ts';
@@ -24,10 +17,8 @@ import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
-import { modelDebs } from './model-debs.ts';
+import { packReleaseDebs } from './release-debs.ts';
 import { isRecordedFile, openReleaseOutput } from './release-output.ts';
-import { openSavedDebs } from './saved-debs.ts';
-import { imageReference } from './saved-images.ts';
 
 export interface ReleaseProjectOptions {
   /** With or without `v`. */
@@ -168,7 +159,8 @@ async function requestOf(
         onBuilt(layers);
         return new Map<string, Digest>(layers.map((each) => [layerKey(each.name, each.platform), each.digest]));
       },
-      packDebs: (_version, images, others) => packReleaseDebs(project, options, version, staging!, images, others),
+      packDebs: (_version, images, others) =>
+        packReleaseDebs(project, { version, directory: staging!, images, others, env, progress, signal }),
       models: async (publish) => {
         if (config.models.length === 0) return [];
         const { releaseModels } = await import('./models.ts');
@@ -178,47 +170,6 @@ async function requestOf(
       place: async () => {},
     },
   };
-}
-
-async function packReleaseDebs(
-  project: Project,
-  options: ReleaseProjectOptions,
-  version: string,
-  directory: string,
-  images: readonly ReleasedImage[],
-  others: readonly string[],
-): Promise<ReleasedDeb[]> {
-  const { config } = project;
-  const { env, progress, signal } = options;
-  const models = await modelDebs(project, { env, progress, signal });
-  if (config.debs.length + models.length === 0) return [];
-  const sourceDate = sourceDateOf(options.env);
-  const packed = await packDebs({
-    config,
-    version,
-    images: images.map(({ layer, platform, config: digest, repository }) => ({
-      layer,
-      platform: parsePlatform(platform),
-      config: digest,
-      reference: imageReference(config.store, repository, version),
-    })),
-    others,
-    models,
-    directory,
-    saved: await openSavedDebs(project, { version, force: false, env: options.env }),
-    env: options.env,
-    progress: options.progress,
-    signal: options.signal,
-    ...(sourceDate === undefined ? {} : { sourceDate }),
-  });
-  return packed.map(({ name, file, version: debVersion, architecture, size, sha256 }) => ({
-    name,
-    version: debVersion,
-    architecture,
-    file: basename(file),
-    size,
-    sha256,
-  }));
 }
 
 async function makeDeltas(

@@ -242,6 +242,12 @@ describe('an unchanged package', () => {
     expect(await filesAt('1.1.0', 'a')).toBe('1.1.0');
     expect(await filesAt('1.2.0-rc.1', 'a')).toBe('1.1.0');
     expect(await filesAt('1.2.0', 'a')).toBe('1.1.0');
-    expect((await release('1.1.0-rc.1')).outcome).toBe('unchanged');
+    for (const version of ['1.1.0-rc.1', '1.1.0-rc.2']) {
+      const again = await release(version);
+      expect(again.outcome).toBe('unchanged');
+      checkSums(again.directory!);
+    }
+    writeTree(folder, { 'files/a.txt': 'b' });
+    await expect(release('1.1.0-rc.2')).rejects.toThrow('has 1.1.0-rc.2 with other content');
   });
 });
