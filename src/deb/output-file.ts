@@ -1,6 +1,7 @@
-import type { FileHandle } from 'node:fs/promises';
+import { access, constants, type FileHandle } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { startHasher } from './hasher.ts';
 
 /** A file that is written from front to end, of which some bytes that are known only later are put in afterwards. */
@@ -53,6 +54,20 @@ function outputFile(handle: FileHandle): OutputFile {
     },
     patch: writeAt,
   };
+}
+
+/**
+ * Makes a folder for what is written, with those above it, and returns the first that was not there. Throws a Failure
+ * where it cannot be made or written to.
+ */
+export async function makeOutputFolder(path: string): Promise<string | undefined> {
+  try {
+    const made = await makeFolder(path);
+    await access(path, constants.W_OK | constants.X_OK);
+    return made;
+  } catch (error) {
+    throw outputFailure(path, error);
+  }
 }
 
 /** The Failure for an error of the file system on what is written; anything else is returned as it came. */

@@ -1,12 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
-import { makeFolder } from '../files/make-folder.ts';
 import type { Progress } from '../progress.ts';
 import { writePackage } from './archive.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
-import { outputFailure } from './output-file.ts';
+import { makeOutputFolder } from './output-file.ts';
 import { planSavedDebs, restoreDeb, saveDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { defaultSourceDate } from './source-date.ts';
@@ -48,9 +47,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, progress, signal);
   const decisions = new Map(decided?.map((each) => [each.deb, each]));
-  await makeFolder(directory).catch((error: unknown) => {
-    throw outputFailure(directory, error);
-  });
+  await makeOutputFolder(directory);
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
     const decision = decisions.get(deb);

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
-import { outputFailure } from '../deb/output-file.ts';
+import { makeOutputFolder, outputFailure } from '../deb/output-file.ts';
 import { replaceFile, syncFolder } from '../files/durable-write.ts';
-import { makeFolder } from '../files/make-folder.ts';
 import { makeTemporaryFolder } from '../files/temporary-folder.ts';
 
 /** Where the files of a release go, and where they are until all of them are made. */
@@ -33,13 +32,7 @@ export async function openReleaseOutput(
 ): Promise<ReleaseOutput> {
   const parent = await makeStateFolder(root, 'release');
   const to = directory ?? join(parent, version);
-  let made: string | undefined;
-  try {
-    made = await makeFolder(to);
-    await access(to, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw outputFailure(to, error);
-  }
+  const made = await makeOutputFolder(to);
   const staging = await makeTemporaryFolder(parent, '.making-');
   const placed: string[] = [];
   return {
