@@ -85,9 +85,9 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
       const other = `\`imgbuild ota diff ${from} ${to}\` makes one that does the same, with another signature`;
       options.progress.note(`${file} is not in ${output.directory} as it was released; ${other}`);
     }
-    await writeReleaseFiles(output.staging, release, (name) => !lost.has(name));
+    const written = await writeReleaseFiles(output.staging, release, (name) => !lost.has(name));
     await output.place();
-    const file = join(output.directory, 'release.json');
+    const file = join(output.directory, basename(written));
     return { ...result, directory: output.directory, file, layers: layers ?? reusedLayers(result.plan), missing };
   } finally {
     await output.close();
