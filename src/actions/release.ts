@@ -5,12 +5,13 @@ import { releaseProject } from '../project/release.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { releasePage, releaseSubjects } from '../report/github-release.ts';
-import { planSummary } from '../report/github-summary.ts';
+import { buildSummary, planSummary } from '../report/github-summary.ts';
 import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
 import { flagInput, requiredInput, secretsInput, textInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { publishReleasePage } from './publish-page.ts';
+import { savedBytes } from './saved-bytes.ts';
 import { signKeyInput } from './sign-key-input.ts';
 import { versionInput } from './version-input.ts';
 
@@ -44,12 +45,22 @@ await runAction(async (context) => {
   core.setOutput('previous', made.previous ?? '');
   core.setOutput('outcome', made.outcome);
   await context.summary(planSummary(made.plan));
-  if (made.release === null || made.directory === null) {
+  if (made.release === null) {
     core.info(`would release ${made.version}: ${made.tags.map(({ reference }) => reference).join(', ')}`);
     return;
   }
+  if (made.layers.length > 0) {
+    const moved = made.layers.reduce((sum, { bytes }) => sum + bytes, 0);
+    const reused = made.layers.filter(({ outcome }) => outcome === 'reused');
+    const saved = await savedBytes(project.store, reused);
+    await context.summary(buildSummary(made.layers, { moved, saved }));
+  }
   const before = made.previous === null ? undefined : await readRelease(project.store, made.previous);
   const page = releasePage(made.release, before?.release, project.store.name);
+  if (made.directory === null) {
+    core.info(`${made.version} is released already; its images are those of now`);
+    return context.summary(page);
+  }
   const sums = await readFile(path.join(made.directory, 'SHA256SUMS'), 'utf8');
   await writeFile(path.join(made.directory, 'subjects.txt'), releaseSubjects(made.release, project.store.name, sums));
   await writeFile(path.join(made.directory, 'page.md'), page);

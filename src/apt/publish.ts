@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { makeFolder } from '../files/make-folder.ts';
 import { outputFailure } from '../deb/output-file.ts';
 import { Failure } from '../failure.ts';
 import { withFolderLock } from '../store/folder-lock.ts';
@@ -66,7 +67,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
   }
   const own = join(site, '.imgbuild');
   try {
-    await mkdir(own, { recursive: true });
+    await makeFolder(own);
     await writeFile(join(own, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });

@@ -6,6 +6,7 @@ import { analyse } from '../dockerfile/analyse.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { Failure } from '../failure.ts';
 import { createFile } from '../files/durable-write.ts';
+import { unreadable } from '../files/unreadable.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { AddCommand } from './command.ts';
 
@@ -70,7 +71,10 @@ export async function initialise(file: string): Promise<InferredLayer[]> {
 
 async function findDockerfiles(root: string, folder = '.'): Promise<string[]> {
   const found: string[] = [];
-  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    const gone = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+    throw folder === '.' && gone ? noFolder(root, error) : unreadable(join(root, folder), error);
+  });
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = posix.join(folder, entry.name);
     if (entry.isDirectory()) {
@@ -82,12 +86,26 @@ async function findDockerfiles(root: string, folder = '.'): Promise<string[]> {
   return found;
 }
 
+function noFolder(root: string, cause: unknown): Failure {
+  const fix = 'make it, or name a file in one that is there with -f';
+  return new Failure({
+    doing: 'looking for Dockerfiles',
+    because: `there is no folder ${root}`,
+    fix,
+    kind: 'input',
+    cause,
+  });
+}
+
 async function read(root: string, path: string): Promise<FoundDockerfile> {
   const own = posix.dirname(path);
   try {
     const platform = hostPlatform();
     const options = { args: {}, platform, buildPlatform: platform, traitsOf: () => undefined };
-    const analysis = analyse(parseDockerfile(await readFile(join(root, path), 'utf8'), path), options);
+    const text = await readFile(join(root, path), 'utf8').catch((error: unknown) => {
+      throw unreadable(path, error);
+    });
+    const analysis = analyse(parseDockerfile(text, path), options);
     const sources = analysis.files.flatMap(({ patterns }) => patterns);
     const images = [...new Set(analysis.images.map(({ reference }) => reference))];
     return { path, context: await contextFor(root, own, sources), images };

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { makeOutputFolder } from '../deb/output-file.ts';
 import { Failure } from '../failure.ts';
 import { isUnused, listCache, removeFromCache, unusedAfter } from '../fetch/clean-cache.ts';
 import { placeModel } from '../model/place.ts';
@@ -67,6 +68,7 @@ export const addModels: AddCommand = (program, contextOf) => {
       const fetched = await fetchModels(project, request);
       if (options.output !== undefined) {
         const directory = path.resolve(context.directory, options.output);
+        await makeOutputFolder(directory);
         for (const { surveyed, files } of fetched) {
           await placeModel(surveyed.model.name, files, directory, { progress, signal });
         }

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../failure.ts';
@@ -154,6 +154,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     });
   }
   const { makeDelta, bundleFileName } = await import('../delta/make.ts');
+  const { makeOutputFolder } = await import('../deb/output-file.ts');
   const { renderDelta } = await import('../report/ota.ts');
   const { findSigningKey } = await import('../signing/openpgp.ts');
   const signKey = await findSigningKey(options.signKey && path.resolve(context.directory, options.signKey));
@@ -161,7 +162,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   const output = path.resolve(context.directory, options.output);
   const several = from.length * platforms.length > 1;
   const intoFolder = several || options.output.endsWith('/') || (await isFolder(output));
-  if (intoFolder) await mkdir(output, { recursive: true });
+  if (intoFolder) await makeOutputFolder(output);
   const reports = [];
   for (const platform of platforms) {
     const opening = openOptions(context, platform);

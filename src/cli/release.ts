@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { openProject } from '../project/open.ts';
 import { releaseProject, type ProjectRelease } from '../project/release.ts';
+import type { Release } from '../release/release-json.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { formatBytes } from '../report/progress.ts';
@@ -62,16 +63,21 @@ export const addRelease: AddCommand = (program, contextOf) => {
 };
 
 /** release.json's own keys, with what this run did. */
-function documentOf({ outcome, version, previous, release, plan, tags, directory, file }: ProjectRelease) {
+function documentOf(result: ProjectRelease) {
+  const { outcome, version, previous, release, plan, tags, directory, file } = result;
+  const missing = result.missing.map((delta) => delta.file);
   const builds = plan.layers
     .filter(({ action }) => action === 'build')
     .map(({ name, platform, fingerprint }) => ({ name, platform, fingerprint }));
-  return { ...release, schema: 1, outcome, version, previous, builds, tags, directory, file };
+  return { ...release, schema: 1, outcome, version, previous, builds, tags, directory, file, missing };
 }
 
 function renderRelease(result: ProjectRelease, context: CommandContext): string {
-  const { outcome, version, previous, release, plan, tags, directory } = result;
+  const { outcome, version, previous, release, plan, tags, directory, missing } = result;
   const after = previous === null ? 'the first one' : `after ${previous}`;
+  if (outcome === 'dry-run' && release !== null) {
+    return lines([`${version} is released already, ${after}; its images are those of now`, ...contents(release)]);
+  }
   if (outcome === 'dry-run') {
     const builds = plan.layers.filter(({ action }) => action === 'build');
     return lines([
@@ -80,10 +86,10 @@ function renderRelease(result: ProjectRelease, context: CommandContext): string 
         ? '  nothing would be built'
         : `  would build ${builds.map(({ name, platform }) => `${name} (${platform})`).join(', ')}`,
       ...tags.map(({ reference }) => `  would put ${reference}`),
-      ...(release === null ? [] : ['  it is released already, with the same images']),
     ]);
   }
-  const files = [...(release?.debs ?? []), ...(release?.deltas ?? [])];
+  const lost = new Set(missing.map(({ file }) => file));
+  const files = [...(release?.debs ?? []), ...(release?.deltas ?? [])].filter(({ file }) => !lost.has(file));
   const folder = directory === null ? '' : path.relative(context.directory, directory) || '.';
   return lines([
     outcome === 'unchanged' ? `${version} is released already; nothing changed` : `released ${version}, ${after}`,
@@ -91,6 +97,15 @@ function renderRelease(result: ProjectRelease, context: CommandContext): string 
     ...files.map(({ file, size }) => `  ${path.join(folder, file)}  ${formatBytes(size)}`),
     `  ${path.join(folder, 'release.json')}`,
   ]);
+}
+
+/** What a release holds, as it was made: its files may lie elsewhere. */
+function contents({ images, debs, models, deltas }: Release): string[] {
+  return [
+    ...images.map(({ repository, platform, digest }) => `  ${repository} (${platform})  ${digest}`),
+    ...models.map(({ name, size }) => `  model ${name}  ${formatBytes(size)}`),
+    ...[...debs, ...deltas].map(({ file, size }) => `  ${file}  ${formatBytes(size)}`),
+  ];
 }
 
 function lines(all: readonly string[]): string {

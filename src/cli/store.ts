@@ -122,7 +122,10 @@ async function readNeeds(store: LayerStore): Promise<ReleaseNeeds[]> {
   const needs: ReleaseNeeds[] = [];
   for (const { version } of await listReleases(store)) {
     const found = await readRelease(store, version);
-    if (found !== undefined) needs.push({ version, digests: new Set(digestsIn(found.release)) });
+    if (found === undefined) continue;
+    // A package is named by the sum of its file, which is a blob of what is saved.
+    const debs = found.release.debs.map(({ sha256 }) => `sha256:${sha256}`);
+    needs.push({ version, digests: new Set([...digestsIn(found.release), ...debs]) });
   }
   return needs;
 }

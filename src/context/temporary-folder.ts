@@ -15,8 +15,9 @@ export async function temporaryFolder(root: string): Promise<TemporaryFolder> {
   try {
     return await makeTemporaryFolder(await makeStateFolder(root, 'tmp'), 'context-');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = (error instanceof Failure ? error.cause : error) as NodeJS.ErrnoException;
     if (code !== undefined && unwritable.has(code)) return makeTemporaryFolder(tmpdir(), 'imgbuild-context-');
+    if (error instanceof Failure) throw error;
     const doing = `making a temporary folder in ${join(root, '.imgbuild/tmp')}`;
     throw new Failure({ doing, because: message, fix: 'make room there, or mend what is in the way', cause: error });
   }

@@ -1,6 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { access, constants, open, type FileHandle } from 'node:fs/promises';
 import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { startHasher } from './hasher.ts';
 
 /** A file that is written from front to end, of which some bytes that are known only later are put in afterwards. */
@@ -126,6 +127,20 @@ function codeOfProgram(error: unknown): string | undefined {
   return programErrors.find(([text]) => error.because.includes(text))?.[1];
 }
 
+/**
+ * Makes a folder for what is written, with those above it, and returns the first that was not there. Throws a Failure
+ * where it cannot be made or written to.
+ */
+export async function makeOutputFolder(path: string): Promise<string | undefined> {
+  try {
+    const made = await makeFolder(path);
+    await access(path, constants.W_OK | constants.X_OK);
+    return made;
+  } catch (error) {
+    throw outputFailure(path, error);
+  }
+}
+
 /** The Failure for an error of the file system on what is written; anything else is returned as it came. */
 export function outputFailure(path: string, error: unknown): unknown {
   const { code = codeOfProgram(error), message, syscall } = error as NodeJS.ErrnoException;
@@ -139,6 +154,8 @@ export function outputFailure(path: string, error: unknown): unknown {
     EROFS: ['the file system is read-only', other],
     EEXIST: ['a file is in the way', other],
     ENOTDIR: ['a file is in the way', other],
+    EISDIR: ['a folder is in the way', other],
+    ENOENT: ['no folder can be made there', other],
   };
   const [because, fix] = known[code] ?? [message, other];
   return new Failure({ doing: `writing ${path}`, because, fix, cause: error });

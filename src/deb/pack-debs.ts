@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
@@ -7,7 +6,7 @@ import { writePackage } from './archive.ts';
 import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
-import { outputFailure } from './output-file.ts';
+import { makeOutputFolder } from './output-file.ts';
 import { branchToSaveOn, planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { defaultSourceDate } from './source-date.ts';
@@ -58,9 +57,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     return whole;
   };
   const complete = await sideBySide(planned, planned.length, () => 1, completed, signal);
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
-    throw outputFailure(directory, error);
-  });
+  await makeOutputFolder(directory);
   const isKept = saved !== undefined && branchToSaveOn(saved) !== undefined;
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);

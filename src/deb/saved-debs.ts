@@ -25,7 +25,7 @@ import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
 import { debArtifact, packageInputs, type SumOf } from './package-inputs.ts';
 import type { PackedDeb } from './pack-debs.ts';
-import { compareDebianVersions } from './version.ts';
+import { compareDebianVersions, isPreRelease } from './version.ts';
 
 /** Where packages are saved by their inputs. */
 export interface SavedDebs {
@@ -34,6 +34,10 @@ export interface SavedDebs {
   branches: readonly string[];
   /** The release that new packages are saved for; where absent, they are not saved: their version is that of no release. */
   version?: string | undefined;
+  /** The sha256 (hex) of the packages of that release, where it is there already: what is saved and in it stays. */
+  inRelease?: ReadonlySet<string>;
+  /** The highest version of a package, as dpkg writes it, in the releases below that one and above `since`. */
+  before?: (deb: Pick<PlannedDeb, 'name' | 'architecture'>, since: string | undefined) => Promise<string | undefined>;
   revision?: string | undefined;
   /** Sums of files that were read before. */
   hashes: FileHashes;
@@ -69,8 +73,8 @@ export function debRepository(name: string): string {
 
 /**
  * Looks each package up by its inputs; the packages must be comparable. One whose inputs are those of a saved one is that
- * one, unless another has a newer version than that: devices that have the other would keep it. Throws a Failure where a
- * file or the store cannot be read.
+ * one, unless devices may have a newer version, which they would keep, or only pre-releases had it. Throws a Failure where
+ * a file or the store cannot be read.
  */
 export async function planSavedDebs(
   planned: readonly PlannedDeb[],
@@ -143,7 +147,7 @@ async function planDeb(
   deb: PlannedDeb,
   repository: string,
   inputs: readonly ArtifactInput[],
-  { store, branches, force, version }: SavedDebs,
+  { store, branches, force, version, inRelease, before }: SavedDebs,
 ): Promise<DebDecision> {
   const platform = deb.image?.platform;
   const request = { store, repository, inputs, platform, branches, forced: force };
@@ -155,15 +159,25 @@ async function planDeb(
     const detail = 'it does not say which package it is';
     return { ...made(plan, ''), reasons: [{ kind: 'saved-broken', detail }] };
   }
+  if (inRelease?.has(hexOf(plan.saved.manifest.layers[0]!.digest)) === true) return plan;
   if (version !== undefined && compareDebianVersions(own, deb.version) > 0) {
     return made(plan, `what was saved has the newer version ${own}`);
   }
+  const { version: since } = plan.saved;
+  if (since !== undefined && isPreRelease(since) && version !== undefined && !isPreRelease(version)) {
+    return made(plan, `only the pre-release ${since} had it`);
+  }
   const last = await lastVersion(store, repository, branches, platform);
-  if (last === undefined || compareDebianVersions(last, own) <= 0) return plan;
+  // What is newer than this release is no device's that is to take it.
+  const counts = last !== undefined && (version === undefined || compareDebianVersions(last, deb.version) <= 0);
+  const newer = [counts ? last : undefined, await before?.(deb, since)].find(
+    (other) => other !== undefined && compareDebianVersions(other, own) > 0,
+  );
+  if (newer === undefined) return plan;
   const anew = await planArtifact({ ...request, forced: true });
   const reasons =
     anew.action === 'make' ? anew.reasons.filter(({ kind }) => kind !== 'forced' && kind !== 'never-built') : [];
-  const detail = `it is as in ${own} again, and devices may have ${last}`;
+  const detail = `it is as in ${own} again, and devices may have ${newer}`;
   return { ...made(plan, detail), ...(reasons.length === 0 ? {} : { reasons }) };
 }
 

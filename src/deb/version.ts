@@ -30,6 +30,11 @@ export function debianVersion(release: string): string {
   return `${parsed.major}.${parsed.minor}.${parsed.patch}${prerelease}${build}`;
 }
 
+/** Whether a release, with or without `v`, comes before the final one of its numbers: 1.2.0-rc.1. */
+export function isPreRelease(release: string): boolean {
+  return semver.prerelease(release.replace(/^v/, '')) !== null;
+}
+
 /**
  * Throws a Failure when dpkg would take the release for older than one that semantic versioning puts before it, or the
  * reverse: devices would then refuse an update, or take a step back for one. Build metadata, which semantic

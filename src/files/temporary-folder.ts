@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRunning, thisProcess } from '../process/identity.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface TemporaryFolder {
   path: string;
@@ -30,7 +31,7 @@ function placeHash(): string {
  * one with the same prefix there removes it.
  */
 export async function makeTemporaryFolder(parent: string, prefix: string): Promise<TemporaryFolder> {
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   await removeAbandoned(parent, prefix);
   const { pid, started } = thisProcess();
   const name = [prefix + placeHash(), pid, started ?? 0, randomBytes(6).toString('hex')].join('-');

@@ -1,12 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { buildPlanned } from './build.ts';
-import type { LayerEvent } from '../build/event.ts';
-import { makeStateFolder } from '../context/state-folder.ts';
-import { packDebs, sourceDateOf } from '../deb/pack-debs.ts';
-import { replaceFile, syncFolder } from '../files/durable-write.ts';
+import type { BuiltLayer, LayerEvent } from '../build/event.ts';
 import type { Digest } from '../oci/digest.ts';
 import { hexOf } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
@@ -14,18 +9,17 @@ import type { Plan } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
 import { sumsFile, writeReleaseFiles } from '../release/checksums.ts';
 import { withDraft } from '../release/draft-store.ts';
-import { layerKey, makeRelease, type ReleaseResult } from '../release/release.ts';
-import type { Release, ReleasedDeb, ReleasedDelta, ReleasedImage } from '../release/release-json.ts';
+import { layerKey, makeRelease, type ReleaseRequest, type ReleaseResult } from '../release/release.ts';
+import { formatRelease, type Release, type ReleasedDelta } from '../release/release-json.ts';
+import { readRelease } from '../release/release-store.ts';
 import { findRevision } from '../release/revision.ts';
-import { parseVersion } from '../release/version.ts';
+import { parseVersion, type Version } from '../release/version.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import type { LayerStore } from '../store/layer-store.ts';
-import { nameAsAssets } from './asset-names.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
-import { modelDebs } from './model-debs.ts';
-import { openSavedDebs } from './saved-debs.ts';
-import { imageReference } from './saved-images.ts';
+import { packReleaseDebs } from './release-debs.ts';
+import { isRecordedFile, openReleaseOutput } from './release-output.ts';
 
 export interface ReleaseProjectOptions {
   /** With or without `v`. */
@@ -52,112 +46,133 @@ export interface ProjectRelease extends ReleaseResult {
   directory: string | null;
   /** Absolute path of release.json; null in a dry run. */
   file: string | null;
+  /** What became of each layer; none in a dry run. */
+  layers: BuiltLayer[];
+  /** Deltas of the release that are not in the folder: they were made on another machine, or into another folder. */
+  missing: ReleasedDelta[];
 }
 
-/** Releases a project: plans, builds, tags, packs, and commits. Files get into the output folder only when all went well. */
+/**
+ * Releases a project: plans, builds, tags, packs, and commits. Packages and deltas get into the output folder only when
+ * all of them are made, and before the release is committed: a signed delta cannot be made again with the same bytes.
+ * release.json gets there last. A dry run writes nothing.
+ */
 export async function releaseProject(project: Project, options: ReleaseProjectOptions): Promise<ProjectRelease> {
   const { config, store } = project;
-  const { progress, signal, env } = options;
   const version = parseVersion(options.version);
-  const parent = options.dryRun ? tmpdir() : await makeStateFolder(config.root, 'release');
-  const work = await mkdtemp(join(parent, '.making-'));
-  let planned: ProjectPlan;
+  if (options.dryRun) {
+    const result = await makeRelease(await requestOf(project, options, version, undefined));
+    return { ...result, directory: null, file: null, layers: [], missing: [] };
+  }
+  const output = await openReleaseOutput(config.root, options.output, version);
   try {
-    const revision = await findRevision(config.root, env);
-    if (revision?.endsWith('-dirty')) progress.warn('files differ from the commit: release.json says so (-dirty)');
-    const result = await makeRelease({
-      config,
-      store,
-      version,
-      previous: options.previous,
-      revision,
-      dryRun: options.dryRun,
-      progress,
-      signal,
-      steps: {
-        async plan() {
-          planned = await planProject(project, { layers: [], force: [], frozen: options.frozen, progress, signal });
-          options.onPlan?.(planned.plan);
-          return planned.plan;
-        },
-        async build() {
-          const { builder } = options;
-          const onEvent = (event: LayerEvent) => options.onEvent(event);
-          const { layers } = await buildPlanned(project, planned, {
-            force: [],
-            load: [],
-            builder,
-            env,
-            signal,
-            onEvent,
-          });
-          return new Map<string, Digest>(layers.map((each) => [layerKey(each.name, each.platform), each.digest]));
-        },
-        packDebs: (_version, images, others) => packReleaseDebs(project, options, version, work, images, others),
-        models: async (publish) => {
-          if (config.models.length === 0) return [];
-          const { releaseModels } = await import('./models.ts');
-          return releaseModels(project, { version, publish, env, progress, signal });
-        },
-        deltas: (release, previous) => makeDeltas(store, release, previous, work, options),
-      },
+    let draft: Release | undefined;
+    let layers: BuiltLayer[] | undefined;
+    const onBuilt = (built: BuiltLayer[]) => (layers = built);
+    const request = await requestOf(project, options, version, output.staging, onBuilt);
+    const place = async (release: Release) => {
+      await output.place();
+      draft = release;
+    };
+    const result = await makeRelease({ ...request, steps: { ...request.steps, place } }).catch(async (error) => {
+      if (draft !== undefined && (await isOtherOrNone(store, draft))) await output.withdraw();
+      throw error;
     });
-    if (result.release === null || result.outcome === 'dry-run') return { ...result, directory: null, file: null };
-    const directory = options.output ?? join(parent, version);
-    await mkdir(directory, { recursive: true });
-    const here = new Set([...(await readdir(work)), ...(await readdir(directory))]);
-    const gone = result.release.deltas.filter((delta) => !here.has(delta.file));
-    for (const { from, to } of gone)
-      progress.note(`the delta is not here: \`imgbuild ota diff ${from} ${to}\` makes it again`);
-    const file = await writeReleaseFiles(work, result.release, (name) => here.has(name), options.signKey);
+    const release = result.release!;
+    if (result.outcome === 'unchanged') await output.place();
+    const missing = result.outcome === 'released' ? [] : await missingDeltas(output.directory, release);
+    const lost = new Set(missing.map(({ file }) => file));
+    for (const { file, from, to } of missing) {
+      const other = `\`imgbuild ota diff ${from} ${to}\` makes one that does the same, with another signature`;
+      options.progress.note(`${file} is not in ${output.directory} as it was released; ${other}`);
+    }
+    const written = await writeReleaseFiles(output.staging, release, (name) => !lost.has(name), options.signKey);
     // It would be of other sums.
-    await rm(join(directory, `${sumsFile}.asc`), { force: true });
-    await moveAll(work, directory);
-    return { ...result, directory, file: join(directory, basename(file)) };
+    await rm(join(output.directory, `${sumsFile}.asc`), { force: true });
+    await output.place();
+    const file = join(output.directory, basename(written));
+    return { ...result, directory: output.directory, file, layers: layers ?? reusedLayers(result.plan), missing };
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await output.close();
   }
 }
 
-async function packReleaseDebs(
+/** Of a plan that has no work. */
+function reusedLayers({ layers }: Plan): BuiltLayer[] {
+  return layers.map(({ name, platform, image, repository, fingerprint, digest }) => {
+    return { name, platform, image, repository, fingerprint, outcome: 'reused', digest: digest!, seconds: 0, bytes: 0 };
+  });
+}
+
+/** Whether it is certain that this release is not committed: an answer that got lost may have been a yes. */
+async function isOtherOrNone(store: LayerStore, draft: Release): Promise<boolean> {
+  try {
+    const there = await readRelease(store, parseVersion(draft.version));
+    return there === undefined || !Buffer.from(formatRelease(there.release)).equals(formatRelease(draft));
+  } catch {
+    return false;
+  }
+}
+
+async function missingDeltas(directory: string, { deltas }: Release): Promise<ReleasedDelta[]> {
+  const missing: ReleasedDelta[] = [];
+  for (const delta of deltas) if (!(await isRecordedFile(directory, delta))) missing.push(delta);
+  return missing;
+}
+
+/** `staging`: where packages and deltas are made; a dry run makes none. */
+async function requestOf(
   project: Project,
   options: ReleaseProjectOptions,
-  version: string,
-  directory: string,
-  images: readonly ReleasedImage[],
-  others: readonly string[],
-): Promise<ReleasedDeb[]> {
-  const { config } = project;
-  const { env, progress, signal } = options;
-  const models = await modelDebs(project, { env, progress, signal });
-  if (config.debs.length + models.length === 0) return [];
-  const sourceDate = sourceDateOf(options.env);
-  const packed = await packDebs({
+  version: Version,
+  staging: string | undefined,
+  onBuilt: (layers: BuiltLayer[]) => void = () => {},
+): Promise<ReleaseRequest> {
+  const { config, store } = project;
+  const { progress, signal, env } = options;
+  const revision = await findRevision(config.root, env);
+  if (revision?.endsWith('-dirty')) progress.warn('files differ from the commit: release.json says so (-dirty)');
+  let planned: ProjectPlan;
+  return {
     config,
+    store,
     version,
-    images: images.map(({ layer, platform, config: digest, repository }) => ({
-      layer,
-      platform: parsePlatform(platform),
-      config: digest,
-      reference: imageReference(config.store, repository, version),
-    })),
-    others,
-    models,
-    directory,
-    saved: await openSavedDebs(project, { version, force: false, env: options.env }),
-    env: options.env,
-    progress: options.progress,
-    signal: options.signal,
-    ...(sourceDate === undefined ? {} : { sourceDate }),
-  });
-  return (await nameAsAssets(packed)).map(({ name, file, version: debVersion, architecture, size, sha256 }) => ({
-    name,
-    version: debVersion,
-    architecture,
-    file: basename(file),
-    size,
-    sha256,
-  }));
+    previous: options.previous,
+    revision,
+    dryRun: staging === undefined,
+    progress,
+    signal,
+    steps: {
+      async plan() {
+        planned = await planProject(project, { layers: [], force: [], frozen: options.frozen, progress, signal });
+        options.onPlan?.(planned.plan);
+        return planned.plan;
+      },
+      async build() {
+        const { builder } = options;
+        const onEvent = (event: LayerEvent) => options.onEvent(event);
+        const { layers } = await buildPlanned(project, planned, {
+          force: [],
+          load: [],
+          builder,
+          env,
+          signal,
+          onEvent,
+        });
+        onBuilt(layers);
+        return new Map<string, Digest>(layers.map((each) => [layerKey(each.name, each.platform), each.digest]));
+      },
+      packDebs: (_version, images, others) =>
+        packReleaseDebs(project, { version, directory: staging!, images, others, env, progress, signal }),
+      models: async (publish) => {
+        if (config.models.length === 0) return [];
+        const { releaseModels } = await import('./models.ts');
+        return releaseModels(project, { version, publish, env, progress, signal });
+      },
+      deltas: (release, previous) => makeDeltas(store, release, previous, staging!, options),
+      place: async () => {},
+    },
+  };
 }
 
 async function makeDeltas(
@@ -200,21 +215,4 @@ async function makeDeltas(
     }
   }
   return deltas;
-}
-
-/** By rename, one file at a time, release.json last: whoever sees it sees the others. */
-async function moveAll(from: string, to: string): Promise<void> {
-  const names = (await readdir(from)).toSorted((a, b) => Number(a === 'release.json') - Number(b === 'release.json'));
-  for (const name of names) {
-    try {
-      await rename(join(from, name), join(to, name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-      // Another file system: copied beside its place first, so that it gets its name whole.
-      await replaceFile(join(to, name), async (handle) => {
-        for await (const chunk of createReadStream(join(from, name))) await handle.writeFile(chunk as Buffer);
-      });
-    }
-  }
-  await syncFolder(to);
 }

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeOutputFolder } from '../deb/output-file.ts';
 import { Failure } from '../failure.ts';
 import { replaceFile } from '../files/durable-write.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
@@ -95,9 +95,9 @@ export async function promote(request: PromoteRequest): Promise<Promoted> {
   };
   const document = formatChannel(channel);
   const signature = await signKey.signDetached(document);
+  await makeOutputFolder(directory);
   await writeChannel(store, name, before?.digest, document, signature);
   const file = join(directory, 'ota.json');
-  await mkdir(directory, { recursive: true });
   // Between the two a device finds a signature that is not of this document, refuses both and asks again later.
   await replaceFile(file, async (handle) => handle.writeFile(document));
   await replaceFile(`${file}.asc`, async (handle) => handle.writeFile(signature));

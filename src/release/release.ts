@@ -29,6 +29,8 @@ export interface ReleaseSteps {
   models(publish: boolean): Promise<ReleasedModel[]>;
   /** Makes what takes devices from the release before to this one; none without a key to sign them. */
   deltas(release: Release, previous: Release): Promise<ReleasedDelta[]>;
+  /** Puts packages and deltas where they are to stay, durably: nothing but the commit comes after. */
+  place(release: Release): Promise<void>;
 }
 
 export interface ReleaseRequest {
@@ -50,7 +52,7 @@ export interface ReleaseResult {
   outcome: 'released' | 'unchanged' | 'dry-run';
   version: Version;
   previous: Version | null;
-  /** Null in a dry run of a release that is not there yet: nothing is built, so no digest is known. */
+  /** In a dry run what is there already; null where it is not: nothing is built, so no digest is known. */
   release: Release | null;
   /** What is built, or in a dry run would be. */
   plan: Plan;
@@ -75,13 +77,15 @@ export async function makeRelease(request: ReleaseRequest): Promise<ReleaseResul
   const existing = await readRelease(store, version);
   if (existing) {
     const { release } = existing;
+    const found = { version, previous: release.previous, release, plan, tags: [] };
     const images = wanted.map((layer) => ({ ...layer, layer: layer.name }));
     refuse(version, store, imageDifferences(release, { name: config.name, images }));
+    // Models would be fetched and packages packed to be compared.
+    if (request.dryRun) return { outcome: 'dry-run', ...found };
     refuse(version, store, modelDifferences(release, await steps.models(false)));
     const others = known.map((each) => each.version).filter((other) => other !== version);
-    if (!request.dryRun)
-      refuse(version, store, debDifferences(release, await steps.packDebs(version, release.images, others)));
-    return { outcome: 'unchanged', version, previous: release.previous, release, plan, tags: [] };
+    refuse(version, store, debDifferences(release, await steps.packDebs(version, release.images, others)));
+    return { outcome: 'unchanged', ...found };
   }
 
   const counting = known.filter(({ yanked }) => !yanked).map((each) => each.version);
@@ -141,6 +145,8 @@ export async function makeRelease(request: ReleaseRequest): Promise<ReleaseResul
       options,
     )),
   );
+  signal?.throwIfAborted();
+  await steps.place(release);
   signal?.throwIfAborted();
   await commitRelease(store, release);
   return { outcome: 'released', version, previous, release, plan, tags };

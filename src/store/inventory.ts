@@ -30,6 +30,7 @@ export interface Inventory {
 /** What a release needs, read from its release.json. */
 export interface ReleaseNeeds {
   version: string;
+  /** Of images and artifacts, or of an artifact's one blob. */
   digests: ReadonlySet<string>;
 }
 

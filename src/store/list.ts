@@ -54,9 +54,13 @@ function savedLayer(
     savedAt: record?.savedAt?.toISOString() ?? null,
     revision: record?.revision ?? null,
     tags: item.tags.filter((tag) => tagKind(tag) === 'name'),
-    neededBy: releases.filter(({ digests }) => digests.has(item.digest)).map(({ version }) => version),
+    neededBy: releases.filter((release) => needs(release, item)).map(({ version }) => version),
     parents: record?.parents ?? {},
   };
+}
+
+function needs({ digests }: ReleaseNeeds, { kind, digest, parts }: StoredItem): boolean {
+  return digests.has(digest) || (kind === 'other' && parts.some((part) => digests.has(part.digest)));
 }
 
 function recordKey(item: Pick<StoredItem, 'repository' | 'digest'>, fingerprint: string): string {

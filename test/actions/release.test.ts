@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { verifyDetached } from '../../src/signing/openpgp.ts';
+import { filesOfProject, makeSmallProject, releaseSaved, saveImages } from '../release/saved-project.ts';
 import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
 
 let workspace: string;
@@ -32,6 +33,32 @@ test('a dry run of a release says what would happen and changes nothing', async 
   expect(log).toMatch(/would release 1\.0\.0: \S*greeter:1\.0\.0, /);
   expect(existsSync(path.join(workspace, '.imgbuild/store/index.json'))).toBe(false);
   expect(existsSync(path.join(workspace, 'release'))).toBe(false);
+});
+
+test('a release adds to the summary what became of each layer, and the bytes moved and saved', async () => {
+  rmSync(workspace, { recursive: true });
+  workspace = makeSmallProject();
+  await saveImages(workspace);
+  const { exitCode, outputs, summary, log } = await run('release', { version: 'v1.0.0' });
+  expect(exitCode, log).toBe(0);
+  expect(outputs.outcome).toBe('released');
+  expect(summary).toMatch(/### 0 layers built, 1 reused\n/);
+  expect(summary).toMatch(/\| <code>service<\/code> \| linux\/\w+ \| reused \|/);
+  expect(summary).toMatch(/Moved 0 B, saved [1-9][\d.]* kB\./);
+});
+
+test('a dry run of a release that is there writes and publishes nothing, and tells what it holds', async () => {
+  rmSync(workspace, { recursive: true });
+  workspace = makeSmallProject();
+  await releaseSaved(workspace, '1.0.0', { env: { PATH: process.env.PATH } });
+  const before = await filesOfProject(workspace);
+  const inputs = { version: 'v1.0.0', 'dry-run': 'true', 'release-page': 'true' };
+  const { exitCode, outputs, summary, log } = await run('release', inputs);
+  expect(exitCode, log).toBe(0);
+  expect(outputs).toEqual({ version: '1.0.0', previous: '', outcome: 'dry-run' });
+  expect(log).toContain('1.0.0 is released already');
+  expect(summary).toContain('### Debian packages');
+  expect(await filesOfProject(workspace)).toEqual(before);
 });
 
 test('the version is that of the tag which started the workflow', async () => {

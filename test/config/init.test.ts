@@ -132,3 +132,14 @@ test('whatever the paths and images are, what is written is read back without an
     { numRuns: 300 },
   );
 });
+
+test('in a folder that is not there is refused with what to do', async () => {
+  await writeFile(join(root, 'afile'), '');
+  for (const folder of ['sub', 'afile']) {
+    await expect(initialise(join(root, folder, 'imgbuild.yaml'))).rejects.toMatchObject({
+      because: `there is no folder ${join(root, folder)}`,
+      fix: expect.stringContaining('-f'),
+      kind: 'input',
+    });
+  }
+});

@@ -205,7 +205,9 @@ test('nothing is left when the process ends', async () => {
 
 test('a tree whose temporary folder cannot be made is told, not copied to another disk', async () => {
   const root = checkout({ Dockerfile: '', '.imgbuild': 'in the way' });
-  await expect((await open(root)).materialise()).rejects.toThrow(`making a temporary folder in ${root}/.imgbuild/tmp`);
+  await expect((await open(root)).materialise()).rejects.toThrow(
+    `making the folder ${root}/.imgbuild/tmp: a file is in the way`,
+  );
 });
 
 test('.imgbuild ignores itself in git', async () => {

@@ -332,6 +332,19 @@ describe('no partial file under the final name', () => {
   }, 60_000);
 });
 
+test.each([
+  ['that is a file', (root: string) => join(root, 'data/x'), 'a file is in the way'],
+  ['below a file', (root: string) => join(root, 'data/x/out'), 'a file is in the way'],
+  ['where the kernel makes none, which ends', () => '/proc/imgbuild', 'no folder can be made there'],
+])('an output folder %s is an error that says what to do', async (_, directoryIn, because) => {
+  const contents = [{ src: 'data', dst: '/opt/data' }];
+  const config = makeProject({ 'ccai-data': deb({ contents }) }, { 'data/x': 'x' });
+  await expect(pack(config, { directory: directoryIn(config.root) })).rejects.toMatchObject({
+    because,
+    fix: 'choose another folder with -o',
+  });
+});
+
 test('a file that this user may not read is an error', async () => {
   const config = makeProject(
     { 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },

@@ -162,6 +162,16 @@ describe('a channel', () => {
     expect((await readChannel(store, 'stable'))!.channel).toMatchObject({ version: '1.0.0', sequence: 2 });
   });
 
+  test('is not moved where the folder to serve cannot be written', async () => {
+    await release('1.0.0');
+    await writeFile(join(folder, 'afile'), '');
+    await expect(move('1.0.0', { urls: [url], directory: join(folder, 'afile/site') })).rejects.toMatchObject({
+      name: 'Failure',
+      because: 'a file is in the way',
+    });
+    expect(await readChannel(store, 'stable')).toBeUndefined();
+  });
+
   test('refuses names, versions and URLs that are none', async () => {
     await release('1.0.0');
     expect((await failure(move('1.0.0', { channel: 'Stable/..' }))).kind).toBe('input');

@@ -140,6 +140,7 @@ layers:
           return { name, size: content.length, files, repository: null, digest: null };
         }),
       deltas: async () => [],
+      place: async () => {},
       ...over,
     };
   }

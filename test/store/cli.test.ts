@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CommandContext } from '../../src/cli/command.ts';
 import { addStore } from '../../src/cli/store.ts';
 import { digestOf, hexOf } from '../../src/oci/digest.ts';
 import { silent } from '../../src/progress.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { findSaved, saveLayer } from '../../src/store/saved-layer.ts';
+import { makeSmallProject, releaseSaved } from '../release/saved-project.ts';
 import { putImage } from './content.ts';
 
 let folder: string;
@@ -141,6 +142,30 @@ describe('imgbuild store', () => {
     }
     expect((await imgbuild('verify')).error).toBeUndefined();
     expect((await imgbuild('gc', '--keep', '2')).out).toMatch(/^nothing to remove/);
+  });
+
+  it('ls and gc know which packages a release needs, by the sums of their files', async () => {
+    await rm(folder, { recursive: true });
+    folder = makeSmallProject();
+    await releaseSaved(folder, '1.0.0');
+    await writeFile(join(folder, 'files/a.txt'), 'two');
+    await releaseSaved(folder, '1.1.0');
+    const { layers } = JSON.parse((await imgbuild('ls', '--json')).out);
+    const needed = (layers as { layer: string; neededBy: string[] }[]).map((each) => [each.layer, ...each.neededBy]);
+    expect(needed).toEqual([
+      ['quick-files', '1.1.0'],
+      ['quick-files', '1.0.0'],
+      ['quick-service', '1.0.0', '1.1.0'],
+      ['service', '1.0.0', '1.1.0'],
+    ]);
+    vi.useFakeTimers({ now: Date.now() + 30 * 86_400_000, toFake: ['Date'] });
+    try {
+      const { keep, removals } = JSON.parse((await imgbuild('gc', '--keep', '0', '--json')).out);
+      expect(removals).toEqual([]);
+      expect(keep.map(({ because }: { because: string }) => because)).not.toContain('young');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('gc refuses while a release cannot be read, since it might need anything', async () => {
