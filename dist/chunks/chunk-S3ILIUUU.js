@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as s}from"./chunk-RUFYU3IX.js";function p(o={}){let r=new Map,i=e=>{let t=r.get(e);return t===void 0&&(t=new s(e,o),r.set(e,t)),t},n=({digest:e,tag:t})=>e??t??"latest";return{at:i,getManifest:(e,t)=>i(e.registry).getManifest(e.repository,n(e),t),headManifest:(e,t)=>i(e.registry).headManifest(e.repository,n(e),t),openBlob:(e,t,a)=>i(e.registry).openBlob(e.repository,t,a)}}export{p as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a,b}from"./chunk-QPV2EFNE.js";import"./chunk-Q4BLKSHJ.js";import"./chunk-SO5LN77Z.js";import"./chunk-VC2PB3YX.js";import"./chunk-W4UHFJIQ.js";import"./chunk-YKX6EZN3.js";import"./chunk-5LJRDXLF.js";import"./chunk-GOHW3NS7.js";import"./chunk-FYMK7VKX.js";import"./chunk-FK3VD6NN.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{b as bundleFileName,a as makeDelta};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-S3ILIUUU.js";import"./chunk-RUFYU3IX.js";import"./chunk-4WAA3GDQ.js";import"./chunk-P6MBXMQK.js";import"./chunk-UQMWS4RE.js";import"./chunk-YU4ZIF6X.js";import"./chunk-ZAVLGJHH.js";import"./chunk-FK3VD6NN.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as registryClient};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-66WWK7CV.js";import"./chunk-Q4BLKSHJ.js";import"./chunk-W4UHFJIQ.js";import"./chunk-GI2DIYQB.js";import"./chunk-YKX6EZN3.js";import"./chunk-GOHW3NS7.js";import"./chunk-YU4ZIF6X.js";import"./chunk-FK3VD6NN.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as openRelease};
