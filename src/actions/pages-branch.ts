@@ -1,6 +1,6 @@
 import { setSecret } from '@actions/core';
+import { getExecOutput } from '@actions/exec';
 import { Failure } from '../failure.ts';
-import { run, runChecked } from '../process/run.ts';
 
 export interface PagesBranchRequest {
   /** `https://github.com/acme/app`. */
@@ -28,25 +28,31 @@ export async function checkOutPagesBranch(request: PagesBranchRequest): Promise<
     throw failure(branch, `${JSON.stringify(branch)} is no name of a branch`, 'write a name such as gh-pages');
   }
   const env = { ...request.env, ...authorization(repository, token), GIT_TERMINAL_PROMPT: '0' };
-  const git = (...args: string[]) => runChecked('git', ['-C', folder, ...args], { env, signal });
+  // As a step of a workflow runs programs: without a shell, with its arguments as they are.
+  const git = (...args: string[]) => {
+    signal.throwIfAborted();
+    return getExecOutput('git', args, { cwd: folder, env, silent: true, ignoreReturnCode: true });
+  };
+  const done = async (...args: string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await git(...args);
+    if (exitCode === 0) return stdout;
+    throw failure(branch, `git ${args[0]}: ${stderr.trim()}`, 'see what git says, then run the job again');
+  };
   const ref = `refs/heads/${branch}`;
-  await git('init', '--quiet');
-  await git('symbolic-ref', 'HEAD', ref);
+  await done('init', '--quiet');
+  await done('symbolic-ref', 'HEAD', ref);
   // Both empty and missing say nothing; what cannot be asked throws.
-  if ((await git('ls-remote', repository, ref)).trim() !== '') {
-    await git('fetch', '--quiet', '--depth=1', repository, ref);
-    await git('reset', '--quiet', '--hard', 'FETCH_HEAD');
+  if ((await done('ls-remote', repository, ref)).trim() !== '') {
+    await done('fetch', '--quiet', '--depth=1', repository, ref);
+    await done('reset', '--quiet', '--hard', 'FETCH_HEAD');
   }
   return {
     async push(message, aside) {
-      await git('add', '--all', '.');
-      if ((await git('status', '--porcelain', '--', '.', `:(exclude,literal)${aside}`)).trim() === '') return false;
+      await done('add', '--all', '.');
+      if ((await done('status', '--porcelain', '--', '.', `:(exclude,literal)${aside}`)).trim() === '') return false;
       const author = ['-c', `user.name=${bot.name}`, '-c', `user.email=${bot.email}`];
-      await git(...author, 'commit', '--quiet', '--no-verify', `--message=${message}`);
-      const { exitCode, stderr } = await run('git', ['-C', folder, 'push', '--quiet', repository, `HEAD:${ref}`], {
-        env,
-        signal,
-      });
+      await done(...author, 'commit', '--quiet', '--no-verify', `--message=${message}`);
+      const { exitCode, stderr } = await git('push', '--quiet', repository, `HEAD:${ref}`);
       if (exitCode === 0) return true;
       // Never forced: what another run has published meanwhile stays.
       const fix = 'run the job again; give it the permission `contents: write`, and let it push to the branch';
