@@ -74,12 +74,12 @@ func (d *roomy) Write(p []byte) (int, error) {
 }
 
 // Attempts to go on without a single byte in between, and the wait before each, which doubles.
-const (
-	attempts  = 6
-	firstWait = 500 * time.Millisecond
-	// stall is how long a server may send nothing.
-	stall = time.Minute
-)
+const attempts = 6
+
+var firstWait = 500 * time.Millisecond
+
+// stall is how long a server may send nothing.
+const stall = time.Minute
 
 // IsURL tells an address from a file name.
 func IsURL(name string) bool {
