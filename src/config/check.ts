@@ -44,7 +44,9 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   const failures = parsed.success ? [] : failuresOf(parsed.error.issues, configSchema, source, name);
   const sketches = sketchLayers(source.data);
   failures.push(...joinedRules(sketches, source, name));
-  if (parsed.success && sketches.length === 0) {
+  // A repository may have packages alone.
+  const others = parsed.success ? Object.keys({ ...parsed.data.debs, ...parsed.data.models }).length : 0;
+  if (parsed.success && sketches.length === 0 && others === 0) {
     const at = source.locate(['layers'], 'key');
     failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
   }
