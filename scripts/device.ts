@@ -1,9 +1,10 @@
 /**
- * Builds the program for devices into .tools/device: one static file for each architecture, the same bytes from the same
- * sources and Go, whatever the folder. `node scripts/device.ts [ARCHITECTURE…]`; all without one.
+ * Builds the program for devices into device/bin: one static file for each architecture, the same bytes from the same
+ * sources and Go, whatever the folder; and its manual page, as packages have it. `node scripts/device.ts [ARCHITECTURE…]`; all without one.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { run, runChecked } from '../src/process/run.ts';
 import { findProgram } from './support/apt.ts';
 
@@ -12,7 +13,7 @@ export type DeviceArchitecture = (typeof deviceArchitectures)[number];
 
 const root = resolve(import.meta.dirname, '..');
 export const deviceFolder = join(root, 'device');
-const output = join(root, '.tools/device');
+const output = join(deviceFolder, 'bin');
 
 /** Go's program, where there is one that is new enough for device/go.mod. */
 export async function goProgram(): Promise<string | undefined> {
@@ -44,6 +45,13 @@ export async function buildDeviceProgram(
   return path;
 }
 
+/** Returns the path of the page. */
+export async function packManual(folder: string = output): Promise<string> {
+  const path = join(folder, 'imgbuild-ota.8.gz');
+  await writeFile(path, gzipSync(await readFile(join(deviceFolder, 'package/imgbuild-ota.8')), { level: 9 }));
+  return path;
+}
+
 if (import.meta.main) {
   const go = await goProgram();
   const asked = process.argv.slice(2);
@@ -56,5 +64,6 @@ if (import.meta.main) {
     process.exitCode = 2;
   } else {
     for (const architecture of known) console.log(await buildDeviceProgram(go, architecture));
+    console.log(await packManual());
   }
 }
