@@ -290,6 +290,13 @@ func (c *Client) Remove(ctx context.Context, image string) error {
 
 // TryContainer creates a container and removes it again: proof that the engine can run the image. Nothing is started.
 func (c *Client) TryContainer(ctx context.Context, image string) error {
+	if err := c.createProbe(ctx, image); err != nil {
+		return err
+	}
+	return c.removeProbe(ctx, image)
+}
+
+func (c *Client) createProbe(ctx context.Context, image string) error {
 	// An image without a command has to prove itself, too: some command must be named.
 	probe := map[string]any{"Image": image, "Cmd": []string{"/imgbuild-probe"}}
 	path := "/containers/create?name=" + probeName(image)
@@ -297,11 +304,27 @@ func (c *Client) TryContainer(ctx context.Context, image string) error {
 	if isStatus(err, http.StatusConflict) && c.removeProbe(ctx, image) == nil {
 		err = c.call(ctx, http.MethodPost, path, probe, nil) // one was left by somebody who was killed
 	}
-	if err != nil {
-		return err
-	}
-	return c.removeProbe(ctx, image)
+	return err
 }
+
+// Export reads the tree that a container of the image has, as a tar, from the files that it would get.
+func (c *Client) Export(ctx context.Context, image string) (io.ReadCloser, error) {
+	if err := c.createProbe(ctx, image); err != nil {
+		return nil, err
+	}
+	response, err := c.do(ctx, http.MethodGet, "/containers/"+probeName(image)+"/export", "", nil)
+	if err != nil {
+		return nil, errors.Join(err, c.removeProbe(context.WithoutCancel(ctx), image))
+	}
+	return &export{response.Body, func() error { return c.removeProbe(context.WithoutCancel(ctx), image) }}, nil
+}
+
+type export struct {
+	io.ReadCloser
+	remove func() error
+}
+
+func (e *export) Close() error { return errors.Join(e.ReadCloser.Close(), e.remove()) }
 
 // probeName is the same for everybody who tries an image, so that what somebody left is found.
 func probeName(image string) string {

@@ -35,6 +35,8 @@ type Engine struct {
 	tags   map[string]string
 	layers map[string][]byte     // classic: by chain of diffIDs
 	blobs  map[oci.Digest][]byte // containerd
+	// unpacked by chain of diffIDs: where containers get their files, in containerd\'s store.
+	unpacked map[string][]byte
 	// containers by name: the image that each was made of.
 	containers map[string]string
 }
@@ -54,7 +56,8 @@ func Start(t *testing.T, store engine.Store) *Engine {
 		t.Fatal(err)
 	}
 	e := &Engine{Address: "unix://" + socket, store: store, folder: folder, images: map[string]*image{},
-		tags: map[string]string{}, layers: map[string][]byte{}, blobs: map[oci.Digest][]byte{}, containers: map[string]string{}}
+		tags: map[string]string{}, layers: map[string][]byte{}, blobs: map[oci.Digest][]byte{}, containers: map[string]string{},
+		unpacked: map[string][]byte{}}
 	server := &http.Server{Handler: http.HandlerFunc(e.serve)}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
@@ -77,6 +80,7 @@ func (e *Engine) Put(from *sample.Image, tags ...string) string {
 	put := &image{from.Config, from.Manifest, from.DiffIDs()}
 	for at, layer := range from.Layers {
 		e.layers[chain(put.diffIDs[:at+1])] = layer
+		e.unpacked[chain(put.diffIDs[:at+1])] = layer
 		e.blobs[oci.DigestOf(layer)] = layer
 	}
 	id := e.add(put)
@@ -103,6 +107,14 @@ func (e *Engine) Alter(layer oci.Digest) {
 	if bytes, ok := e.blobs[layer]; ok {
 		e.blobs[layer] = damage(bytes)
 	}
+}
+
+// Spoil has a filesystem layer, on those below it, count as unpacked, with other bytes: what a power cut leaves.
+func (e *Engine) Spoil(ids []oci.Digest, bytes []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.layers[chain(ids)] = bytes
+	e.unpacked[chain(ids)] = bytes
 }
 
 // Tagged is the ID that a name has; "" for none.
@@ -206,6 +218,8 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		e.containers[name] = id
 		answer(w, http.StatusCreated, map[string]string{"Id": name})
+	case parts[0] == "containers" && parts[len(parts)-1] == "export":
+		e.export(w, e.images[e.containers[parts[1]]])
 	case parts[0] == "containers" && r.Method == http.MethodDelete:
 		if _, there := e.containers[parts[1]]; !there {
 			answer(w, http.StatusNotFound, map[string]string{"message": "No such container"})
@@ -267,8 +281,37 @@ func (e *Engine) remove(w http.ResponseWriter, name string) {
 	}
 	if left == 0 {
 		delete(e.images, id)
+		e.collect()
 	}
 	answer(w, http.StatusOK, []string{})
+}
+
+// collect forgets filesystem layers that no image has.
+func (e *Engine) collect() {
+	used := map[string]bool{}
+	for _, each := range e.images {
+		for at := range each.diffIDs {
+			used[chain(each.diffIDs[:at+1])] = true
+		}
+	}
+	for _, store := range []map[string][]byte{e.layers, e.unpacked} {
+		for key := range store {
+			if !used[key] {
+				delete(store, key)
+			}
+		}
+	}
+}
+
+func (e *Engine) export(w http.ResponseWriter, of *image) {
+	archive := tar.NewWriter(w)
+	for at := range of.diffIDs {
+		sample.EachMember(e.unpacked[chain(of.diffIDs[:at+1])], func(name string, contents []byte) {
+			archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(contents)), Mode: 0o644})
+			archive.Write(contents)
+		})
+	}
+	archive.Close()
 }
 
 func (e *Engine) save(w http.ResponseWriter, saved *image) {
@@ -377,6 +420,12 @@ func (e *Engine) takeLayout(members map[string][]byte) error {
 	for _, layer := range manifest.Layers {
 		if bytes := blob(layer.Digest); bytes == nil || oci.DigestOf(bytes) != layer.Digest {
 			return fmt.Errorf("content %s: not found", layer.Digest)
+		}
+	}
+	for at, layer := range manifest.Layers {
+		key := chain(loaded.diffIDs[:at+1])
+		if _, known := e.unpacked[key]; !known {
+			e.unpacked[key] = e.blobs[layer.Digest]
 		}
 	}
 	e.add(loaded)

@@ -111,7 +111,9 @@ func (f *Files) Close() error {
 	if f.file == nil {
 		return nil
 	}
-	return f.file.Close()
+	file := f.file
+	f.file = nil
+	return file.Close()
 }
 
 // Add reads the tar of one filesystem layer to its end. What it gave counts once Commit says which one it was.

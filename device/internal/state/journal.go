@@ -1,7 +1,10 @@
 package state
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"imgbuild/device/internal/durable"
 	"imgbuild/device/internal/oci"
@@ -66,4 +69,37 @@ func (f *Folder) SetJournal(journal *Journal) error {
 		return durable.Remove(filepath.Join(f.Path, "journal"))
 	}
 	return f.write("journal", journal)
+}
+
+const unsyncedName = "unsynced"
+
+// Unsynced tells whether the engine was being given what was not on its disk yet, and whether the machine has gone down
+// since.
+func (f *Folder) Unsynced() (noted, lost bool, err error) {
+	text, err := os.ReadFile(filepath.Join(f.Path, unsyncedName))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, false, nil
+	}
+	return true, strings.TrimSpace(string(text)) != bootID(), err
+}
+
+// BeginUnsynced notes that the engine is being given what is not on its disk yet. An older note stays.
+func (f *Folder) BeginUnsynced() (lost bool, err error) {
+	noted, lost, err := f.Unsynced()
+	if noted || err != nil {
+		return lost, err
+	}
+	return false, durable.Replace(filepath.Join(f.Path, unsyncedName), []byte(bootID()+"\n"))
+}
+
+// EndUnsynced notes that all of it has been synced, and read where there was doubt.
+func (f *Folder) EndUnsynced() error { return durable.Remove(filepath.Join(f.Path, unsyncedName)) }
+
+// bootID is another one after each start of the machine (random(4)).
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
 }

@@ -52,7 +52,7 @@ func (u *Updater) endInterrupted(ctx context.Context, folder *state.Folder, info
 	}
 	if journal.Step == state.Loading {
 		u.Log("removing what an interrupted update left")
-		return nil, u.undoLoading(ctx, folder, journal)
+		return nil, u.undoLoading(ctx, folder, info, journal)
 	}
 	u.Log("finishing the change to %s that was interrupted", journal.To.Version)
 	result, err := u.carryOn(ctx, folder, info, journal)
@@ -78,6 +78,8 @@ type application struct {
 
 	to    state.Release
 	plans []plan
+	// distrust what is loaded until all of it has been read.
+	distrust bool
 }
 
 // plan for one image.
@@ -122,7 +124,7 @@ func (a *application) run(ctx context.Context) (*Result, error) {
 	}
 	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(a.bundle.Index), To: a.to, From: from}
 	if err := a.loadAll(ctx, journal); err != nil {
-		return nil, errors.Join(err, a.undoLoading(ctx, a.folder, journal))
+		return nil, errors.Join(err, a.undoLoading(ctx, a.folder, a.info, journal))
 	}
 	return a.carryOn(ctx, a.folder, a.info, journal)
 }
@@ -155,6 +157,11 @@ func (a *application) plan(ctx context.Context) error {
 
 // findPresent looks for the target itself: by its ID, or by what it was called when it was put in place before.
 func (a *application) findPresent(ctx context.Context, image *bundle.Image, list *state.Releases) (*engine.Image, error) {
+	// What a power cut may have damaged is loaded again, and read, unless it was in place before.
+	_, lost, err := a.folder.Unsynced()
+	if err != nil {
+		return nil, err
+	}
 	config := image.Config.Descriptor.Digest
 	ids := []string{string(config)}
 	if a.info.Store == engine.Containerd {
@@ -172,11 +179,26 @@ func (a *application) findPresent(ctx context.Context, image *bundle.Image, list
 		if err != nil {
 			return nil, err
 		}
-		if found != nil && sameDiffIDs(found, image.DiffIDs()) && a.Engine.TryContainer(ctx, found.ID) == nil {
+		if found == nil || !sameDiffIDs(found, image.DiffIDs()) || lost && !recorded(list, id) {
+			continue
+		}
+		if a.Engine.TryContainer(ctx, found.ID) == nil {
 			return found, nil
 		}
 	}
 	return nil, nil
+}
+
+// recorded tells whether an image belongs to a release that was in place.
+func recorded(list *state.Releases, id string) bool {
+	for _, release := range list.Releases {
+		for _, each := range release.Images {
+			if each.ID == id {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inPlace tells whether every image is there under its name.

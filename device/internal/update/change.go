@@ -36,7 +36,7 @@ func (u *Updater) Resume(ctx context.Context, project string) (*Result, error) {
 		}
 		if journal.Step == state.Loading {
 			u.Log("removing what an interrupted update of %s left", folder.Name)
-			if err := u.undoLoading(ctx, folder, journal); err != nil {
+			if err := u.undoLoading(ctx, folder, info, journal); err != nil {
 				return nil, err
 			}
 			return &Result{Name: folder.Name, Version: journal.From.Version, Outcome: Cleaned, Images: journal.From.Images}, nil
@@ -47,13 +47,19 @@ func (u *Updater) Resume(ctx context.Context, project string) (*Result, error) {
 }
 
 // undoLoading removes images that nothing speaks of yet.
-func (u *Updater) undoLoading(ctx context.Context, folder *state.Folder, journal *state.Journal) error {
+func (u *Updater) undoLoading(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) error {
 	// Also when the reason to stop is that somebody wants it to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	for _, id := range journal.Loaded {
 		if err := u.Engine.Remove(ctx, id); err != nil {
 			u.Log("warning: %s could not be removed: %s", short(id), err)
+		}
+	}
+	// What Docker could not forget comes to the disk now; where a power cut was before, it is too late for that.
+	if lost, err := folder.BeginUnsynced(); err == nil && !lost && u.sync(info) == nil {
+		if err := folder.EndUnsynced(); err != nil {
+			return err
 		}
 	}
 	return folder.SetJournal(nil)

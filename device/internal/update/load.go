@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/compression"
@@ -19,12 +20,15 @@ import (
 )
 
 // loadAll brings every image that is missing into the engine and proves it; when it returns, the journal says Moving.
-func (a *application) loadAll(ctx context.Context, journal *state.Journal) error {
+func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err error) {
+	if a.distrust, err = a.folder.BeginUnsynced(); err != nil {
+		return err
+	}
 	for at := range a.plans {
 		if a.plans[at].present != nil {
 			continue
 		}
-		id, err := a.load(ctx, &a.plans[at], journal)
+		id, err := a.loadTrusted(ctx, func() (string, error) { return a.load(ctx, &a.plans[at], journal) })
 		if err != nil {
 			return err
 		}
@@ -33,7 +37,9 @@ func (a *application) loadAll(ctx context.Context, journal *state.Journal) error
 	if err := a.sync(a.info); err != nil {
 		return err
 	}
-	var err error
+	if err := a.folder.EndUnsynced(); err != nil {
+		return err
+	}
 	if journal.Tags, err = a.movingTags(ctx, journal.To.Images); err != nil {
 		return err
 	}
@@ -46,6 +52,10 @@ func (a *application) loadAll(ctx context.Context, journal *state.Journal) error
 
 // load makes one image in the engine and returns its ID there.
 func (a *application) load(ctx context.Context, plan *plan, journal *state.Journal) (string, error) {
+	// A second time, where the first was distrusted.
+	if err := plan.files.Close(); err != nil {
+		return "", err
+	}
 	read, err := a.readAnySource(ctx, plan)
 	if err != nil {
 		return "", err
@@ -74,7 +84,7 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 	if err != nil {
 		return "", err
 	}
-	if before == nil {
+	if before == nil && !slices.Contains(journal.Loaded, id) {
 		journal.Loaded = append(journal.Loaded, id)
 	}
 	if err := a.folder.SetJournal(journal); err != nil {

@@ -18,7 +18,6 @@ import (
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/memory"
 	"imgbuild/device/internal/oci"
-	"imgbuild/device/internal/source"
 )
 
 // readImage is what was read of an image through the engine.
@@ -42,7 +41,7 @@ const documentLimit = 4 << 20
 
 // read goes through an image once, as `docker save` gives it, and keeps what is wanted of it: files by path, and whole
 // filesystem layers by diffID. Every filesystem layer is hashed. It fails unless all of the image's came, byte for byte.
-func (u *Updater) read(ctx context.Context, image *engine.Image, files *source.Files, tars map[oci.Digest]bool,
+func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisitor, tars map[oci.Digest]bool,
 	temporary string) (found *readImage, err error) {
 	stream, err := u.Engine.Save(ctx, image.ID)
 	if err != nil {
@@ -91,7 +90,7 @@ func (u *Updater) read(ctx context.Context, image *engine.Image, files *source.F
 // reading of one image.
 type reading struct {
 	image     *engine.Image
-	files     *source.Files
+	files     layerVisitor
 	wanted    map[oci.Digest]bool
 	temporary string
 	budget    memory.Budget

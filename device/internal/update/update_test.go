@@ -573,3 +573,29 @@ func TestResumeFromEachStep(t *testing.T) {
 		})
 	}
 }
+
+// A power cut during a load has left a filesystem layer that counts as unpacked, with files that are empty.
+func TestPowerCutWhileLoading(t *testing.T) {
+	eachStore(t, func(t *testing.T, store engine.Store) {
+		for name, boot := range map[string]string{"after a start": "another boot\n", "in the same boot": ""} {
+			t.Run(name, func(t *testing.T) {
+				d := newDevice(t, store)
+				top := sample.Tar(sample.Entry{Name: "etc/conf"})
+				d.engine.Spoil(d.two.DiffIDs(), top)
+				folder := filepath.Join(d.root, "ccai")
+				os.MkdirAll(folder, 0o755)
+				if boot != "" {
+					os.WriteFile(filepath.Join(folder, "unsynced"), []byte(boot), 0o644)
+				}
+				if _, err := d.apply(); err != nil {
+					t.Fatal(err)
+				}
+				d.expectNew()
+				told := slices.ContainsFunc(d.log, func(line string) bool { return strings.Contains(line, "removing it") })
+				if told != (boot != "") {
+					t.Errorf("it was %v that damage was found: %q", told, d.log)
+				}
+			})
+		}
+	})
+}
