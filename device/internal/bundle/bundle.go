@@ -26,6 +26,8 @@ type Bundle struct {
 
 	file    io.ReaderAt
 	members map[string]member
+	// documents is how many bytes of manifests and configs have been read.
+	documents int64
 }
 
 type member struct{ start, size int64 }
@@ -79,6 +81,8 @@ func (b *Bundle) readMembers() error {
 			continue
 		case header.Typeflag != tar.TypeReg || sparse(header):
 			return fmt.Errorf("its member %.100q is no plain file", header.Name)
+		case len(header.Name) > nameLimit:
+			return fmt.Errorf("its member %.100q… has a name of %d bytes", header.Name, len(header.Name))
 		case len(b.members) == memberLimit:
 			return fmt.Errorf("it has more than %d members", memberLimit)
 		}

@@ -32,8 +32,11 @@ const (
 
 // Limits of what is read into memory or held there.
 const (
-	memberLimit    = 10_000
-	documentLimit  = 4 << 20
+	memberLimit   = 10_000
+	nameLimit     = 256
+	documentLimit = 4 << 20
+	// documentsLimit counts for all manifests and configs of a bundle together.
+	documentsLimit = 8 << 20
 	signatureLimit = 64 << 10
 	imageLimit     = 64
 	layerLimit     = 1024

@@ -71,6 +71,7 @@ func (i *Image) DiffIDs() []oci.Digest {
 // Images reads manifests and configs, each checked against its digest. isDelta tells the media types of deltas that can
 // be read.
 func (b *Bundle) Images(isDelta func(mediaType string) bool) ([]Image, error) {
+	b.documents = 0
 	var index oci.Index
 	if err := json.Unmarshal(b.Index, &index); err != nil {
 		return nil, broken(b.Name, "its index.json cannot be read: "+err.Error())
@@ -238,6 +239,9 @@ func (b *Bundle) document(d oci.Descriptor, what string, into any) ([]byte, erro
 	}
 	if d.Size > documentLimit {
 		return nil, fmt.Errorf("its %s has %d bytes, and %d are accepted", what, d.Size, documentLimit)
+	}
+	if b.documents += d.Size; b.documents > documentsLimit {
+		return nil, fmt.Errorf("its manifests and configs have more than %d bytes", documentsLimit)
 	}
 	r, err := b.Blob(d)
 	if err != nil {

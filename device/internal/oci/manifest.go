@@ -1,6 +1,10 @@
 package oci
 
-import "fmt"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
 
 // Media types of what is read and written here.
 const (
@@ -36,11 +40,41 @@ func (d Descriptor) Check() error {
 	return nil
 }
 
+// Descriptors is a list of at most DescriptorLimit: a few bytes of JSON must not take many of memory.
+type Descriptors []Descriptor
+
+// DescriptorLimit is more than any image has: Docker allows 127 filesystem layers.
+const DescriptorLimit = 2048
+
+// UnmarshalJSON stops at the limit.
+func (d *Descriptors) UnmarshalJSON(text []byte) error {
+	*d = nil
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	start, err := decoder.Token()
+	if err != nil || start == nil {
+		return err
+	}
+	if start != json.Delim('[') {
+		return fmt.Errorf("a list of descriptors is none")
+	}
+	for decoder.More() {
+		if len(*d) == DescriptorLimit {
+			return fmt.Errorf("a list has more than %d descriptors", DescriptorLimit)
+		}
+		var each Descriptor
+		if err := decoder.Decode(&each); err != nil {
+			return err
+		}
+		*d = append(*d, each)
+	}
+	return nil
+}
+
 // Index is an image index (image-index.md).
 type Index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType,omitempty"`
-	Manifests     []Descriptor `json:"manifests"`
+	SchemaVersion int         `json:"schemaVersion"`
+	MediaType     string      `json:"mediaType,omitempty"`
+	Manifests     Descriptors `json:"manifests"`
 }
 
 // Manifest is an image manifest (manifest.md).
@@ -49,7 +83,7 @@ type Manifest struct {
 	MediaType     string            `json:"mediaType,omitempty"`
 	ArtifactType  string            `json:"artifactType,omitempty"`
 	Config        Descriptor        `json:"config"`
-	Layers        []Descriptor      `json:"layers"`
+	Layers        Descriptors       `json:"layers"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
