@@ -4,7 +4,6 @@ package tardiff
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -156,19 +155,26 @@ var (
 	errTooLarge = errors.New("it has a number that is too large")
 )
 
-func readSize(r *bufio.Reader) (int64, error) {
-	size, err := binary.ReadUvarint(r)
-	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return 0, errCut
-	case err != nil && strings.Contains(err.Error(), "overflow"):
-		return 0, errTooLarge
-	case err != nil:
-		return 0, err
-	case size > numberLimit:
-		return 0, errTooLarge
+// readSize reads a uvarint of at most eight bytes.
+func readSize(r io.ByteReader) (int64, error) {
+	var size int64
+	for shift := 0; shift < 56; shift += 7 {
+		each, err := r.ReadByte()
+		if err == io.EOF {
+			return 0, errCut
+		}
+		if err != nil {
+			return 0, err
+		}
+		size |= int64(each&0x7f) << shift
+		if size > numberLimit {
+			return 0, errTooLarge
+		}
+		if each < 0x80 {
+			return size, nil
+		}
 	}
-	return int64(size), nil
+	return 0, errTooLarge
 }
 
 // readPath takes paths from the tree's root, as absolute ones too; whatever leaves the tree is refused.
@@ -235,6 +241,9 @@ func (s *scanner) put(size int64) error {
 }
 
 func (s *scanner) read(size int64) error {
+	if size == 0 {
+		return nil
+	}
 	if s.path == "" {
 		return errNoSource
 	}
@@ -314,6 +323,9 @@ func (b *rebuilder) seek(position int64) error {
 // check tells at once, whatever the size: nothing is put out that the file cannot give.
 func (b *rebuilder) check(size int64) error {
 	if b.file == nil {
+		if size == 0 {
+			return nil
+		}
 		return errNoSource
 	}
 	if size > b.file.Size()-b.position {
@@ -349,6 +361,9 @@ func (b *rebuilder) copy(size int64) error {
 }
 
 func (b *rebuilder) add(r io.Reader, size int64) error {
+	if size == 0 {
+		return nil
+	}
 	if err := b.check(size); err != nil {
 		return err
 	}
