@@ -117,6 +117,18 @@ func (e *Engine) Spoil(ids []oci.Digest, bytes []byte) {
 	e.unpacked[chain(ids)] = bytes
 }
 
+// Hold has a container use an image until it is let go.
+func (e *Engine) Hold(id string) (letGo func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.containers["holder"] = id
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.containers, "holder")
+	}
+}
+
 // Tagged is the ID that a name has; "" for none.
 func (e *Engine) Tagged(name string) string {
 	e.mu.Lock()
@@ -160,6 +172,16 @@ func (e *Engine) add(added *image) string {
 	}
 	e.images[id] = added
 	return id
+}
+
+func (e *Engine) tagsOf(id string) []string {
+	tags := []string{}
+	for tag, tagged := range e.tags {
+		if tagged == id {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }
 
 func (e *Engine) find(name string) (string, *image) {
@@ -240,12 +262,7 @@ func (e *Engine) image(w http.ResponseWriter, r *http.Request, name, action stri
 	}
 	switch action {
 	case "json":
-		tags := []string{}
-		for tag, tagged := range e.tags {
-			if tagged == id {
-				tags = append(tags, tag)
-			}
-		}
+		tags := e.tagsOf(id)
 		answer(w, http.StatusOK, map[string]any{"Id": id, "RepoTags": tags, "Size": 1,
 			"RootFS": map[string]any{"Type": "layers", "Layers": found.diffIDs}})
 	case "get":
@@ -263,18 +280,13 @@ func (e *Engine) remove(w http.ResponseWriter, name string) {
 		return
 	}
 	for _, of := range e.containers {
-		if of == id && name == id {
+		if of == id && (name == id || len(e.tagsOf(id)) == 1) {
 			answer(w, http.StatusConflict, map[string]string{"message": "image is being used by a container"})
 			return
 		}
 	}
 	delete(e.tags, name)
-	left := 0
-	for _, tagged := range e.tags {
-		if tagged == id {
-			left++
-		}
-	}
+	left := len(e.tagsOf(id))
 	if left > 0 && name == id {
 		answer(w, http.StatusConflict, map[string]string{"message": "image is referenced in repositories"})
 		return

@@ -117,6 +117,8 @@ type Release struct {
 type Releases struct {
 	Schema   int       `json:"schema"`
 	Releases []Release `json:"releases"`
+	// Discarded are images of releases that did not prove themselves, as long as something still uses them.
+	Discarded []Image `json:"discarded,omitempty"`
 }
 
 // Releases reads the list; an empty one where nothing was put in place yet.

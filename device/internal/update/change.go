@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"imgbuild/device/internal/engine"
@@ -236,13 +237,8 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 	if failed != nil {
 		because += ", and does not work either: " + failed.Error()
 	}
-	for _, tag := range journal.Tags {
-		if tag.ID == "" {
-			u.discard(ctx, tag.Reference)
-		}
-	}
-	for _, id := range journal.Loaded {
-		u.discard(ctx, id)
+	if err := u.discard(ctx, folder, journal); err != nil {
+		return err
 	}
 	if err := folder.SetJournal(nil); err != nil {
 		return err
@@ -257,9 +253,46 @@ func releaseName(release state.Release) string {
 	return release.Version
 }
 
-// discard removes what may be in use still, by a container that has stopped for one.
-func (u *Updater) discard(ctx context.Context, image string) {
-	if err := u.Engine.Remove(ctx, image); err != nil {
-		u.Log("%s stays for now: %s", short(image), err)
+// discard removes the images of a release that did not prove itself, and notes those that a container still needs.
+func (u *Updater) discard(ctx context.Context, folder *state.Folder, journal *state.Journal) error {
+	list, err := folder.Releases()
+	if err != nil {
+		return err
 	}
+	known := len(list.Discarded)
+	for _, image := range journal.To.Images {
+		if slices.Contains(journal.Loaded, image.ID) {
+			list.Discarded = append(list.Discarded, image)
+		}
+	}
+	u.removeDiscarded(ctx, list)
+	if known == 0 && len(list.Discarded) == 0 {
+		return nil
+	}
+	return folder.SetReleases(list)
+}
+
+// removeDiscarded tries again, and keeps what is still in use.
+func (u *Updater) removeDiscarded(ctx context.Context, list *state.Releases) {
+	needed := imagesOf(list.Releases)
+	list.Discarded = slices.DeleteFunc(list.Discarded, func(image state.Image) bool {
+		if needed[image.ID] {
+			return true
+		}
+		err := u.removeImage(ctx, image)
+		if err != nil {
+			u.Log("%s stays for now: %s", short(image.ID), err)
+		}
+		return err == nil
+	})
+}
+
+func imagesOf(releases []state.Release) map[string]bool {
+	ids := map[string]bool{}
+	for _, release := range releases {
+		for _, image := range release.Images {
+			ids[image.ID] = true
+		}
+	}
+	return ids
 }

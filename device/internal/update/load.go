@@ -90,7 +90,7 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 	if err := a.folder.SetJournal(journal); err != nil {
 		return "", err
 	}
-	a.Log("loading %s, of which %s made anew", nameOf(plan.image), plural(len(ready), "filesystem layer is"))
+	a.Log("loading %s: %s", nameOf(plan.image), plural(len(ready), "new filesystem layer"))
 	said, err := a.send(ctx, archive)
 	if err != nil {
 		return "", err

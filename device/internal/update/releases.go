@@ -86,16 +86,20 @@ func (u *Updater) Prune(ctx context.Context, project string, keep int) ([]string
 
 func (u *Updater) prune(ctx context.Context, folder *state.Folder, keep int) ([]string, error) {
 	list, err := folder.Releases()
-	if err != nil || len(list.Releases) <= keep {
+	if err != nil {
 		return nil, err
 	}
-	old, kept := list.Releases[:len(list.Releases)-keep], list.Releases[len(list.Releases)-keep:]
-	needed := map[string]bool{}
-	for _, release := range kept {
-		for _, image := range release.Images {
-			needed[image.ID] = true
+	if len(list.Discarded) > 0 {
+		u.removeDiscarded(ctx, list)
+		if err := folder.SetReleases(list); err != nil {
+			return nil, err
 		}
 	}
+	if len(list.Releases) <= keep {
+		return nil, nil
+	}
+	old, kept := list.Releases[:len(list.Releases)-keep], list.Releases[len(list.Releases)-keep:]
+	needed := imagesOf(kept)
 	var removed []string
 	var stay []state.Release
 	for _, release := range old {
