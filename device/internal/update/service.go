@@ -27,7 +27,7 @@ type Service struct {
 const (
 	commandTimeout = 5 * time.Minute
 	// lastCheck is how long a check that began in time may take.
-	lastCheck = 5 * time.Second
+	lastCheck = 30 * time.Second
 )
 
 // prove restarts the service and tells why the release that is in place does not work; nil when it does.

@@ -59,7 +59,7 @@ func newDevice(t *testing.T, store engine.Store) *device {
 func (d *device) updater() *update.Updater {
 	return &update.Updater{
 		Engine: d.engine.Client(), State: d.root, Codecs: delta.Codecs{tardiff.MediaType: tardiff.New},
-		Budget: memory.Default, Keep: 2, Patience: 5 * time.Second,
+		Budget: memory.Default, Keep: 2, Patience: time.Minute,
 		Service: func(project string) update.Service { return d.service() },
 		Log:     func(format string, arguments ...any) { d.log = append(d.log, fmt.Sprintf(format, arguments...)) },
 	}
@@ -76,10 +76,14 @@ func (d *device) service() update.Service {
 	if err := os.WriteFile(check, []byte(script), 0o755); err != nil {
 		d.Fatal(err)
 	}
+	timeout := time.Minute
+	if len(d.health) > 0 {
+		timeout = 200 * time.Millisecond
+	}
 	return update.Service{
 		Restart:     []string{"/bin/sh", "-c", "echo restart >> " + filepath.Join(d.root, "restarts")},
 		HealthCheck: []string{"/bin/sh", check},
-		Timeout:     200 * time.Millisecond, Interval: 10 * time.Millisecond,
+		Timeout:     timeout, Interval: 10 * time.Millisecond,
 	}
 }
 
