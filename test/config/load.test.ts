@@ -181,6 +181,13 @@ ota: {}
     expect((await loadConfig(join(root, 'imgbuild.yaml'), { defaultStore })).store).toEqual(defaultStore);
   });
 
+  test('may have packages alone', async () => {
+    const deb = 'debs: { tool: { description: a tool, maintainer: Us <us@example.com> } }';
+    const config = await load(`version: 1\nname: tools\nlayers: {}\n${deb}\n`);
+    expect(config.layers).toEqual([]);
+    expect(config.debs.map(({ name }) => name)).toEqual(['tool']);
+  });
+
   test('keeps the order of its layers', async () => {
     const config = await load(layers(...['z', 'a10', 'm'].map((name) => `${name}: { context: docker/base }`)));
     expect(config.layers.map((layer) => layer.name)).toEqual(['z', 'a10', 'm']);

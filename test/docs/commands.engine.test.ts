@@ -1,9 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
+import { buildDeviceProgram, goProgram } from '../../scripts/device.ts';
 import { writeBaseLayout } from '../../scripts/support/base-image.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { shellBlocks } from './shell-blocks.ts';
@@ -30,8 +41,15 @@ mkdirSync(bin);
 writeFileSync(path.join(bin, 'imgbuild'), `#!/bin/sh\nexec node ${path.join(root, 'dist/cli.js')} "$@"\n`);
 chmodSync(path.join(bin, 'imgbuild'), 0o755);
 
+const go = await goProgram();
+const usesDevice = (file: string) => blocksOf(file).some(({ script }) => script.includes('imgbuild-ota '));
+
 describe.skipIf(!engine.available).each(files)('%s', (file) => {
-  test('its commands run as written', async () => {
+  test.skipIf(go === undefined && usesDevice(file))('its commands run as written', async () => {
+    if (usesDevice(file)) {
+      const program = await buildDeviceProgram(go!, process.arch === 'arm64' ? 'arm64' : 'amd64', bin);
+      renameSync(program, path.join(bin, 'imgbuild-ota'));
+    }
     const copy = path.join(work, file.replaceAll('/', '-'));
     cpSync(path.join(root, 'examples/quick'), copy, { recursive: true });
     await writeBaseLayout(inject('rootfs').tiny, path.join(copy, 'bases/busybox'), {

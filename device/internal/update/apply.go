@@ -1,0 +1,336 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/failure"
+	"imgbuild/device/internal/oci"
+	"imgbuild/device/internal/source"
+	"imgbuild/device/internal/state"
+)
+
+// Images reads what a bundle makes, once its signature has been judged.
+func (u *Updater) Images(b *bundle.Bundle) ([]bundle.Image, error) {
+	return b.Images(func(mediaType string) bool {
+		_, known := u.Codecs[mediaType]
+		return known
+	})
+}
+
+// Apply puts the release of a bundle in place.
+func (u *Updater) Apply(ctx context.Context, b *bundle.Bundle) (*Result, error) {
+	images, err := u.Images(b)
+	if err != nil {
+		return nil, err
+	}
+	return u.locked(ctx, projectOf(images), func(folder *state.Folder) (*Result, error) {
+		info, err := u.Engine.Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		result, err := u.endInterrupted(ctx, folder, info, oci.DigestOf(b.Index))
+		if result != nil || err != nil {
+			return result, err
+		}
+		a := &application{Updater: u, bundle: b, images: images, folder: folder, info: info}
+		defer a.close()
+		return a.run(ctx)
+	})
+}
+
+// endInterrupted finishes or undoes an earlier change; a result when that was to the release of this bundle.
+func (u *Updater) endInterrupted(ctx context.Context, folder *state.Folder, info *engine.Info, index oci.Digest) (*Result, error) {
+	journal, err := folder.Journal()
+	if err != nil || journal == nil {
+		return nil, err
+	}
+	if journal.Step == state.Loading {
+		u.Log("removing what an interrupted update left")
+		return nil, u.undoLoading(ctx, folder, info, journal)
+	}
+	u.Log("finishing the change to %s that was interrupted", journal.To.Version)
+	result, err := u.carryOn(ctx, folder, info, journal)
+	if journal.Bundle == index {
+		return result, err
+	}
+	if err != nil && journal.Step == state.Returning && ctx.Err() == nil {
+		if left, _ := folder.Journal(); left == nil {
+			u.Log("%s", err) // it is over, and another release is asked for
+			return nil, nil
+		}
+	}
+	return nil, err
+}
+
+// application of one bundle.
+type application struct {
+	*Updater
+	bundle *bundle.Bundle
+	images []bundle.Image
+	folder *state.Folder
+	info   *engine.Info
+
+	to    state.Release
+	plans []plan
+	// distrust what is loaded until all of it has been read.
+	distrust bool
+}
+
+// plan for one image.
+type plan struct {
+	image *bundle.Image
+	// present in the engine already, as it should be.
+	present *engine.Image
+	// sources that it may be made from, the likeliest first.
+	sources []*engine.Image
+	// files that its deltas read from.
+	files *source.Files
+}
+
+func (a *application) close() {
+	for _, plan := range a.plans {
+		if plan.files != nil {
+			plan.files.Close()
+		}
+	}
+}
+
+func (a *application) run(ctx context.Context) (*Result, error) {
+	current, err := a.folder.Current()
+	if err != nil {
+		return nil, err
+	}
+	a.to = target(a.images)
+	if err := a.plan(ctx); err != nil {
+		return nil, err
+	}
+	if reflect.DeepEqual(current, a.to.Current) {
+		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
+			return &Result{a.folder.Name, a.to.Version, Unchanged, a.to.Images}, err
+		}
+	}
+	if err := a.check(ctx); err != nil {
+		return nil, err
+	}
+	from, err := a.from(current)
+	if err != nil {
+		return nil, err
+	}
+	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(a.bundle.Index), To: a.to, From: from}
+	if err := a.loadAll(ctx, journal); err != nil {
+		return nil, errors.Join(err, a.undoLoading(ctx, a.folder, a.info, journal))
+	}
+	return a.carryOn(ctx, a.folder, a.info, journal)
+}
+
+// plan finds out what there is of each image.
+func (a *application) plan(ctx context.Context) error {
+	list, err := a.folder.Releases()
+	if err != nil {
+		return err
+	}
+	for at := range a.images {
+		plan := plan{image: &a.images[at]}
+		if plan.present, err = a.findPresent(ctx, plan.image, list); err != nil {
+			return err
+		}
+		if plan.present != nil {
+			a.to.Images[at].ID = plan.present.ID
+		}
+		if plan.image.Source != nil {
+			// Also of an image that is there: it is what to go back to.
+			plan.sources, err = a.findSources(ctx, a.info, plan.image)
+			if err != nil && plan.present == nil {
+				return err
+			}
+		}
+		a.plans = append(a.plans, plan)
+	}
+	return nil
+}
+
+// findPresent looks for the target itself: by its ID, or by what it was called when it was put in place before.
+func (a *application) findPresent(ctx context.Context, image *bundle.Image, list *state.Releases) (*engine.Image, error) {
+	// What a power cut may have damaged is loaded again, and read, unless it was in place before.
+	_, lost, err := a.folder.Unsynced()
+	if err != nil {
+		return nil, err
+	}
+	config := image.Config.Descriptor.Digest
+	ids := []string{string(config)}
+	if a.info.Store == engine.Containerd {
+		ids = []string{string(image.Manifest.Descriptor.Digest)}
+		for _, release := range list.Releases {
+			for _, each := range release.Images {
+				if each.Config == config {
+					ids = append(ids, each.ID)
+				}
+			}
+		}
+	}
+	for _, id := range ids {
+		found, err := a.Engine.Inspect(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if found == nil || !sameDiffIDs(found, image.DiffIDs()) || lost && !recorded(list, id) {
+			continue
+		}
+		if a.Engine.TryContainer(ctx, found.ID) == nil {
+			return found, nil
+		}
+	}
+	return nil, nil
+}
+
+// recorded tells whether an image belongs to a release that was in place.
+func recorded(list *state.Releases, id string) bool {
+	for _, release := range list.Releases {
+		for _, each := range release.Images {
+			if each.ID == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// inPlace tells whether every image is there under its name.
+func (a *application) inPlace(ctx context.Context) (bool, error) {
+	for at, plan := range a.plans {
+		if plan.present == nil {
+			return false, nil
+		}
+		reference := a.to.Images[at].Reference
+		if reference == "" {
+			continue
+		}
+		named, err := a.Engine.Inspect(ctx, reference)
+		if err != nil || named == nil || named.ID != plan.present.ID {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// outputLimit of a filesystem layer whose size the bundle does not say, in bytes.
+const outputLimit = 64 << 30
+
+func limitOf(layer *bundle.Layer) int64 {
+	if layer.Size < 0 {
+		return outputLimit
+	}
+	return layer.Size
+}
+
+// check reads all of the bundle that is needed, so that every byte of it is known to be good before anything is done with
+// it, and compares what will be written with what there is room for.
+func (a *application) check(ctx context.Context) error {
+	if err := a.Budget.Check(); err != nil {
+		return err
+	}
+	spool, store := int64(0), int64(0)
+	for at := range a.plans {
+		plan := &a.plans[at]
+		if plan.present != nil {
+			continue
+		}
+		plan.files = source.NewFiles(a.Budget)
+		for at := range plan.image.Layers {
+			layer := &plan.image.Layers[at]
+			if layer.Kind == bundle.Reused {
+				continue
+			}
+			if err := a.scan(ctx, layer, plan.files); err != nil {
+				return err
+			}
+			size := layer.Size
+			if size < 0 {
+				size = layer.Blob.Size
+				spool += size
+			}
+			store += size
+		}
+		spool += plan.files.Bytes()
+		if len(plan.sources) > 0 && len(missingByChain(a.info, plan.image, plan.sources[0])) > 0 {
+			spool += plan.sources[0].Size
+			store += plan.sources[0].Size
+		}
+	}
+	// Docker keeps what it is sent until it has unpacked it.
+	return checkSpace([]need{{a.folder.Path, spool}, {storeFolder(a.info), 2 * store}})
+}
+
+func (a *application) scan(ctx context.Context, layer *bundle.Layer, files *source.Files) error {
+	blob, err := a.bundle.Blob(layer.Blob)
+	if err != nil {
+		return err
+	}
+	blob = stoppable(ctx, blob)
+	if layer.Kind == bundle.Delta {
+		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
+		if err := codec.Scan(blob, limitOf(layer), files.Want); err != nil {
+			return a.unreadable(ctx, layer, err)
+		}
+	}
+	if _, err := io.Copy(io.Discard, blob); err != nil {
+		return a.unreadable(ctx, layer, err)
+	}
+	return nil
+}
+
+func (a *application) unreadable(ctx context.Context, layer *bundle.Layer, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return failure.Input(fmt.Sprintf("reading the delta %s of %s", layer.Blob.Digest, a.bundle.Name), err.Error(),
+		"make it with `imgbuild ota diff`, or fetch it again")
+}
+
+// from is the release that runs now.
+func (a *application) from(current *state.Current) (state.Release, error) {
+	list, err := a.folder.Releases()
+	if err != nil {
+		return state.Release{}, err
+	}
+	if count := len(list.Releases); count > 0 && reflect.DeepEqual(list.Releases[count-1].Current, current) {
+		return list.Releases[count-1], nil
+	}
+	release := state.Release{Current: current}
+	for at, plan := range a.plans {
+		if release.Version == "" {
+			release.Version = plan.image.From
+		}
+		if len(plan.sources) == 0 {
+			continue
+		}
+		found := plan.sources[0]
+		release.Images = append(release.Images, state.Image{
+			Name:      a.to.Images[at].Name,
+			Reference: referenceOf(found, a.to.Images[at].Name),
+			Config:    plan.image.Source.Config,
+			Platform:  plan.image.Platform.String(),
+			ID:        found.ID,
+		})
+	}
+	if current != nil {
+		release.Version = current.Version
+	}
+	return release, nil
+}
+
+// referenceOf is the tag of an image that belongs to a repository.
+func referenceOf(image *engine.Image, repository string) string {
+	for _, tag := range image.Tags {
+		if found, _ := engine.SplitReference(tag); found == repository {
+			return tag
+		}
+	}
+	return ""
+}

@@ -1,0 +1,95 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/failure"
+	"imgbuild/device/internal/oci"
+)
+
+// findSources lists the engine's images that may be the one that a bundle starts from, the likeliest first. In the
+// classic store the config's digest is an image's ID; containerd's store does not find images by it, so that their
+// filesystem layers decide.
+func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bundle.Image) ([]*engine.Image, error) {
+	source := image.Source
+	var found []*engine.Image
+	take := func(name string) error {
+		each, err := u.Engine.Inspect(ctx, name)
+		if err != nil || each == nil {
+			return err
+		}
+		known := slices.ContainsFunc(found, func(other *engine.Image) bool { return other.ID == each.ID })
+		if !known && mayBeSource(each, image) {
+			found = append(found, each)
+		}
+		return nil
+	}
+	direct := source.Config
+	if info.Store == engine.Containerd {
+		direct = source.Manifest
+	}
+	if direct != "" {
+		if err := take(string(direct)); err != nil {
+			return nil, err
+		}
+	}
+	// With the whole list of filesystem layers known, an image that has them is as good, whatever its config says.
+	certain := len(found) > 0 && (info.Store == engine.Classic || source.DiffIDs != nil)
+	if !certain && (info.Store == engine.Containerd || source.DiffIDs != nil) {
+		ids, err := u.Engine.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if err := take(id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(found) == 0 {
+		because := fmt.Sprintf("Docker at %s has no image %s, from which it starts", u.Engine.Address(), source.Config)
+		if image.From != "" {
+			because = fmt.Sprintf("Docker at %s has no image %s (release %s), from which it starts", u.Engine.Address(),
+				source.Config, image.From)
+		}
+		return nil, failure.Input("finding the source image", because,
+			"use a bundle that starts from an image that this device has, or load the new release as a whole")
+	}
+	return found, nil
+}
+
+func mayBeSource(candidate *engine.Image, image *bundle.Image) bool {
+	if image.Source.DiffIDs != nil {
+		return sameDiffIDs(candidate, image.Source.DiffIDs)
+	}
+	for _, layer := range image.Layers {
+		if layer.Kind == bundle.Reused && !slices.Contains(candidate.DiffIDs, layer.DiffID) {
+			return false
+		}
+	}
+	return true
+}
+
+// missingByChain lists filesystem layers that the source has, but on other ones: the classic store knows a filesystem
+// layer only together with all below it, so these must be sent.
+func missingByChain(info *engine.Info, image *bundle.Image, source *engine.Image) map[oci.Digest]bool {
+	missing := map[oci.Digest]bool{}
+	if info.Store == engine.Containerd {
+		return missing
+	}
+	common := 0
+	for common < len(image.Layers) && common < len(source.DiffIDs) &&
+		image.Layers[common].DiffID == source.DiffIDs[common] {
+		common++
+	}
+	for _, layer := range image.Layers[common:] {
+		if layer.Kind == bundle.Reused {
+			missing[layer.DiffID] = true
+		}
+	}
+	return missing
+}

@@ -1,0 +1,225 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+
+	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/failure"
+	"imgbuild/device/internal/state"
+)
+
+// Rollback puts the release back that ran before the one that runs.
+func (u *Updater) Rollback(ctx context.Context, project string) (*Result, error) {
+	return u.locked(ctx, project, func(folder *state.Folder) (*Result, error) {
+		info, err := u.Engine.Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if result, err := u.endInterrupted(ctx, folder, info, ""); result != nil || err != nil {
+			return result, err
+		}
+		from, to, err := neighbours(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, image := range to.Images {
+			found, err := u.Engine.Inspect(ctx, image.ID)
+			if err != nil {
+				return nil, err
+			}
+			if found == nil || u.Engine.TryContainer(ctx, image.ID) != nil {
+				return nil, failure.Operation("going back to "+to.Version,
+					fmt.Sprintf("its image %s is no longer in Docker at %s", short(image.ID), u.Engine.Address()),
+					"apply a bundle of that release")
+			}
+		}
+		journal := &state.Journal{Schema: 1, Step: state.Moving, From: *from, To: *to}
+		if journal.Tags, err = u.movingTags(ctx, to.Images); err != nil {
+			return nil, err
+		}
+		if err := folder.SetJournal(journal); err != nil {
+			return nil, err
+		}
+		return u.carryOn(ctx, folder, info, journal)
+	})
+}
+
+// neighbours are the release that runs and the one before it.
+func neighbours(folder *state.Folder) (from, to *state.Release, err error) {
+	list, err := folder.Releases()
+	if err != nil {
+		return nil, nil, err
+	}
+	current, err := folder.Current()
+	if err != nil {
+		return nil, nil, err
+	}
+	count := len(list.Releases)
+	if count < 2 || !reflect.DeepEqual(list.Releases[count-1].Current, current) {
+		return nil, nil, failure.Operation("going back", "no older release of "+folder.Name+" is kept on this device",
+			"apply a bundle of the release that should run")
+	}
+	return &list.Releases[count-1], &list.Releases[count-2], nil
+}
+
+// Prune removes the images of all but the last keep releases, the one that runs included. It tells what it removed.
+func (u *Updater) Prune(ctx context.Context, project string, keep int) ([]string, error) {
+	var removed []string
+	_, err := u.locked(ctx, project, func(folder *state.Folder) (*Result, error) {
+		journal, err := folder.Journal()
+		if err != nil {
+			return nil, err
+		}
+		if journal != nil {
+			return nil, failure.Operation("removing old releases of "+project, "an update of it was interrupted",
+				"`imgbuild-ota resume` finishes it")
+		}
+		removed, err = u.prune(ctx, folder, keep)
+		return nil, err
+	})
+	return removed, err
+}
+
+func (u *Updater) prune(ctx context.Context, folder *state.Folder, keep int) ([]string, error) {
+	list, err := folder.Releases()
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Discarded) > 0 {
+		u.removeDiscarded(ctx, list)
+		if err := folder.SetReleases(list); err != nil {
+			return nil, err
+		}
+	}
+	if len(list.Releases) <= keep {
+		return nil, nil
+	}
+	old, kept := list.Releases[:len(list.Releases)-keep], list.Releases[len(list.Releases)-keep:]
+	needed := imagesOf(kept)
+	var removed []string
+	var stay []state.Release
+	for _, release := range old {
+		inUse := false
+		for _, image := range release.Images {
+			if needed[image.ID] {
+				continue
+			}
+			err := u.removeImage(ctx, image)
+			switch {
+			case errors.Is(err, engine.ErrInUse):
+				u.Log("%s of %s stays: %s", image.Name, release.Version, err)
+				inUse = true
+			case err != nil:
+				return removed, err
+			}
+		}
+		if inUse {
+			stay = append(stay, release)
+		} else {
+			removed = append(removed, release.Version)
+		}
+	}
+	list.Releases = append(stay, kept...)
+	return removed, folder.SetReleases(list)
+}
+
+// removeImage removes an image and the names that updates gave it; a name that somebody else gave it keeps it.
+func (u *Updater) removeImage(ctx context.Context, image state.Image) error {
+	found, err := u.Engine.Inspect(ctx, image.ID)
+	if err != nil || found == nil {
+		return err
+	}
+	repository, tag := keptName(image.Name, image.ID)
+	ours := map[string]bool{image.Reference: true, repository + ":" + tag: true}
+	foreign := 0
+	for _, name := range found.Tags {
+		if !ours[name] {
+			foreign++
+			continue
+		}
+		if err := u.Engine.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	if foreign > 0 {
+		return nil
+	}
+	return u.Engine.Remove(ctx, image.ID)
+}
+
+// Status of one project.
+type Status struct {
+	Name string `json:"name"`
+	// Version that runs; "" where no update has been put in place.
+	Version string `json:"version,omitempty"`
+	// Images of it.
+	Images []ImageStatus `json:"images"`
+	// Previous is what `rollback` puts back.
+	Previous string `json:"previous,omitempty"`
+	// Kept releases, the oldest first.
+	Kept []string `json:"kept"`
+	// Interrupted is the step of a change that has not come to its end, and the version that it goes to.
+	Interrupted *Interrupted `json:"interrupted,omitempty"`
+}
+
+// ImageStatus says whether an image of the release is there.
+type ImageStatus struct {
+	state.Image
+	Present bool `json:"present"`
+}
+
+// Interrupted change.
+type Interrupted struct {
+	Step state.Step `json:"step"`
+	To   string     `json:"to"`
+}
+
+// Status reads what there is, without changing anything or waiting for anybody.
+func (u *Updater) Status(ctx context.Context, project string) (*Status, error) {
+	folder, err := state.Open(u.State, project)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(folder.Path); err != nil {
+		return nil, failure.Input("looking for "+project, "this device has no such project", "see `imgbuild-ota status`")
+	}
+	status := &Status{Name: project, Images: []ImageStatus{}, Kept: []string{}}
+	current, err := folder.Current()
+	if err != nil {
+		return nil, err
+	}
+	if current != nil {
+		status.Version = current.Version
+	}
+	journal, err := folder.Journal()
+	if err != nil {
+		return nil, err
+	}
+	if journal != nil {
+		status.Interrupted = &Interrupted{journal.Step, journal.To.Version}
+	}
+	list, err := folder.Releases()
+	if err != nil {
+		return nil, err
+	}
+	for _, release := range list.Releases {
+		status.Kept = append(status.Kept, release.Version)
+	}
+	if _, to, err := neighbours(folder); err == nil {
+		status.Previous = to.Version
+	}
+	if count := len(list.Releases); count > 0 && reflect.DeepEqual(list.Releases[count-1].Current, current) {
+		for _, image := range list.Releases[count-1].Images {
+			found, err := u.Engine.Inspect(ctx, image.ID)
+			if err != nil {
+				return nil, err
+			}
+			status.Images = append(status.Images, ImageStatus{image, found != nil})
+		}
+	}
+	return status, nil
+}

@@ -1,0 +1,60 @@
+package update
+
+import (
+	"context"
+
+	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/oci"
+	"imgbuild/device/internal/source"
+)
+
+// Verification is what a bundle would do, found out without doing it.
+type Verification struct {
+	Schema int             `json:"schema"`
+	Name   string          `json:"name"`
+	To     string          `json:"version"`
+	Images []VerifiedImage `json:"images"`
+}
+
+// VerifiedImage of a bundle.
+type VerifiedImage struct {
+	Reference string     `json:"reference,omitempty"`
+	Config    oci.Digest `json:"config"`
+	// Source is the config of the image that it starts from, "" for none.
+	Source oci.Digest `json:"source,omitempty"`
+	// Reads is the number of old files that are read from.
+	Reads int `json:"reads"`
+	// Writes is how many bytes of filesystem layers are made, as far as the bundle says it.
+	Writes int64 `json:"writes"`
+}
+
+// Verify reads every byte of a bundle, and what each delta does; it needs no engine and changes nothing.
+func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle) (*Verification, error) {
+	images, err := u.Images(b)
+	if err != nil {
+		return nil, err
+	}
+	a := &application{Updater: u, bundle: b, images: images}
+	report := &Verification{Schema: 1, Name: projectOf(images), To: versionOf(images)}
+	for at := range images {
+		image := &images[at]
+		files := source.NewFiles(u.Budget)
+		verified := VerifiedImage{Reference: image.Reference, Config: image.Config.Descriptor.Digest}
+		if image.Source != nil {
+			verified.Source = image.Source.Config
+		}
+		for at := range image.Layers {
+			layer := &image.Layers[at]
+			if layer.Kind == bundle.Reused {
+				continue
+			}
+			if err := a.scan(ctx, layer, files); err != nil {
+				return nil, err
+			}
+			verified.Writes += max(layer.Size, 0)
+		}
+		verified.Reads = files.Len()
+		report.Images = append(report.Images, verified)
+	}
+	return report, nil
+}
