@@ -96,8 +96,9 @@ function hashAt(bytes: Uint8Array, at: number): number {
 export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Alignment[] {
   const { old, heads, next, shift, known, knownShift } = index;
   const found: Alignment[] = [];
-  /** The alignment that is open: it began at `start` of the new, and its seed ends at `sure`. */
+  /** The alignment that is open: it began at `start` of the new; what made it be taken lies from `floor` to `sure`. */
   let start = 0;
+  let floor = 0;
   let sure = 0;
   let offset = diagonal;
   let at = 0;
@@ -139,7 +140,7 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
       block = next[block - 1]!;
       const run = equalRun(old, text, place, at, probe);
       if (run < seedSize) continue;
-      const back = equalRunBefore(old, text, place, at, Math.min(probe, at - start));
+      const back = equalRunBefore(old, text, place, at, Math.min(probe, at - floor));
       const distance = Math.abs(place - at - offset);
       if (run + back > bestRun + bestBack || (run + back === bestRun + bestBack && distance < bestDistance)) {
         best = place;
@@ -158,7 +159,7 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
     }
     const place = best - at;
     const forward = close(at);
-    let back = extendBackward(old, text, best, at, at - sure);
+    let back = extendBackward(old, text, best, at, at - floor);
     let size = forward;
     const overlap = start + size - (at - back);
     if (overlap > 0) {
@@ -168,6 +169,7 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
     }
     if (size > 0) found.push({ newStart: start, oldStart: start + offset, size });
     start = at - back;
+    floor = at - bestBack;
     offset = place;
     at += bestRun;
     sure = at;

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { align, indexSeeds, type SeedIndex } from './align.ts';
 import { landmarksOf, slotsFor } from './landmarks.ts';
+import { prune } from './prune.ts';
 import type { RandomAccess } from './source-spool.ts';
 import type { OperationWriter } from './tar-diff/write.ts';
 
@@ -59,7 +60,8 @@ export async function* alignedParts(
       );
     }
     const opened = (window ??= openWindow(old, [{ position: 0, size: old.size }]));
-    const pieces = align(opened.seeds, bytes, diagonalOf(opened, start + drift)).flatMap((found) =>
+    const alignments = align(opened.seeds, bytes, diagonalOf(opened, start + drift));
+    const pieces = prune(opened.seeds.old, bytes, alignments).flatMap((found) =>
       // Neighbours in the buffer need not be neighbours in the file.
       piecesOf(opened, found.oldStart, found.size).map(({ offset, position, size }) => ({
         start: found.newStart + offset,

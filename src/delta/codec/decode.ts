@@ -1,20 +1,24 @@
 import type { RandomAccess } from '../source-spool.ts';
 import { readBlock, readUvarint } from './block.ts';
 import { StreamSource } from './byte-source.ts';
+import { decodePrelude, ElfDecoder, heldPart } from './elf/elf-decoder.ts';
 import { brokenDelta } from './failure.ts';
 import {
   decodeHeader,
   digestSize,
+  elfLimit,
+  elfStreams,
   generalStreams,
   headerLimit,
   mebibyte,
   memoryLimit,
   memoryNeeded,
+  preludeStreams,
   type DeltaHeader,
 } from './format.ts';
 import { decodeGeneralBlock } from './general-decoder.ts';
 import { OldPages } from './old-pages.ts';
-import { Output, type ByteSink } from './output.ts';
+import { Output, type ByteSink, type HeldPart } from './output.ts';
 
 export interface DecodeOptions {
   /** Memory that is granted, in bytes; 64 MiB unless said otherwise. */
@@ -57,12 +61,26 @@ export async function decodeDelta(
 }
 
 async function decodeBlocks(source: StreamSource, header: DeltaHeader, old: OldPages, sink: ByteSink): Promise<Buffer> {
-  if (header.memory < memoryNeeded(header.blockSize)) throw brokenDelta('it declares less memory than it needs');
-  const output = new Output(sink);
-  while (output.size < header.newSize) {
+  const { blockSize, newSize } = header;
+  const expectDeclared = (needed: number) => {
+    if (header.memory < needed) throw brokenDelta('it declares less memory than it needs');
+  };
+  expectDeclared(memoryNeeded(blockSize));
+  let elf: ElfDecoder | undefined;
+  let held: HeldPart | undefined;
+  if (header.codec === 'elf') {
+    if (header.oldSize >= elfLimit || newSize >= elfLimit) throw brokenDelta('its files are too large for its coding');
+    const prelude = decodePrelude(await readBlock(preludeStreams, source, blockSize), header.oldSize, newSize);
+    held = heldPart(prelude.model);
+    expectDeclared(memoryNeeded(blockSize, { operations: prelude.copies.count, held: held?.size ?? 0 }));
+    elf = new ElfDecoder(prelude, old, newSize);
+  }
+  const output = new Output(sink, held);
+  while (output.size < newSize) {
     const size = await readUvarint(source);
-    if (size === 0 || size > header.newSize - output.size) throw brokenDelta(`it has a block of ${size} bytes`);
-    decodeGeneralBlock(await readBlock(generalStreams, source, header.blockSize), size, old, output);
+    if (size === 0 || size > newSize - output.size) throw brokenDelta(`it has a block of ${size} bytes`);
+    if (elf !== undefined) elf.block(await readBlock(elfStreams, source, blockSize), size, output);
+    else decodeGeneralBlock(await readBlock(generalStreams, source, blockSize), size, old, output);
   }
   return output.finish();
 }

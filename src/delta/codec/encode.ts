@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { RandomAccess } from '../source-spool.ts';
 import { BlockSizer } from './block-sizer.ts';
-import { blockLimit, encodeHeader, mebibyte, memoryNeeded } from './format.ts';
+import { planElf, encodeElf } from './elf/elf-encoder.ts';
+import { blockLimit, encodeHeader, type Codec, mebibyte, memoryNeeded } from './format.ts';
 import { encodeGeneral, generalWindows } from './general-encoder.ts';
 import type { EncodeWindows } from '../encode-file.ts';
 
 export interface EncodeOptions {
+  /** Leave out to let the files decide. */
+  codec?: Codec;
   /** zstd's, 1 to 19. */
   level?: number;
   /** Bytes of the new file that were coded since the last call; it may throw to end the work. */
@@ -21,17 +24,20 @@ export interface EncodeOptions {
 export async function* encodeDelta(
   old: RandomAccess,
   text: RandomAccess,
-  { level = 19, onBytes = () => {}, windows = generalWindows }: EncodeOptions = {},
+  { codec, level = 19, onBytes = () => {}, windows = generalWindows }: EncodeOptions = {},
 ): AsyncGenerator<Buffer> {
-  const blockSize = Math.min(blockLimit, 4 * text.size + 64);
+  const plan = codec === 'general' ? undefined : planElf(old, text);
+  const blockSize = Math.min(blockLimit, plan === undefined ? 4 * text.size + 64 : blockLimit);
   yield encodeHeader({
-    codec: 'general',
+    codec: plan === undefined ? 'general' : 'elf',
     oldSize: old.size,
     newSize: text.size,
     blockSize,
-    memory: memoryNeeded(blockSize),
+    memory: memoryNeeded(blockSize, plan && { operations: plan.copies.count, held: plan.held }),
   });
-  yield* encodeGeneral(old, text, level, new BlockSizer(blockSize), onBytes, windows);
+  const sizer = new BlockSizer(blockSize);
+  if (plan === undefined) yield* encodeGeneral(old, text, level, sizer, onBytes, windows);
+  else yield* encodeElf(plan, old, text, level, sizer, onBytes);
   yield digestOf(text);
 }
 

@@ -8,7 +8,7 @@ export const headerLimit = 4 + 1 + 4 * 8;
 export const digestSize = 32;
 
 /** How the new file was coded; the value in the header is the index. */
-export const codecs = ['general', 'elf-x86-64', 'elf-aarch64'] as const;
+export const codecs = ['general', 'elf'] as const;
 export type Codec = (typeof codecs)[number];
 
 export const mebibyte = 2 ** 20;

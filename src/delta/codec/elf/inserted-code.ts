@@ -1,0 +1,63 @@
+import type { ByteReader, ByteWriter } from '../bytes.ts';
+import { kindOf, operandMask } from './aarch64.ts';
+import { fieldKind } from './field.ts';
+import { distanceAt, instructionLimit, int32, stepEnd } from './x86.ts';
+
+/**
+ * New code, without its distances: what they lead to goes into a stream of its own, as an address, so that two calls of one
+ * function are the same bytes. The last instructions are left as they are: a decoder doesn't look beyond what it has.
+ */
+export function splitX86(bytes: Uint8Array, address: number, code: ByteWriter, operand: ByteWriter): void {
+  let at = 0;
+  while (at + instructionLimit <= bytes.length) {
+    const field = distanceAt(bytes, at);
+    const next = stepEnd();
+    if (field < 0) code.put(bytes.subarray(at, next));
+    else {
+      code.put(bytes.subarray(at, field));
+      code.put(bytes.subarray(field + 4, next));
+      const target = (address + field + 4 + int32(bytes, field)) | 0;
+      for (let shift = 24; shift >= 0; shift -= 8) operand.byte(target >> shift);
+    }
+    at = next;
+  }
+  code.put(bytes.subarray(at));
+}
+
+/** Fills `bytes` with what `splitX86` was given. */
+export function joinX86(bytes: Uint8Array, address: number, code: ByteReader, operand: ByteReader): void {
+  let at = 0;
+  while (at + instructionLimit <= bytes.length) {
+    bytes.set(code.peek(instructionLimit), at);
+    const field = distanceAt(bytes, at);
+    const next = stepEnd();
+    if (field < 0) bytes.set(code.take(next - at), at);
+    else {
+      bytes.set(code.take(field - at), at);
+      bytes.set(code.take(next - field - 4), field + 4);
+      const [a, b, c, d] = operand.take(4) as unknown as [number, number, number, number];
+      const distance = ((a << 24) | (b << 16) | (c << 8) | d) - (address + field + 4);
+      for (let each = 0; each < 4; each++) bytes[field + each] = distance >> (8 * each);
+    }
+    at = next;
+  }
+  bytes.set(code.take(bytes.length - at), at);
+}
+
+/** Calls and pages of new aarch64 code name their targets by address; `back` makes them distances again. In place. */
+export function turnAarch64(bytes: Uint8Array, address: number, back: boolean): void {
+  for (let at = -address & 3; at + 4 <= bytes.length; at += 4) {
+    const word = int32(bytes, at);
+    const kind = kindOf(word);
+    if (kind !== fieldKind.branch26 && kind !== fieldKind.page) continue;
+    const mask = operandMask[kind]!;
+    const page = kind === fieldKind.page;
+    // Exactly the bits that the instruction has, so that it can be turned back whatever they are.
+    const bits = page ? (((word >>> 5) & 0x7ffff) << 2) | ((word >>> 29) & 3) : word;
+    const place = (address + at) >> (page ? 12 : 2);
+    const turned = back ? bits - place : bits + place;
+    const operand = page ? ((turned & 3) << 29) | (((turned >> 2) & 0x7ffff) << 5) : turned;
+    const made = (word & ~mask) | (operand & mask);
+    for (let each = 0; each < 4; each++) bytes[at + each] = made >> (8 * each);
+  }
+}
