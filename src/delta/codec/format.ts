@@ -31,7 +31,24 @@ export const memoryLimit = 64 * mebibyte;
 
 export const generalStreams = ['insert', 'seek', 'copy', 'gap', 'run', 'difference', 'data'] as const;
 export const preludeStreams = ['model', 'insert', 'seek', 'copy'] as const;
-export const elfStreams = ['miss', 'error', 'gap', 'run', 'difference', 'code', 'operand', 'data'] as const;
+export const elfStreams = [
+  'miss',
+  'error',
+  'error0',
+  'error1',
+  'error2',
+  'error3',
+  'gap',
+  'run',
+  'difference',
+  'code',
+  'operand',
+  'operand0',
+  'operand1',
+  'operand2',
+  'operand3',
+  'data',
+] as const;
 
 export interface DeltaHeader {
   codec: Codec;

@@ -40,7 +40,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** Streams of a block of the coding general, of an ELF delta's first block, and of its others. */
-const streamCounts = { general: [7, 7], elf: [4, 8] } as const;
+const streamCounts = { general: [7, 7], elf: [4, 16] } as const;
 
 /** The same delta with all streams as they are: reads the container by its description alone. */
 export function unpacked(delta: Buffer): Buffer {

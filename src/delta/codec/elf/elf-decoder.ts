@@ -4,6 +4,7 @@ import { brokenDelta } from '../failure.ts';
 import { elfStreams, operationLimit, pieceLimit, preludeStreams } from '../format.ts';
 import type { OldPages } from '../old-pages.ts';
 import type { HeldPart, Output } from '../output.ts';
+import { WordDecoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
 import { CopyFields, fileView } from './copy-fields.ts';
 import { joinX86, turnAarch64 } from './inserted-code.ts';
@@ -58,6 +59,8 @@ export class ElfDecoder {
   readonly #fields: CopyFields;
   readonly #addresses: AddressMap;
   readonly #steps: Generator<Step>;
+  readonly #errors = new WordDecoder();
+  readonly #operands = new WordDecoder();
   readonly #bytes = Buffer.alloc(pieceLimit);
 
   constructor({ model, copies }: Prelude, old: OldPages, newSize: number) {
@@ -71,6 +74,8 @@ export class ElfDecoder {
 
   block(streams: StreamReaders<(typeof elfStreams)[number]>, size: number, output: Output): void {
     const differences = new DifferenceDecoder(streams);
+    const { error, error0, error1, error2, error3 } = streams;
+    const errorBytes = [error0, error1, error2, error3];
     const nextMiss = () => (streams.miss.left === 0 ? Infinity : streams.miss.uvarint());
     let correct = nextMiss();
     for (let left = size; left > 0;) {
@@ -86,7 +91,7 @@ export class ElfDecoder {
             correct--;
             return word;
           }
-          const actual = (word + streams.error.int32()) | 0;
+          const actual = (word + this.#errors.next(error, errorBytes)) | 0;
           correct = nextMiss();
           return actual;
         });
@@ -103,8 +108,11 @@ export class ElfDecoder {
     const section = codeSectionOf(this.#model.text.sections, at, size);
     const address = this.#addresses.addressOf(at);
     if (section === undefined || address < 0) bytes.set(streams.data.take(size));
-    else if (section.kind === 'x86-64') joinX86(bytes, address, streams.code, streams.operand);
-    else {
+    else if (section.kind === 'x86-64') {
+      const { code, operand, operand0, operand1, operand2, operand3 } = streams;
+      const rest = [operand0, operand1, operand2, operand3];
+      joinX86(bytes, address, code, () => this.#operands.next(operand, rest));
+    } else {
       bytes.set(streams.code.take(size));
       turnAarch64(bytes, address, true);
     }

@@ -6,6 +6,7 @@ import { BlockSizer } from '../block-sizer.ts';
 import { DifferenceEncoder } from '../differences.ts';
 import { blockTarget, elfStreams, operationLimit, pieceLimit, preludeStreams } from '../format.ts';
 import { OldPages } from '../old-pages.ts';
+import { WordEncoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
 import { CopyFields, fileView } from './copy-fields.ts';
 import { readElf } from './image.ts';
@@ -65,6 +66,9 @@ export async function* encodeElf(
   yield await prelude(model, copies, level);
   const streams = streamWriters(elfStreams);
   const differences = new DifferenceEncoder(streams);
+  const { error0, error1, error2, error3, operand0, operand1, operand2, operand3 } = streams;
+  const errors = new WordEncoder(streams.error, [error0, error1, error2, error3]);
+  const operands = new WordEncoder(streams.operand, [operand0, operand1, operand2, operand3]);
   const predictor = new Predictor(model, copies, old.size);
   const pages = new OldPages(old);
   const view = fileView(old.size, (position, size, into) => pages.read(position, size, into));
@@ -82,7 +86,7 @@ export async function* encodeElf(
       const section = codeSectionOf(model.text.sections, at, size);
       const address = addresses.addressOf(at);
       if (section === undefined || address < 0) streams.data.put(piece);
-      else if (section.kind === 'x86-64') splitX86(piece, address, streams.code, streams.operand);
+      else if (section.kind === 'x86-64') splitX86(piece, address, streams.code, operands);
       else {
         turnAarch64(piece, address, false);
         streams.code.put(piece);
@@ -95,7 +99,7 @@ export async function* encodeElf(
         if (actual === word) correct++;
         else {
           streams.miss.uvarint(correct);
-          streams.error.int32(actual - word);
+          errors.put(actual - word);
           correct = 0;
         }
         return actual;

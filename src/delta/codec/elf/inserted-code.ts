@@ -7,7 +7,12 @@ import { distanceAt, instructionLimit, int32, stepEnd } from './x86.ts';
  * New code, without its distances: what they lead to goes into a stream of its own, as an address, so that two calls of one
  * function are the same bytes. The last instructions are left as they are: a decoder doesn't look beyond what it has.
  */
-export function splitX86(bytes: Uint8Array, address: number, code: ByteWriter, operand: ByteWriter): void {
+export function splitX86(
+  bytes: Uint8Array,
+  address: number,
+  code: ByteWriter,
+  operands: { put(address: number): void },
+): void {
   let at = 0;
   while (at + instructionLimit <= bytes.length) {
     const field = distanceAt(bytes, at);
@@ -16,8 +21,7 @@ export function splitX86(bytes: Uint8Array, address: number, code: ByteWriter, o
     else {
       code.put(bytes.subarray(at, field));
       code.put(bytes.subarray(field + 4, next));
-      const target = (address + field + 4 + int32(bytes, field)) | 0;
-      for (let shift = 24; shift >= 0; shift -= 8) operand.byte(target >> shift);
+      operands.put((address + field + 4 + int32(bytes, field)) | 0);
     }
     at = next;
   }
@@ -25,7 +29,7 @@ export function splitX86(bytes: Uint8Array, address: number, code: ByteWriter, o
 }
 
 /** Fills `bytes` with what `splitX86` was given. */
-export function joinX86(bytes: Uint8Array, address: number, code: ByteReader, operand: ByteReader): void {
+export function joinX86(bytes: Uint8Array, address: number, code: ByteReader, nextOperand: () => number): void {
   let at = 0;
   while (at + instructionLimit <= bytes.length) {
     bytes.set(code.peek(instructionLimit), at);
@@ -35,8 +39,7 @@ export function joinX86(bytes: Uint8Array, address: number, code: ByteReader, op
     else {
       bytes.set(code.take(field - at), at);
       bytes.set(code.take(next - field - 4), field + 4);
-      const [a, b, c, d] = operand.take(4) as unknown as [number, number, number, number];
-      const distance = ((a << 24) | (b << 16) | (c << 8) | d) - (address + field + 4);
+      const distance = nextOperand() - (address + field + 4);
       for (let each = 0; each < 4; each++) bytes[field + each] = distance >> (8 * each);
     }
     at = next;
