@@ -2,6 +2,7 @@ import type { RandomAccess } from '../source-spool.ts';
 import { readBlock, readUvarint } from './block.ts';
 import { StreamSource } from './byte-source.ts';
 import { decodePrelude, ElfDecoder, heldPart } from './elf/elf-decoder.ts';
+import { tablesOf } from './elf/steps.ts';
 import { brokenDelta } from './failure.ts';
 import {
   decodeHeader,
@@ -72,7 +73,7 @@ async function decodeBlocks(source: StreamSource, header: DeltaHeader, old: OldP
     if (header.oldSize >= elfLimit || newSize >= elfLimit) throw brokenDelta('its files are too large for its coding');
     const prelude = decodePrelude(await readBlock(preludeStreams, source, blockSize), header.oldSize, newSize);
     held = heldPart(prelude.model);
-    expectDeclared(memoryNeeded(blockSize, { operations: prelude.copies.count, held: held?.size ?? 0 }));
+    expectDeclared(memoryNeeded(blockSize, tablesOf(prelude.model, prelude.copies)));
     elf = new ElfDecoder(prelude, old, newSize);
   }
   const output = new Output(sink, held);

@@ -33,7 +33,7 @@ export async function* encodeDelta(
     oldSize: old.size,
     newSize: text.size,
     blockSize,
-    memory: memoryNeeded(blockSize, plan && { operations: plan.copies.count, held: plan.held }),
+    memory: memoryNeeded(blockSize, plan?.tables),
   });
   const sizer = new BlockSizer(blockSize);
   if (plan === undefined) yield* encodeGeneral(old, text, level, sizer, onBytes, windows);

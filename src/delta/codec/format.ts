@@ -23,7 +23,7 @@ export const windowLog = 23;
 /** Operations of an ELF delta. */
 export const operationLimit = 2 ** 20;
 /** Output that is held back until the unwind table in it can be made. */
-export const heldLimit = 16 * mebibyte;
+export const heldLimit = 12 * mebibyte;
 /** ELF files and their addresses lie below. */
 export const elfLimit = 2 ** 31;
 /** Memory that a decoder grants unless it is told otherwise, in bytes. */
@@ -61,10 +61,18 @@ export interface DeltaHeader {
   memory: number;
 }
 
+/** What an ELF delta keeps beside its blocks. */
+export interface ElfTables {
+  copies: number;
+  jumpTables: number;
+  /** Bytes of output that are held back. */
+  held: number;
+}
+
 /** Memory of a decoder, in bytes: a block packed and unpacked, the history, buffers; tables of an ELF delta. */
-export function memoryNeeded(blockSize: number, elf?: { operations: number; held: number }): number {
+export function memoryNeeded(blockSize: number, elf?: ElfTables): number {
   const buffers = 2 * blockSize + 2 ** windowLog + 4 * mebibyte;
-  return elf === undefined ? buffers : buffers + 12 * mebibyte + 40 * elf.operations + elf.held;
+  return elf === undefined ? buffers : buffers + 16 * mebibyte + 56 * elf.copies + 8 * elf.jumpTables + elf.held;
 }
 
 export function encodeHeader(header: DeltaHeader): Buffer {

@@ -1,8 +1,8 @@
 import type { RandomAccess } from '../source-spool.ts';
 import { brokenDelta } from './failure.ts';
 
-const pageSize = 64 * 1024;
-const pages = 24;
+const pageSize = 16 * 1024;
+const pages = 96;
 
 /** The old file, read at any place, with the pages that were read last kept. Memory: 1.5 MiB. */
 export class OldPages {

@@ -13,6 +13,8 @@ export interface Program {
   functions: MadeFunction[];
   /** Constants by name; each gets a pointer in .data, too. */
   constants: { name: string; bytes: Buffer }[];
+  /** With the function tables that Go 1.20 and later writes. */
+  go?: boolean;
 }
 
 const le = (value: number, size = 4) => {
@@ -61,7 +63,7 @@ function code({ machine }: Program, made: MadeFunction, start: number, places: M
 }
 
 export function makeElf(program: Program): Buffer {
-  const { machine, functions, constants, fixed = false } = program;
+  const { machine, functions, constants, fixed = false, go = false } = program;
   const base = fixed ? 0x400000 : 0x10000;
   const count = functions.length;
   const names = ['', ...functions.map(({ name }) => name)];
@@ -83,6 +85,9 @@ export function makeElf(program: Program): Buffer {
   const table = place('.eh_frame_hdr', 1, 2, 12 + 8 * count, 4);
   const frame = place('.eh_frame', 1, 2, 24 + 24 * count + 4, 8);
   const data = place('.data', 1, 3, 8 * constants.length, 16);
+  const tables = go ? place('.gopclntab', 1, 2, goTables(program, base + text, sizes).length, 32) : 0;
+  // Where Go's linker says what functions refer to: the tables' address, and 40 words later that of the data.
+  const module = go ? place('.noptrdata', 1, 3, 8 * 41, 16) : 0;
   const loadedEnd = end;
   const symbols = place('.symtab', 2, 0, 24 * (count + 1), 8);
   const stringsAt = place('.strtab', 3, 0, strings.length, 1);
@@ -136,6 +141,11 @@ export function makeElf(program: Program): Buffer {
   for (let each = 0; each < count; each++) {
     le(starts[each]! - (table + base)).copy(file, table + 12 + 8 * each);
     le(frame + 24 + 24 * each - table).copy(file, table + 16 + 8 * each);
+  }
+  if (go) {
+    goTables(program, base + text, sizes).copy(file, tables);
+    file.writeBigUInt64LE(BigInt(tables + base), module);
+    file.writeBigUInt64LE(BigInt(rodata + base), module + 320);
   }
   let name = 1;
   for (const [each, { name: called }] of functions.entries()) {
@@ -220,4 +230,51 @@ export function sampleProgram(machine: Program['machine'], count: number, seed =
     }),
   }));
   return { machine, fixed, functions, constants };
+}
+
+/** pclntab: head, names, tables of each function, index, records (debug/gosym reads the same). */
+function goTables({ functions }: Program, textStart: number, sizes: number[]): Buffer {
+  const count = functions.length;
+  const names = Buffer.from(functions.map(({ name }) => `main.${name}\0`).join(''), 'latin1');
+  const lines = Buffer.concat(functions.map(({ body }) => Buffer.from([2, body.length, 4, 1 + (body.length % 9), 0])));
+  const head = 72;
+  const tablesAt = head + names.length;
+  const index = Math.ceil((tablesAt + lines.length) / 8) * 8;
+  const recordsAt = Math.ceil((count * 8 + 4) / 8) * 8;
+  const records: Buffer[] = [];
+  let [entry, name, line, at] = [0, 0, 0, recordsAt];
+  const file = Buffer.alloc(index + recordsAt);
+  for (const [each, made] of functions.entries()) {
+    const data = each % 3;
+    const record = Buffer.alloc(Math.ceil((44 + 4 * (2 + data)) / 8) * 8);
+    for (const [offset, value] of [
+      [0, entry],
+      [4, name],
+      [16, line],
+      [20, line],
+      [24, line],
+      [28, 2],
+      [44, line],
+    ]) {
+      record.writeUInt32LE(value!, offset!);
+    }
+    record[43] = data;
+    for (let which = 0; which < data; which++) record.writeInt32LE(which === 0 ? 8 * each : -1, 52 + 4 * which);
+    file.writeUInt32LE(entry, index + 8 * each);
+    file.writeUInt32LE(at, index + 8 * each + 4);
+    records.push(record);
+    entry += sizes[each]!;
+    name += made.name.length + 6;
+    line += 5;
+    at += record.length;
+  }
+  file.writeUInt32LE(entry, index + 8 * count);
+  file.writeUInt32LE(0xfffffff1, 0);
+  file[6] = 1;
+  file[7] = 8;
+  const words = [count, 0, textStart, head, tablesAt, tablesAt, tablesAt, index];
+  for (const [word, value] of words.entries()) file.writeBigUInt64LE(BigInt(value), 8 + 8 * word);
+  names.copy(file, head);
+  lines.copy(file, tablesAt);
+  return Buffer.concat([file, ...records]);
 }

@@ -42,15 +42,28 @@ for (const machine of machines) {
   }
 }
 
+test('the function tables of a Go program cost next to nothing more', async () => {
+  const program = { ...sampleProgram('x86-64', 1500, 1, true), go: true };
+  const next = nextRelease(program);
+  const [old, text] = [makeElf(program), makeElf(next)];
+  const delta = await encoded(old, text, { level: 9 });
+  expect((await decoded(delta, old)).equals(text)).toBe(true);
+  const without = await encoded(makeElf({ ...program, go: false }), makeElf({ ...next, go: false }), { level: 9 });
+  const tables = text.length - makeElf({ ...next, go: false }).length;
+  expect(tables).toBeGreaterThan(100_000);
+  expect(delta.length - without.length).toBeLessThan(tables / 40);
+});
+
 test('whatever becomes of a program, it comes out (property)', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...machines),
       fc.boolean(),
+      fc.boolean(),
       fc.array(fc.tuple(fc.nat({ max: 199 }), fc.nat({ max: 199 })), { maxLength: 20 }),
       fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 30 }),
-      async (machine, fixed, swaps, changes) => {
-        const program = sampleProgram(machine, 200, 3, fixed);
+      async (machine, fixed, go, swaps, changes) => {
+        const program = { ...sampleProgram(machine, 200, 3, fixed), go };
         const old = makeElf(program);
         const functions = [...program.functions];
         for (const [a, b] of swaps) [functions[a], functions[b]] = [functions[b]!, functions[a]!];

@@ -9,7 +9,7 @@ const random = noise(60_000, 1);
 const changed = Buffer.concat([random.subarray(40_000), noise(3_000, 2), random.subarray(0, 30_000)]);
 for (let at = 0; at < changed.length; at += 97) changed[at]! += 3;
 const programs = (['x86-64', 'aarch64'] as const).map((machine) => {
-  const program = sampleProgram(machine, 120, 1, machine === 'x86-64');
+  const program = { ...sampleProgram(machine, 120, 1, machine === 'x86-64'), go: machine === 'x86-64' };
   const functions = program.functions.toSpliced(20, 3, ...sampleProgram(machine, 120).functions.slice(40, 80));
   return { old: makeElf(program), text: makeElf({ ...program, functions }) };
 });

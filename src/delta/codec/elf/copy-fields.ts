@@ -4,12 +4,12 @@ import type { Model } from './model.ts';
 import { sectionAt, type Predictor } from './predictor.ts';
 import { int32 } from './x86.ts';
 
-const cached = 64;
+const cached = 256;
 
 /** Called for each field of copied bytes with what was predicted; returns what it is. */
 export type FieldResult = (predicted: number, at: number) => number;
 
-/** Predicts the fields of bytes that are copied from the old file. Memory: 64 chunks of fields, 3 MiB at most. */
+/** Predicts the fields of bytes that are copied from the old file. Memory: 256 chunks of fields, 3 MiB at most. */
 export class CopyFields {
   readonly #finder: FieldFinder;
   readonly #model: Model;

@@ -4,7 +4,17 @@ import { prune } from '../../prune.ts';
 import { packBlock, sizeOf, streamWriters } from '../block.ts';
 import { BlockSizer } from '../block-sizer.ts';
 import { DifferenceEncoder } from '../differences.ts';
-import { blockTarget, elfStreams, operationLimit, pieceLimit, preludeStreams } from '../format.ts';
+import {
+  blockLimit,
+  blockTarget,
+  elfStreams,
+  memoryLimit,
+  memoryNeeded,
+  operationLimit,
+  pieceLimit,
+  preludeStreams,
+  type ElfTables,
+} from '../format.ts';
 import { OldPages } from '../old-pages.ts';
 import { WordEncoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
@@ -12,11 +22,11 @@ import { CopyFields, fileView } from './copy-fields.ts';
 import { readElf } from './image.ts';
 import { splitX86, turnAarch64 } from './inserted-code.ts';
 import { layoutOf, modelOf } from './layout.ts';
-import { encodeModel, type Model } from './model.ts';
+import { encodeModel, sectionLimit, type Model } from './model.ts';
 import { normalise } from './normalise.ts';
 import type { Copies } from './offset-map.ts';
 import { Predictor } from './predictor.ts';
-import { codeSectionOf, stepsOf } from './steps.ts';
+import { codeSectionOf, stepsOf, tablesOf } from './steps.ts';
 import { int32 } from './x86.ts';
 
 /** Both files together, in bytes: they are held at once, and their fields and seeds beside them. */
@@ -26,8 +36,7 @@ export const elfSizeLimit = 400 * 2 ** 20;
 export interface ElfPlan {
   model: Model;
   copies: Copies;
-  /** Bytes that a decoder holds back. */
-  held: number;
+  tables: ElfTables;
 }
 
 /**
@@ -44,14 +53,15 @@ export function planElf(old: RandomAccess, text: RandomAccess): ElfPlan | undefi
   if (afterImage?.machine !== beforeImage.machine) return undefined;
   const oldLayout = layoutOf(beforeImage, before);
   const newLayout = layoutOf(afterImage, after);
+  if (oldLayout.sections.length > sectionLimit) return undefined;
   const model = modelOf(oldLayout, newLayout, after);
   normalise(before, oldLayout);
   normalise(after, newLayout);
   const copies = copiesOf(prune(before, after, align(indexSeeds(before), after, 0)));
   if (copies.count > operationLimit) return undefined;
-  const { unwind } = model;
-  const held = unwind === undefined ? 0 : unwind.recordsStart + unwind.recordsSize - unwind.tableStart;
-  return { model, copies, held };
+  const tables = tablesOf(model, copies);
+  if (memoryNeeded(blockLimit, tables) > memoryLimit) return undefined;
+  return { model, copies, tables };
 }
 
 /** Yields the blocks of a plan, the first of which says what was planned. */

@@ -12,7 +12,7 @@ export interface FileView {
 }
 
 /** Fields are found in chunks of this size, each by itself: at any place, with the same result. */
-export const chunkSize = 4096;
+export const chunkSize = 1024;
 /** Bytes before a chunk of x86-64 code at which its sweep begins, to fall into step. */
 const runUp = 64;
 const relocationSize = 24;

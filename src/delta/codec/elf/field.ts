@@ -29,11 +29,11 @@ export const fieldKind = {
 /** Fields in order of their positions. Growing; `clear` keeps the memory. */
 export class FieldList {
   count = 0;
-  position = new Int32Array(1024);
-  kind = new Uint8Array(1024);
+  position = new Int32Array(256);
+  kind = new Uint8Array(256);
   /** The address or the offset that the field names. */
-  target = new Int32Array(1024);
-  base = new Int32Array(1024);
+  target = new Int32Array(256);
+  base = new Int32Array(256);
 
   push(position: number, kind: number, target: number, base: number): void {
     if (this.count === this.position.length) this.#grow();

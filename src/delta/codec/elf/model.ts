@@ -65,7 +65,8 @@ export interface Model {
   unwind: { tableStart: number; tableSize: number; recordsStart: number; recordsSize: number } | undefined;
 }
 
-const countLimit = 4096;
+/** Sections of one file, at most. */
+export const sectionLimit = 256;
 const tableLimit = 2 ** 19;
 
 export function encodeModel({ old, text, unwind }: Model): Buffer {
@@ -128,7 +129,7 @@ export function decodeModel(reader: ByteReader, oldSize: number, newSize: number
   const after: ModelSection[] = [];
   let end = 0;
   let shift = 0;
-  for (let left = bounded(reader.uvarint(), countLimit); left > 0; left--) {
+  for (let left = bounded(reader.uvarint(), sectionLimit); left > 0; left--) {
     const kind = sectionKinds[reader.byte()];
     if (kind === undefined) throw brokenDelta('it has a section of a kind that is not known');
     const start = end + reader.uvarint();

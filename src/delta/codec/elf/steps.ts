@@ -1,7 +1,6 @@
-import { pieceLimit } from '../format.ts';
-import type { ModelSection } from './model.ts';
+import { pieceLimit, type ElfTables } from '../format.ts';
+import type { Model, ModelSection } from './model.ts';
 import type { Copies } from './offset-map.ts';
-import { sectionAt } from './predictor.ts';
 
 /** What comes next in the new file: so many bytes that are new, or a copy of those at `from`. At most 1 MiB. */
 export type Step =
@@ -27,7 +26,14 @@ export function* stepsOf(copies: Copies, newSize: number): Generator<Step> {
 
 /** The new section of code that an insertion lies in; undefined when it isn't code or doesn't end in it. */
 export function codeSectionOf(sections: readonly ModelSection[], at: number, size: number): ModelSection | undefined {
-  const section = sections[sectionAt(sections, at)];
+  // In the new file, sections need not be in order.
+  const section = sections.find((each) => at >= each.start && at < each.start + each.size);
   if (section === undefined || at + size > section.start + section.size) return undefined;
   return section.kind === 'x86-64' || section.kind === 'aarch64' ? section : undefined;
+}
+
+/** What a decoder has to keep. */
+export function tablesOf({ old, unwind }: Model, { count }: Copies): ElfTables {
+  const held = unwind === undefined ? 0 : unwind.recordsStart + unwind.recordsSize - unwind.tableStart;
+  return { copies: count, jumpTables: old.tables.length / 2, held };
 }
