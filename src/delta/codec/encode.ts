@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { BlockSizer } from './block-sizer.ts';
-import { planElf, encodeElf } from './elf/elf-encoder.ts';
-import { blockLimit, encodeHeader, type Codec, mebibyte, memoryNeeded } from './format.ts';
+import { encodeElf, planElf, type ElfPlan } from './elf/elf-encoder.ts';
+import { blockLimit, encodeHeader, mebibyte, memoryNeeded, type Codec } from './format.ts';
 import { encodeGeneral, generalWindows } from './general-encoder.ts';
-import type { EncodeWindows } from '../encode-file.ts';
 
 export interface EncodeOptions {
-  /** Leave out to let the files decide. */
+  /** Leave out to let the files decide; 'elf' is meant for files that are. */
   codec?: Codec;
   /** zstd's, 1 to 19. */
   level?: number;
@@ -16,29 +16,77 @@ export interface EncodeOptions {
   windows?: EncodeWindows;
 }
 
+interface Work {
+  old: RandomAccess;
+  text: RandomAccess;
+  level: number;
+  onBytes: (bytes: number) => void;
+  windows: EncodeWindows;
+}
+
 /**
- * Yields a delta that makes `text` out of `old` (docs/delta-format.md). Memory: at most 1 GiB, whatever the sizes of the
- * files. Both are read several times and must not change meanwhile: the delta ends with the sha256 of `text` as it was
- * read last.
+ * What an ELF delta says about the files costs some hundred bytes: one that is no larger than this is compared with what
+ * the general coding makes of the same files.
+ */
+const trialLimit = 8 * 1024;
+
+/**
+ * Yields a delta that makes `text` out of `old` (docs/delta-format.md), in the coding that suits them. Memory: at most
+ * 1 GiB, whatever the sizes of the files. Both are read several times and must not change meanwhile: the delta ends with
+ * the sha256 of `text` as it was read last.
  */
 export async function* encodeDelta(
   old: RandomAccess,
   text: RandomAccess,
   { codec, level = 19, onBytes = () => {}, windows = generalWindows }: EncodeOptions = {},
 ): AsyncGenerator<Buffer> {
+  const work = { old, text, level, onBytes, windows };
   const plan = codec === 'general' ? undefined : planElf(old, text);
-  const blockSize = Math.min(blockLimit, plan === undefined ? 4 * text.size + 64 : blockLimit);
-  yield encodeHeader({
-    codec: plan === undefined ? 'general' : 'elf',
-    oldSize: old.size,
-    newSize: text.size,
-    blockSize,
-    memory: memoryNeeded(blockSize, plan?.tables),
-  });
-  const sizer = new BlockSizer(blockSize);
-  if (plan === undefined) yield* encodeGeneral(old, text, level, sizer, onBytes, windows);
-  else yield* encodeElf(plan, old, text, level, sizer, onBytes);
+  if (plan === undefined) yield* generalDelta(work);
+  else if (codec === 'elf') yield* elfDelta(plan, work);
+  else yield* smallerDelta(plan, work);
   yield digestOf(text);
+}
+
+async function* smallerDelta(plan: ElfPlan, work: Work): AsyncGenerator<Buffer> {
+  const elf = elfDelta(plan, work);
+  const begun = await upTo(elf, trialLimit);
+  if (begun.ended) {
+    const general = await upTo(generalDelta({ ...work, onBytes() {} }), begun.size);
+    yield* general.ended && general.size < begun.size ? general.parts : begun.parts;
+    return;
+  }
+  yield* begun.parts;
+  yield* elf;
+}
+
+/** Takes parts until there are more bytes than `limit`, or no more parts. */
+async function upTo(
+  delta: AsyncGenerator<Buffer>,
+  limit: number,
+): Promise<{ parts: Buffer[]; size: number; ended: boolean }> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  while (size <= limit) {
+    const next = await delta.next();
+    if (next.done === true) return { parts, size, ended: true };
+    parts.push(next.value);
+    size += next.value.length;
+  }
+  return { parts, size, ended: false };
+}
+
+async function* generalDelta({ old, text, level, onBytes, windows }: Work): AsyncGenerator<Buffer> {
+  const blockSize = Math.min(blockLimit, 4 * text.size + 64);
+  const memory = memoryNeeded(blockSize);
+  yield encodeHeader({ codec: 'general', oldSize: old.size, newSize: text.size, blockSize, memory });
+  yield* encodeGeneral(old, text, level, new BlockSizer(blockSize), onBytes, windows);
+}
+
+async function* elfDelta(plan: ElfPlan, { old, text, level, onBytes }: Work): AsyncGenerator<Buffer> {
+  const memory = memoryNeeded(blockLimit, plan.tables);
+  yield encodeHeader({ codec: 'elf', oldSize: old.size, newSize: text.size, blockSize: blockLimit, memory });
+  yield* encodeElf(plan, old, text, level, new BlockSizer(blockLimit), onBytes);
 }
 
 /** sha256, read in pieces. */

@@ -16,7 +16,7 @@ const programs = (['x86-64', 'aarch64'] as const).map((machine) => {
 const packed = await Promise.all(
   [{ old: random, text: changed }, ...programs].map(async (pair) => ({
     ...pair,
-    delta: await encoded(pair.old, pair.text),
+    delta: await encoded(pair.old, pair.text, { codec: 'elf' }),
   })),
 );
 /** The same with streams that are not packed: there, damage goes deeper than zstd. */

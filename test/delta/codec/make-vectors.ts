@@ -49,7 +49,7 @@ for (const machine of ['x86-64', 'aarch64'] as const) {
 
 for (const { name, old, text } of cases) {
   const oldName = keep(`${name}.old`, old);
-  const delta = await encoded(old, text, { level: 19 });
+  const delta = await encoded(old, text, { level: 19, codec: 'elf' });
   const plain = unpacked(delta);
   vectors.push({ name, old: oldName, delta: keep(`${name}.delta`, delta), sha256: sha256(text) });
   vectors.push({
