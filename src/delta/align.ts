@@ -76,9 +76,14 @@ export function indexSeeds(old: Uint8Array): SeedIndex {
 
 function strideHash(bytes: Uint8Array, at: number): number {
   if (at + stride > bytes.length) return 0;
-  let hash = 0;
-  for (let end = at + stride; at < end; at++) hash = (Math.imul(hash, multiplier) + bytes[at]! + 1) | 0;
-  return hash;
+  let hash = bytes[at]! + 1;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 1]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 2]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 3]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 4]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 5]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 6]! + 1) | 0;
+  return (Math.imul(hash, multiplier) + bytes[at + 7]! + 1) | 0;
 }
 
 function hashAt(bytes: Uint8Array, at: number): number {

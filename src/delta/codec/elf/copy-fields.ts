@@ -1,5 +1,5 @@
-import { FieldFinder, chunkSize, type FileView } from './field-finder.ts';
-import { fieldKind, FieldList } from './field.ts';
+import { chunkSize, type FileView } from './field-finder.ts';
+import { fieldKind, FieldList, type FieldSource } from './field.ts';
 import type { Model } from './model.ts';
 import { sectionAt, type Predictor } from './predictor.ts';
 import { int32 } from './x86.ts';
@@ -11,14 +11,14 @@ export type FieldResult = (predicted: number, at: number) => number;
 
 /** Predicts the fields of bytes that are copied from the old file. Memory: 256 chunks of fields, 3 MiB at most. */
 export class CopyFields {
-  readonly #finder: FieldFinder;
+  readonly #source: FieldSource;
   readonly #model: Model;
   readonly #predictor: Predictor;
   readonly #numbers = new Int32Array(cached).fill(-1);
   readonly #lists = Array.from({ length: cached }, () => new FieldList());
 
-  constructor(file: FileView, model: Model, predictor: Predictor) {
-    this.#finder = new FieldFinder(file, model.old);
+  constructor(source: FieldSource, model: Model, predictor: Predictor) {
+    this.#source = source;
     this.#model = model;
     this.#predictor = predictor;
   }
@@ -67,7 +67,7 @@ export class CopyFields {
     const list = this.#lists[slot]!;
     if (this.#numbers[slot] === chunk) return list;
     list.clear();
-    this.#finder.find(chunk, list);
+    this.#source.find(chunk, list);
     this.#numbers[slot] = chunk;
     return list;
   }

@@ -7,6 +7,7 @@ import type { HeldPart, Output } from '../output.ts';
 import { WordDecoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
 import { CopyFields, fileView } from './copy-fields.ts';
+import { FieldFinder } from './field-finder.ts';
 import { joinX86, turnAarch64 } from './inserted-code.ts';
 import { decodeModel, type Model } from './model.ts';
 import type { Copies } from './offset-map.ts';
@@ -68,7 +69,7 @@ export class ElfDecoder {
     this.#old = old;
     this.#addresses = new AddressMap(model.text.segments);
     const view = fileView(old.size, (position, size, into) => old.read(position, size, into));
-    this.#fields = new CopyFields(view, model, new Predictor(model, copies, old.size));
+    this.#fields = new CopyFields(new FieldFinder(view, model.old), model, new Predictor(model, copies, old.size));
     this.#steps = stepsOf(copies, newSize);
   }
 

@@ -15,10 +15,11 @@ import {
   preludeStreams,
   type ElfTables,
 } from '../format.ts';
-import { OldPages } from '../old-pages.ts';
 import { WordEncoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
-import { CopyFields, fileView } from './copy-fields.ts';
+import { CopyFields } from './copy-fields.ts';
+import { chunkSize } from './field-finder.ts';
+import { KnownFields, type FieldList } from './field.ts';
 import { readElf } from './image.ts';
 import { splitX86, turnAarch64 } from './inserted-code.ts';
 import { layoutOf, modelOf } from './layout.ts';
@@ -36,6 +37,8 @@ export const elfSizeLimit = 400 * 2 ** 20;
 export interface ElfPlan {
   model: Model;
   copies: Copies;
+  /** Of the old file. */
+  fields: FieldList[];
   tables: ElfTables;
 }
 
@@ -55,18 +58,18 @@ export function planElf(old: RandomAccess, text: RandomAccess): ElfPlan | undefi
   const newLayout = layoutOf(afterImage, after);
   if (oldLayout.sections.length > sectionLimit) return undefined;
   const model = modelOf(oldLayout, newLayout, after);
-  normalise(before, oldLayout);
+  const fields = normalise(before, oldLayout);
   normalise(after, newLayout);
   const copies = copiesOf(prune(before, after, align(indexSeeds(before), after, 0)));
   if (copies.count > operationLimit) return undefined;
   const tables = tablesOf(model, copies);
   if (memoryNeeded(blockLimit, tables) > memoryLimit) return undefined;
-  return { model, copies, tables };
+  return { model, copies, fields, tables };
 }
 
 /** Yields the blocks of a plan, the first of which says what was planned. */
 export async function* encodeElf(
-  { model, copies }: ElfPlan,
+  { model, copies, fields }: ElfPlan,
   old: RandomAccess,
   text: RandomAccess,
   level: number,
@@ -80,9 +83,7 @@ export async function* encodeElf(
   const errors = new WordEncoder(streams.error, [error0, error1, error2, error3]);
   const operands = new WordEncoder(streams.operand, [operand0, operand1, operand2, operand3]);
   const predictor = new Predictor(model, copies, old.size);
-  const pages = new OldPages(old);
-  const view = fileView(old.size, (position, size, into) => pages.read(position, size, into));
-  const fields = new CopyFields(view, model, predictor);
+  const copyFields = new CopyFields(new KnownFields(fields, chunkSize), model, predictor);
   const addresses = new AddressMap(model.text.segments);
   const predictedBytes = Buffer.allocUnsafe(pieceLimit);
   const pieceBytes = Buffer.allocUnsafe(pieceLimit);
@@ -104,7 +105,7 @@ export async function* encodeElf(
     } else {
       const predicted = predictedBytes.subarray(0, size);
       old.read(step.from, size, predicted);
-      fields.replace(predicted, step.from, size, at, (word, place) => {
+      copyFields.replace(predicted, step.from, size, at, (word, place) => {
         const actual = int32(piece, place);
         if (actual === word) correct++;
         else {

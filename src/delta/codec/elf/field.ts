@@ -63,3 +63,51 @@ export class FieldList {
     this.kind = kind;
   }
 }
+
+/** Fields of a chunk, from wherever they are known. */
+export interface FieldSource {
+  /** Adds the fields that begin in the chunk, in order. */
+  find(chunk: number, fields: FieldList): void;
+}
+
+/** Fields that were all found before, each list in order of positions. */
+export class KnownFields implements FieldSource {
+  readonly #lists: readonly FieldList[];
+  readonly #chunkSize: number;
+
+  constructor(lists: readonly FieldList[], chunkSize: number) {
+    this.#lists = lists;
+    this.#chunkSize = chunkSize;
+  }
+
+  find(chunk: number, fields: FieldList): void {
+    const start = chunk * this.#chunkSize;
+    const end = start + this.#chunkSize;
+    const at = this.#lists.map((list) => firstFrom(list, start));
+    for (;;) {
+      let next: FieldList | undefined;
+      let which = 0;
+      for (const [each, list] of this.#lists.entries()) {
+        const place = at[each]!;
+        if (place >= list.count || list.position[place]! >= end) continue;
+        if (next !== undefined && next.position[at[which]!]! <= list.position[place]!) continue;
+        next = list;
+        which = each;
+      }
+      if (next === undefined) return;
+      const place = at[which]!++;
+      fields.push(next.position[place]!, next.kind[place]!, next.target[place]!, next.base[place]!);
+    }
+  }
+}
+
+function firstFrom({ count, position }: FieldList, start: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (position[middle]! < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { kindOf, operandMask } from './aarch64.ts';
 import { fieldKind } from './field.ts';
-import { distanceAt, instructionLimit, int32, stepEnd } from './x86.ts';
+import { distanceIn, instructionLimit, int32 } from './x86.ts';
 
 /**
  * New code, without its distances: what they lead to goes into a stream of its own, as an address, so that two calls of one
@@ -15,15 +15,15 @@ export function splitX86(
 ): void {
   let at = 0;
   while (at + instructionLimit <= bytes.length) {
-    const field = distanceAt(bytes, at);
-    const next = stepEnd();
-    if (field < 0) code.put(bytes.subarray(at, next));
+    const { size, distance } = distanceIn(bytes, at);
+    if (distance < 0) code.put(bytes.subarray(at, at + size));
     else {
-      code.put(bytes.subarray(at, field));
-      code.put(bytes.subarray(field + 4, next));
-      operands.put((address + field + 4 + int32(bytes, field)) | 0);
+      const behind = at + distance + 4;
+      code.put(bytes.subarray(at, at + distance));
+      code.put(bytes.subarray(behind, at + size));
+      operands.put((address + behind + int32(bytes, at + distance)) | 0);
     }
-    at = next;
+    at += size;
   }
   code.put(bytes.subarray(at));
 }
@@ -33,16 +33,16 @@ export function joinX86(bytes: Uint8Array, address: number, code: ByteReader, ne
   let at = 0;
   while (at + instructionLimit <= bytes.length) {
     bytes.set(code.peek(instructionLimit), at);
-    const field = distanceAt(bytes, at);
-    const next = stepEnd();
-    if (field < 0) bytes.set(code.take(next - at), at);
+    const { size, distance } = distanceIn(bytes, at);
+    if (distance < 0) bytes.set(code.take(size), at);
     else {
-      bytes.set(code.take(field - at), at);
-      bytes.set(code.take(next - field - 4), field + 4);
-      const distance = nextOperand() - (address + field + 4);
-      for (let each = 0; each < 4; each++) bytes[field + each] = distance >> (8 * each);
+      const behind = at + distance + 4;
+      bytes.set(code.take(distance), at);
+      bytes.set(code.take(size - distance - 4), behind);
+      const value = nextOperand() - (address + behind);
+      for (let each = 0; each < 4; each++) bytes[at + distance + each] = value >> (8 * each);
     }
-    at = next;
+    at += size;
   }
   bytes.set(code.take(bytes.length - at), at);
 }

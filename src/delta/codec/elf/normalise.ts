@@ -11,9 +11,10 @@ const labelSize = 24;
 
 /**
  * Replaces the fields in `bytes` by labels of what they name: the same code is the same bytes then, wherever it stands.
- * Finds jump tables on the way, into `layout`. Memory: 17 bytes for each field.
+ * Finds jump tables on the way, into `layout`. Returns the fields, those of code and the others, in order of position.
+ * Memory: 17 bytes for each field.
  */
-export function normalise(bytes: Buffer, layout: Layout): void {
+export function normalise(bytes: Buffer, layout: Layout): FieldList[] {
   const addresses = new AddressMap(layout.segments);
   const code = fieldsOf(bytes, layout, true);
   layout.tables = findJumpTables(bytes, layout, addresses, code);
@@ -28,6 +29,7 @@ export function normalise(bytes: Buffer, layout: Layout): void {
       put(bytes, at, (int32(bytes, at) & ~mask) | (labels[each]! & mask));
     }
   }
+  return lists;
 }
 
 function fieldsOf(bytes: Buffer, layout: Layout, code: boolean): FieldList {

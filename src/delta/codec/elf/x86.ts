@@ -88,44 +88,51 @@ export function sweepX86(
   fields: FieldList,
 ): void {
   for (let at = 0; at < to;) {
-    at = step(bytes, at);
-    const trailing = at - immediate;
-    if (displacement >= from && displacement < to) {
-      const value = int32(bytes, displacement);
-      if (relative) {
-        const base = at - displacement;
-        fields.push(position + displacement, fieldKind.relative, (address + displacement + base + value) | 0, base);
-      } else if (value >= low && value < high) {
-        fields.push(position + displacement, fieldKind.address, value, 0);
+    const shape = shapeOf(bytes, at);
+    const end = at + (shape & 31);
+    if (shape & hasDisplacement) {
+      const field = at + ((shape >> displacementBits) & 31);
+      if (field >= from && field < to) {
+        const value = int32(bytes, field);
+        if (shape & isRelative) {
+          const base = end - field;
+          fields.push(position + field, fieldKind.relative, (address + field + base + value) | 0, base);
+        } else if (value >= low && value < high) {
+          fields.push(position + field, fieldKind.address, value, 0);
+        }
       }
     }
-    if (trailing !== 4 || immediate < from || immediate >= to) continue;
-    const value = int32(bytes, immediate);
-    if (jumps) fields.push(position + immediate, fieldKind.relative, (address + immediate + 4 + value) | 0, 4);
-    else if (value >= low && value < high) fields.push(position + immediate, fieldKind.address, value, 0);
+    if (shape & hasImmediate) {
+      const field = end - 4;
+      if (field >= from && field < to) {
+        const value = int32(bytes, field);
+        if (shape & isJump) fields.push(position + field, fieldKind.relative, (address + end + value) | 0, 4);
+        else if (value >= low && value < high) fields.push(position + field, fieldKind.address, value, 0);
+      }
+    }
+    at = end;
   }
 }
 
-/** Of the instruction that was looked at last: where its displacement of four bytes is, or -1; whether from its end. */
-let displacement = -1;
-let relative = false;
-/** Where its immediate begins, and whether that is a distance to jump. */
-let immediate = 0;
-let jumps = false;
-
-/** Where the distance is, of four bytes, that the instruction at `at` contains; -1 when none. Its end follows by `stepEnd`. */
-export function distanceAt(bytes: Uint8Array, at: number): number {
-  end = step(bytes, at);
-  if (jumps) return immediate;
-  return relative ? displacement : -1;
+/** Of an instruction: how many bytes it has (at most 31), and where in it the distance of four bytes is; -1 for none. */
+export function distanceIn(bytes: Uint8Array, at: number): { size: number; distance: number } {
+  const shape = shapeOf(bytes, at);
+  const size = shape & 31;
+  if (shape & isJump) return { size, distance: size - 4 };
+  return { size, distance: shape & isRelative ? (shape >> displacementBits) & 31 : -1 };
 }
 
-let end = 0;
-export function stepEnd(): number {
-  return end;
-}
+/** The shape of an instruction, in one number: its size, the place of its displacement of four bytes, and these. */
+const displacementBits = 5;
+const hasDisplacement = 1 << 10;
+/** The displacement counts from the instruction's end. */
+const isRelative = 1 << 11;
+/** It ends with an immediate of four bytes. */
+const hasImmediate = 1 << 12;
+/** Which is a distance to jump. */
+const isJump = 1 << 13;
 
-function step(bytes: Uint8Array, start: number): number {
+function shapeOf(bytes: Uint8Array, start: number): number {
   let at = start;
   let opcode = bytes[at++]!;
   let form = ofOpcode[opcode]!;
@@ -138,9 +145,6 @@ function step(bytes: Uint8Array, start: number): number {
     form = ofOpcode[opcode]!;
   }
   let size = 0;
-  displacement = -1;
-  relative = false;
-  jumps = false;
   if (form === special) {
     if (opcode === 0x0f) {
       opcode = bytes[at++]!;
@@ -173,28 +177,33 @@ function step(bytes: Uint8Array, start: number): number {
   if (form & byte) size += 1;
   if (form & word) size += 2;
   if (wide && opcode >= 0xb8 && opcode < 0xc0 && form === full) size = 8;
+  let shape = 0;
   if (form & modRm) {
     const value = bytes[at++]!;
     const mode = value >> 6;
     if (mode !== 3) {
       const register = value & 7;
       let four = mode === 2;
-      if (register === 4) four ||= mode === 0 && (bytes[at++]! & 7) === 5;
-      else if (mode === 0 && register === 5) four = relative = true;
-      if (register === 4 && mode !== 0) at++;
+      if (register === 4) {
+        if (mode === 0 && (bytes[at]! & 7) === 5) four = true;
+        at++;
+      } else if (mode === 0 && register === 5) {
+        four = true;
+        shape = isRelative;
+      }
       if (mode === 1) at++;
       if (four) {
-        displacement = at;
+        shape |= hasDisplacement | ((at - start) << displacementBits);
         at += 4;
       }
     }
   }
   if (form === jump) {
-    jumps = true;
+    shape |= isJump;
     size = 4;
   }
-  immediate = at;
-  return at + size;
+  if (size === 4) shape |= hasImmediate;
+  return shape | (at + size - start);
 }
 
 export function int32(bytes: Uint8Array, at: number): number {
