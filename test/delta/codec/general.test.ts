@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Failure } from '../../../src/failure.ts';
 import { ByteReader, ByteWriter } from '../../../src/delta/codec/bytes.ts';
 import { encodeHeader, memoryNeeded, type DeltaHeader } from '../../../src/delta/codec/format.ts';
 import { noise } from '../sample-image.ts';
-import { decoded, encoded, inMemory } from './files.ts';
+import { decoded, encoded, inMemory, unpacked } from './files.ts';
 import { decodeDelta } from '../../../src/delta/codec/decode.ts';
 
 const nothing = Buffer.alloc(0);
@@ -44,6 +48,22 @@ test('whatever was changed, the new file comes out', async () => {
   );
 });
 
+test('a decoder that was written from the description alone makes the same', async () => {
+  const old = noise(300_000, 8);
+  const text = Buffer.concat([old.subarray(200_000), Buffer.from('put in'), noise(5_000, 9), old.subarray(0, 150_000)]);
+  for (let at = 0; at < text.length; at += 333) text[at]! += at;
+  const folder = mkdtempSync(path.join(tmpdir(), 'general-patch-'));
+  const [oldPath, deltaPath, newPath] = ['old', 'delta', 'new'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(oldPath, old);
+  writeFileSync(deltaPath, unpacked(await encoded(old, text)));
+  execFileSync('python3', [path.join(import.meta.dirname, 'general_patch.py'), oldPath, deltaPath, newPath]);
+  expect(readFileSync(newPath).equals(text)).toBe(true);
+});
+
 test('empty files, files of one byte, and what has nothing in common', async () => {
   const files = [nothing, Buffer.from([7]), noise(5_000, 1), noise(5_000, 2)];
   for (const old of files) {
@@ -54,19 +74,27 @@ test('empty files, files of one byte, and what has nothing in common', async () 
 });
 
 test('an unchanged file costs next to nothing, a moved part little', async () => {
-  const old = noise(3_000_000, 3);
+  const old = noise(600_000, 3);
   expect((await encoded(old, old)).length).toBeLessThan(100);
-  const text = Buffer.concat([old.subarray(2_000_000), Buffer.from('added'), old.subarray(0, 2_000_000)]);
+  const text = Buffer.concat([old.subarray(400_000), Buffer.from('added'), old.subarray(0, 400_000)]);
   expect((await encoded(old, text)).length).toBeLessThan(150);
 });
 
-test('files larger than the windows are coded in parts, across blocks', async () => {
-  const old = noise(2_000_000, 4);
-  const text = Buffer.concat([old.subarray(1_200_000), noise(5_600_000, 5), old.subarray(0, 700_000)]);
+test('files larger than the windows are coded in parts', async () => {
+  const old = noise(400_000, 4);
+  const text = Buffer.concat([old.subarray(240_000), noise(50_000, 5), old.subarray(0, 140_000)]);
   for (let at = 0; at < text.length; at += 1001) text[at]! += 1;
-  const delta = await encoded(old, text, { windows: { old: 2 ** 20, new: 1_000_000 } });
-  expect(delta.length).toBeLessThan(5_700_000);
+  const delta = await encoded(old, text, { windows: { old: 2 ** 18, new: 100_000 } });
+  expect(delta.length).toBeLessThan(120_000);
   expect((await decoded(delta, old)).equals(text)).toBe(true);
+});
+
+test('what does not fit into one block goes into several', async () => {
+  const words = new Int32Array(1_500_000);
+  for (let at = 0, state = 1; at < words.length; at++) words[at] = state = (Math.imul(state, 0x41c64e6d) + 12345) | 0;
+  const text = Buffer.from(words.buffer);
+  const delta = await encoded(nothing, text, { level: 1 });
+  expect((await decoded(delta, nothing)).equals(text)).toBe(true);
 });
 
 test('progress counts the bytes of the new file, and may end the work', async () => {
