@@ -82,6 +82,34 @@ export function recorded(name: string): Record<string, unknown> {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
 }
 
+export interface CpuMeasured {
+  /** Least wall-clock and least CPU seconds of all runs: on a machine with other work, the CPU's tell more. */
+  seconds: number;
+  cpu: number;
+  peakMiB: number;
+}
+
+/** Runs one command several times; its CPU seconds are those of all its threads. Needs GNU time. */
+export function cpuSeconds(command: Command, runs = 1): CpuMeasured {
+  const found: CpuMeasured = { seconds: Infinity, cpu: Infinity, peakMiB: 0 };
+  for (let run = 0; run < runs; run += 1) {
+    command.before?.();
+    const argv = ['-f', 'measured %e %U %S %M', ...command.argv];
+    const { status, stderr } = spawnSync('/usr/bin/time', argv, {
+      cwd: command.cwd,
+      env: command.env ?? process.env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`${command.argv.join(' ')}: exit ${status}: ${stderr.slice(-2000)}`);
+    const [seconds, user, system, peak] = /measured (\S+) (\S+) (\S+) (\S+)\s*$/.exec(stderr)!.slice(1).map(Number);
+    found.seconds = Math.min(found.seconds, seconds!);
+    found.cpu = Math.min(found.cpu, user! + system!);
+    found.peakMiB = Math.max(found.peakMiB, peak! / 1024);
+  }
+  return found;
+}
+
 /** Prints and keeps a bench's figures, with the machine they were measured on. */
 export function record(name: string, figures: Record<string, unknown>): void {
   const machine = { cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version };

@@ -10,17 +10,24 @@ const seedSize = 24;
 /** Every such place of the old is indexed. */
 const stride = 8;
 const chainLimit = 8;
-/** A place is taken when it agrees on so many more bytes than going on where we are. */
+/** A place is taken when it agrees on so many more bytes than going on where we are; on more when it is far away. */
 const gain = 8;
-/** Bytes that are compared to judge a place; one that is taken is followed as far as it agrees. */
-const probe = 32 * 1024;
+const farGain = 4;
+const far = 4096;
+/** Bytes that are compared each way to judge a place; one that is taken is followed as far as it agrees. */
+const probe = 4096;
 const multiplier = 0x2c1b3c6d | 0;
 /** multiplier^seedSize: what the byte that leaves the window weighs. */
-const leaving = (() => {
-  let power = 1;
-  for (let at = 0; at < seedSize; at++) power = Math.imul(power, multiplier);
-  return power;
-})();
+const leaving = power(seedSize);
+const byStride = power(stride);
+/** One bit for each hash is enough to pass over most of what is not there, if it stays in the processor's cache. */
+const knownLimit = 24;
+
+function power(exponent: number): number {
+  let result = 1;
+  for (let at = 0; at < exponent; at++) result = Math.imul(result, multiplier);
+  return result;
+}
 
 /** Seeds of an old text, found by their hashes. Memory: 9 to 13 bytes for every 8 of the text. */
 export interface SeedIndex {
@@ -42,12 +49,18 @@ export function indexSeeds(old: Uint8Array): SeedIndex {
   const heads = new Int32Array(2 ** bits);
   const next = new Int32Array(blocks);
   const shift = 32 - bits;
-  const knownBits = Math.min(29, bits + 3);
+  const knownBits = Math.min(knownLimit, bits + 3);
   const known = new Uint8Array(2 ** (knownBits - 3));
   const knownShift = 32 - knownBits;
   let previous = 0;
+  // A seed is three strides: each stride is hashed once.
+  let first = strideHash(old, 0);
+  let second = strideHash(old, stride);
   for (let block = 0; block < blocks; block++) {
-    const hash = hashAt(old, block * stride);
+    const third = strideHash(old, (block + 2) * stride);
+    const hash = (Math.imul(Math.imul(first, byStride) + second, byStride) + third) | 0;
+    first = second;
+    second = third;
     // Runs of one byte, or of one short pattern, would fill the chains with the same.
     if (block > 0 && hash === previous) continue;
     previous = hash;
@@ -59,6 +72,18 @@ export function indexSeeds(old: Uint8Array): SeedIndex {
     known[bit >>> 3]! |= 1 << (bit & 7);
   }
   return { old, heads, next, shift, known, knownShift };
+}
+
+function strideHash(bytes: Uint8Array, at: number): number {
+  if (at + stride > bytes.length) return 0;
+  let hash = bytes[at]! + 1;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 1]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 2]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 3]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 4]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 5]! + 1) | 0;
+  hash = (Math.imul(hash, multiplier) + bytes[at + 6]! + 1) | 0;
+  return (Math.imul(hash, multiplier) + bytes[at + 7]! + 1) | 0;
 }
 
 function hashAt(bytes: Uint8Array, at: number): number {
@@ -76,8 +101,9 @@ function hashAt(bytes: Uint8Array, at: number): number {
 export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Alignment[] {
   const { old, heads, next, shift, known, knownShift } = index;
   const found: Alignment[] = [];
-  /** The alignment that is open: it began at `start` of the new, and its seed ends at `sure`. */
+  /** The alignment that is open: it began at `start` of the new; what made it be taken lies from `floor` to `sure`. */
   let start = 0;
+  let floor = 0;
   let sure = 0;
   let offset = diagonal;
   let at = 0;
@@ -111,23 +137,34 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
     }
     let best = -1;
     let bestRun = 0;
+    let bestBack = 0;
+    let bestDistance = 0;
     let block = heads[mixed >>> shift]!;
     for (let hops = 0; block !== 0 && hops < chainLimit; hops++) {
       const place = (block - 1) * stride;
-      const length = equalRun(old, text, place, at, probe);
-      if (length >= seedSize && length > bestRun) {
-        best = place;
-        bestRun = length;
-      }
       block = next[block - 1]!;
+      const run = equalRun(old, text, place, at, probe);
+      if (run < seedSize) continue;
+      const back = equalRunBefore(old, text, place, at, Math.min(probe, at - floor));
+      const distance = Math.abs(place - at - offset);
+      if (run + back > bestRun + bestBack || (run + back === bestRun + bestBack && distance < bestDistance)) {
+        best = place;
+        bestRun = run;
+        bestBack = back;
+        bestDistance = distance;
+      }
     }
-    if (best < 0 || bestRun <= agreement(old, text, at + offset, at, bestRun) + gain) {
+    const better = gain + (bestDistance > far ? farGain : 0);
+    if (
+      best < 0 ||
+      bestRun + bestBack <= agreement(old, text, at - bestBack + offset, at - bestBack, bestRun + bestBack) + better
+    ) {
       at++;
       continue;
     }
     const place = best - at;
     const forward = close(at);
-    let back = extendBackward(old, text, best, at, at - sure);
+    let back = extendBackward(old, text, best, at, at - floor);
     let size = forward;
     const overlap = start + size - (at - back);
     if (overlap > 0) {
@@ -137,6 +174,7 @@ export function align(index: SeedIndex, text: Uint8Array, diagonal: number): Ali
     }
     if (size > 0) found.push({ newStart: start, oldStart: start + offset, size });
     start = at - back;
+    floor = at - bestBack;
     offset = place;
     at += bestRun;
     sure = at;
@@ -152,6 +190,14 @@ function equalRun(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: numbe
   const limit = Math.min(old.length - oldAt, text.length - newAt, most);
   let length = 0;
   while (length < limit && old[oldAt + length] === text[newAt + length]) length++;
+  return length;
+}
+
+/** Bytes that are equal before both places, up to `most`. */
+function equalRunBefore(old: Uint8Array, text: Uint8Array, oldAt: number, newAt: number, most: number): number {
+  const limit = Math.min(oldAt, most);
+  let length = 0;
+  while (length < limit && old[oldAt - length - 1] === text[newAt - length - 1]) length++;
   return length;
 }
 

@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeHeader } from '../../../src/delta/codec/format.ts';
+import { makeUnwindTable } from '../../../src/delta/codec/elf/unwind.ts';
+import { readElf } from '../../../src/delta/codec/elf/image.ts';
+import { joinX86, splitX86, turnAarch64 } from '../../../src/delta/codec/elf/inserted-code.ts';
+import { ByteReader, ByteWriter } from '../../../src/delta/codec/bytes.ts';
+import { makeElf, sampleProgram, type Program } from './elf-file.ts';
+import { decoded, encoded } from './files.ts';
+
+const machines = ['x86-64', 'aarch64'] as const;
+
+/** A release later: some functions have gone, some are new, some moved, a constant became longer. */
+function nextRelease(program: Program, seed = 2): Program {
+  const added = sampleProgram(program.machine, 12, seed).functions.map((each) => ({
+    ...each,
+    body: each.body.map((part) =>
+      'bytes' in part ? part : { call: program.functions[(each.name.length * 7) % 40]!.name },
+    ),
+  }));
+  const functions = [...program.functions];
+  functions.splice(30, 0, ...added.slice(0, 8));
+  functions.splice(5, 0, ...added.slice(8));
+  const [moved] = functions.splice(100, 1);
+  const constants = program.constants.map((each, at) =>
+    at === 3 ? { ...each, bytes: Buffer.concat([each.bytes, Buffer.alloc(160, 'x')]) } : each,
+  );
+  return { ...program, functions: [...functions, moved!], constants };
+}
+
+for (const machine of machines) {
+  for (const fixed of [false, true]) {
+    test(`${machine}, ${fixed ? 'at fixed' : 'at any'} addresses: code that moved costs what is new`, async () => {
+      const program = sampleProgram(machine, 1500, 1, fixed);
+      const [old, text] = [makeElf(program), makeElf(nextRelease(program))];
+      const delta = await encoded(old, text, { level: 9, codec: 'elf' });
+      expect(decodeHeader(delta).header.codec).toBe('elf');
+      expect((await decoded(delta, old)).equals(text)).toBe(true);
+      const general = await encoded(old, text, { level: 9, codec: 'general' });
+      expect(delta.length).toBeLessThan(general.length / 4);
+    });
+  }
+}
+
+test('the function tables of a Go program cost next to nothing more', async () => {
+  const program = { ...sampleProgram('x86-64', 1500, 1, true), go: true };
+  const next = nextRelease(program);
+  const [old, text] = [makeElf(program), makeElf(next)];
+  const delta = await encoded(old, text, { level: 9, codec: 'elf' });
+  expect((await decoded(delta, old)).equals(text)).toBe(true);
+  const without = await encoded(makeElf({ ...program, go: false }), makeElf({ ...next, go: false }), { level: 9 });
+  const tables = text.length - makeElf({ ...next, go: false }).length;
+  expect(tables).toBeGreaterThan(100_000);
+  expect(delta.length - without.length).toBeLessThan(tables / 40);
+});
+
+test('the smaller coding is taken: a program in which a few bytes changed needs no model', async () => {
+  const old = makeElf(sampleProgram('x86-64', 300));
+  const text = Buffer.from(old);
+  text[64 + 56 + 5000]! ^= 1;
+  const delta = await encoded(old, text);
+  expect(decodeHeader(delta).header.codec).toBe('general');
+  expect(delta.length).toBeLessThan((await encoded(old, text, { codec: 'elf' })).length);
+  expect((await decoded(delta, old)).equals(text)).toBe(true);
+});
+
+test('whatever becomes of a program, it comes out (property)', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...machines),
+      fc.boolean(),
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat({ max: 199 }), fc.nat({ max: 199 })), { maxLength: 20 }),
+      fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 30 }),
+      async (machine, fixed, go, swaps, changes) => {
+        const program = { ...sampleProgram(machine, 200, 3, fixed), go };
+        const old = makeElf(program);
+        const functions = [...program.functions];
+        for (const [a, b] of swaps) [functions[a], functions[b]] = [functions[b]!, functions[a]!];
+        const text = makeElf({ ...program, functions });
+        for (const [at, mask] of changes) text[at % text.length]! ^= mask;
+        expect((await decoded(await encoded(old, text, { codec: 'elf' }), old)).equals(text)).toBe(true);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('ELF files that are cut, lie about themselves or are of another machine still come out', async () => {
+  const good = makeElf(sampleProgram('x86-64', 150));
+  const other = makeElf(sampleProgram('aarch64', 150));
+  expect(decodeHeader(await encoded(good, other, { codec: 'elf' })).header.codec).toBe('general');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.boolean(),
+      // In the head, in the section headers at the end, or anywhere.
+      fc.array(
+        fc.tuple(fc.oneof(fc.nat({ max: 119 }), fc.integer({ min: -650, max: -1 }), fc.nat()), fc.nat({ max: 255 })),
+        {
+          minLength: 1,
+          maxLength: 8,
+        },
+      ),
+      fc.oneof(fc.constant(0), fc.nat({ max: good.length })),
+      async (liesInOld, lies, cut) => {
+        const wrong = Buffer.from(good.subarray(0, good.length - cut));
+        for (const [at, value] of lies) {
+          if (wrong.length > 0) wrong[(at + 8 * wrong.length) % wrong.length] = value;
+        }
+        const [old, text] = liesInOld ? [wrong, good] : [good, wrong];
+        expect((await decoded(await encoded(old, text, { codec: 'elf' }), old)).equals(text)).toBe(true);
+      },
+    ),
+    { numRuns: 80 },
+  );
+});
+
+test('files that are no ELF for us: other classes, byte orders, machines, tables outside of the file', () => {
+  const good = makeElf(sampleProgram('x86-64', 10));
+  expect(readElf(good)?.sections.map(({ name }) => name)).toContain('.eh_frame');
+  for (const [at, value] of [
+    [4, 1],
+    [5, 2],
+    [18, 40],
+    [41, 255],
+    [44, 1],
+    [54, 32],
+    [83, 255],
+  ] as const) {
+    const wrong = Buffer.from(good);
+    wrong[at] = value;
+    expect(readElf(wrong), `byte ${at}`).toBeUndefined();
+  }
+  expect(readElf(good.subarray(0, 63))).toBeUndefined();
+});
+
+test('any bytes as code: what is split is joined again (property)', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat({ max: 2 ** 31 - 1 }), (bytes, address) => {
+      const code = new ByteWriter();
+      const operands: number[] = [];
+      splitX86(bytes, address, code, { put: (operand) => operands.push(operand) });
+      const joined = new Uint8Array(bytes.length);
+      const reader = new ByteReader(code.view(), 'code');
+      joinX86(joined, address, reader, () => operands.shift()!);
+      expect(joined).toEqual(bytes);
+      expect(reader.left + operands.length).toBe(0);
+      const turned = Uint8Array.from(bytes);
+      turnAarch64(turned, address, false);
+      turnAarch64(turned, address, true);
+      expect(turned).toEqual(bytes);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('an unwind table is made again as linkers write it, and only when it fits', () => {
+  const image = readElf(makeElf(sampleProgram('x86-64', 30)))!;
+  const file = makeElf(sampleProgram('x86-64', 30));
+  const [table, records] = ['.eh_frame_hdr', '.eh_frame'].map((wanted) => {
+    const { offset, size, address } = image.sections.find(({ name }) => name === wanted)!;
+    return { start: offset, size, address };
+  }) as [{ start: number; size: number; address: number }, { start: number; size: number; address: number }];
+  const made = Buffer.from(file);
+  made.fill(0, table.start + 12, table.start + table.size);
+  const addresses = { table: table.address, records: records.address };
+  expect(makeUnwindTable(made, table, records, addresses)).toBe(true);
+  expect(made.equals(file)).toBe(true);
+  expect(makeUnwindTable(made, { ...table, size: table.size - 8 }, records, addresses)).toBe(false);
+});
