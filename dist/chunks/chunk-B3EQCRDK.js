@@ -1,5 +1,5 @@
 import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{g as f,h as y,j as L}from"./chunk-WLCSCHTC.js";import{c as d,d as P}from"./chunk-YBJTLRCW.js";import{a as v,c as A,j as R,o as S}from"./chunk-BG52S6SR.js";function b(e,r=1048576){let t=`_The rest is too large for this page; the log has it all._
+import{g as f,h as y,j as L}from"./chunk-WLCSCHTC.js";import{c as d,d as P}from"./chunk-JZQRPYBT.js";import{a as v,c as A,j as R,o as S}from"./chunk-BG52S6SR.js";function b(e,r=1048576){let t=`_The rest is too large for this page; the log has it all._
 `,o=r-Buffer.byteLength(t)-2,n="";for(let i of e){if(i==="")continue;let s=n===""?`${i}
 `:`${n}
 ${i}
