@@ -83,6 +83,7 @@ describe('the output folder of a release', () => {
         made.release!.deltas[0]!.file,
         'release.json',
         'SHA256SUMS',
+        'SHA256SUMS.asc',
       ].toSorted(),
     );
     checkSums(made.directory!);
