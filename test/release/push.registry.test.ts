@@ -114,7 +114,7 @@ describe('bases', () => {
     const toPush = { name: 'service', repository: 'runtime', platforms: release!.images, tags: ['1.0.0'] };
     await pushImages(project.store, [toPush], { target: openTarget(to) });
     const reference = `${plain.host}/${to.path}/runtime:1.0.0`;
-    const config = { bases: new Map(), layers: [] } as unknown as Parameters<typeof baseSources>[0];
+    const { config } = project;
     const bases = [{ reference, platform: parsePlatform('linux/arm64') }];
     const options = { frozen: false, now: new Date() };
     const needs = { bases, syntaxes: [], epochs: [] };
