@@ -25,7 +25,7 @@ const allowed: Record<string, string[]> = {
   plan: [...nouns, 'process', 'config', 'files/nearest', 'dockerfile', 'context', 'lock', 'registry', 'store'],
   engine: [...nouns, 'process', 'tar', 'config/config', 'dockerfile', 'registry', 'store'],
   build: [...nouns, 'process', 'registry', 'tar', 'config', 'dockerfile', 'context', 'lock', 'store', 'plan', 'engine'],
-  deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder', 'store', 'artifact'],
+  deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder', 'store', 'artifact', 'plan/plan'],
   apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock'],
   model: [...nouns, 'process', 'config', 'files', 'fetch', 'registry', 'store', 'artifact', 'plan/plan'],
   'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],
