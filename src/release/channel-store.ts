@@ -1,15 +1,15 @@
+import { artifactManifest } from '../artifact/manifest.ts';
 import { Failure } from '../failure.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
-import type { ImageManifest, StoredManifest } from '../oci/manifest.ts';
+import type { StoredManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
+import { emptyBlob } from '../store/input-artifact.ts';
 import type { BlobSource, LayerStore } from '../store/layer-store.ts';
 import { readBlob } from '../store/read-blob.ts';
 import { parseChannel, type Channel } from './channel-json.ts';
 import { releasesRepository } from './release-store.ts';
-
-const empty = new TextEncoder().encode('{}');
 
 const tagOf = (channel: string) => `channel-${channel}`;
 
@@ -79,17 +79,11 @@ function channelArtifact(
     size: bytes.length,
     annotations: { 'org.opencontainers.image.title': title },
   });
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: mediaType.manifest,
+  const manifest = artifactManifest({
     artifactType: mediaType.channelArtifact,
-    config: { mediaType: mediaType.empty, digest: digestOf(empty), size: empty.length },
+    config: { mediaType: emptyBlob.mediaType, digest: digestOf(emptyBlob.bytes), size: emptyBlob.bytes.length },
     layers: [titled(document, mediaType.channel, 'ota.json'), titled(signature, mediaType.signature, 'ota.json.asc')],
     annotations: { 'vnd.imgbuild.channel': name },
-  };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  return {
-    manifest: { descriptor: { mediaType: mediaType.manifest, digest: digestOf(bytes), size: bytes.length }, bytes },
-    blobs: [inMemoryBlob(document), inMemoryBlob(signature), inMemoryBlob(empty)],
-  };
+  });
+  return { manifest, blobs: [inMemoryBlob(document), inMemoryBlob(signature), inMemoryBlob(emptyBlob.bytes)] };
 }

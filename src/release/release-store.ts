@@ -1,9 +1,11 @@
+import { artifactManifest } from '../artifact/manifest.ts';
 import { Failure } from '../failure.ts';
 import { digestOf } from '../oci/digest.ts';
-import type { ImageManifest, StoredManifest } from '../oci/manifest.ts';
+import type { StoredManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { largestManifest, parseManifest } from '../oci/parse-manifest.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
+import { emptyBlob } from '../store/input-artifact.ts';
 import type { BlobSource, LayerStore } from '../store/layer-store.ts';
 import { readBlob } from '../store/read-blob.ts';
 import { formatRelease, parseRelease, type Release } from './release-json.ts';
@@ -12,7 +14,6 @@ import { compareVersions, versionOfTag, versionTag, type Version } from './versi
 /** Below the store. */
 export const releasesRepository = 'releases';
 
-const empty = new TextEncoder().encode('{}');
 const yankedPrefix = 'yanked-';
 
 export interface KnownRelease {
@@ -78,11 +79,9 @@ export async function noSuchRelease(store: LayerStore, doing: string): Promise<F
 /** The artifact that holds release.json: the same release gives the same digest. */
 export function releaseArtifact(release: Release): { manifest: StoredManifest; blobs: BlobSource[] } {
   const document = formatRelease(release);
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: mediaType.manifest,
+  const manifest = artifactManifest({
     artifactType: mediaType.releaseArtifact,
-    config: { mediaType: mediaType.empty, digest: digestOf(empty), size: empty.length },
+    config: { mediaType: emptyBlob.mediaType, digest: digestOf(emptyBlob.bytes), size: emptyBlob.bytes.length },
     layers: [
       {
         mediaType: mediaType.release,
@@ -92,12 +91,8 @@ export function releaseArtifact(release: Release): { manifest: StoredManifest; b
       },
     ],
     annotations: { 'org.opencontainers.image.version': release.version, 'vnd.imgbuild.name': release.name },
-  };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  return {
-    manifest: { descriptor: { mediaType: mediaType.manifest, digest: digestOf(bytes), size: bytes.length }, bytes },
-    blobs: [inMemoryBlob(document), inMemoryBlob(empty)],
-  };
+  });
+  return { manifest, blobs: [inMemoryBlob(document), inMemoryBlob(emptyBlob.bytes)] };
 }
 
 /**

@@ -33,6 +33,7 @@ const allowed: Record<string, string[]> = {
   release: [
     ...nouns,
     'process',
+    'artifact/manifest',
     'config',
     'lock',
     'context',
