@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import { toJSONSchema } from 'zod';
 import { debSchema } from '../../src/config/deb.ts';
 import { modelSchema } from '../../src/config/model.ts';
+import { otaSchema } from '../../src/config/ota.ts';
 import { configSchema, layerSchema } from '../../src/config/schema.ts';
 import type { GeneratedFile } from '../generate.ts';
 import { replaceBetween } from './action-tables.ts';
@@ -23,6 +24,7 @@ export async function configReference(root: string): Promise<GeneratedFile[]> {
     ['### In a layer: `layers.NAME`', layerSchema],
     ['### In a package: `debs.NAME`', debSchema],
     ['### In a model: `models.NAME`', modelSchema],
+    ['### In `ota`', otaSchema],
   ] as const;
   const content = tables.map(([heading, schema]) => `${heading}\n\n${tableOf(schema)}`).join('\n');
   return [{ path, content: replaceBetween(await readFile(join(root, path), 'utf8'), 'reference', content, path) }];
@@ -57,6 +59,11 @@ function tableOf(schema: z.ZodType): string {
 }
 
 function defaultOf(value: unknown): string {
-  const empty = value === undefined || JSON.stringify(value) === '{}' || JSON.stringify(value) === '[]';
-  return empty ? '' : `\`${String(value)}\``;
+  // Of a list or mapping: what is in it has defaults of its own, and stands in a table of its own.
+  if (value === undefined || JSON.stringify(value) === '[]' || isMapping(value)) return '';
+  return `\`${String(value)}\``;
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

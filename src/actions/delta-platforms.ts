@@ -1,4 +1,5 @@
 import { parseImageName } from '../image-source/image-name.ts';
+import { nothing } from '../image-source/nothing.ts';
 import type { PlatformName } from '../oci/platform.ts';
 import { readRelease } from '../release/release-store.ts';
 import type { LayerStore } from '../store/layer-store.ts';
@@ -12,6 +13,7 @@ export async function platformsOf(
   name: string,
   declared: readonly PlatformName[],
 ): Promise<PlatformName[]> {
+  if (name === nothing.name) return [...declared];
   const parsed = parseImageName(name);
   const found = parsed.transport === 'release' ? await readRelease(store, parsed.version) : undefined;
   if (found === undefined) return [...declared];

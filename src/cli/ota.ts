@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../failure.ts';
 import type { Trust } from '../delta/verify.ts';
-import type { ImageSet } from '../image-source/image.ts';
+import { nothing } from '../image-source/nothing.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import { hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
 import { openProject } from '../project/open.ts';
@@ -99,7 +99,7 @@ function addVerify(ota: Command, contextOf: ContextOf): void {
       const { renderVerified } = await import('../report/ota.ts');
       const { tmpdir } = await import('node:os');
       const trust = trustOf(context, options, 'checking');
-      const from = await openSet(options.from, openOptions(context, platformOf(options.platform)));
+      const from = await openImages(options.from, openOptions(context, platformOf(options.platform)));
       try {
         const verified = await verifyBundle({
           path: path.resolve(context.directory, file),
@@ -153,6 +153,10 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
       kind: 'input',
     });
   }
+  if (to === nothing.name) {
+    const because = 'TO is none, which is no image';
+    throw new Failure({ doing: 'making a delta', because, fix: 'name what devices are to run', kind: 'input' });
+  }
   const { makeDelta, bundleFileName } = await import('../delta/make.ts');
   const { makeOutputFolder } = await import('../deb/output-file.ts');
   const { renderDelta } = await import('../report/ota.ts');
@@ -166,10 +170,10 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   const reports = [];
   for (const platform of platforms) {
     const opening = openOptions(context, platform);
-    const target = await openSet(to, opening);
+    const target = await openImages(to, opening);
     try {
       for (const name of from.toReversed()) {
-        const source = await openSet(name, opening);
+        const source = await openImages(name, opening);
         try {
           const project = options.name ?? target.project ?? source.project;
           const report = await makeDelta({
@@ -192,12 +196,6 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     }
   }
   if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, deltas: reports })}\n`);
-}
-
-/** Opens images by name; `none` is a device that has nothing. */
-async function openSet(name: string, options: OpenOptions): Promise<ImageSet> {
-  if (name === 'none') return { name, version: name, images: [], async close() {} };
-  return openImages(name, options);
 }
 
 function openOptions(context: CommandContext, platform: Platform): OpenOptions {

@@ -76,6 +76,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     ),
     debs: Object.entries(whole.debs).map(([deb, value]) => toDeb(deb, value)),
     models: Object.entries(whole.models).map(([model, value]) => toModel(model, value)),
+    ota: whole.ota,
     locate: source.locate,
   };
   return { config, optionPaths: whole.options, sketches, source, failures };

@@ -2,6 +2,7 @@ import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ImageReference } from '../oci/reference.ts';
 import type { ConfigOptions } from './options.ts';
+import type { ConfigOta } from './ota.ts';
 
 /** imgbuild.yaml, parsed once. Paths are POSIX, relative to `root`, without `./` in front; `.` is the root. */
 export interface Config {
@@ -21,6 +22,7 @@ export interface Config {
   bases: Map<string, BaseSource>;
   debs: Deb[];
   models: Model[];
+  ota: ConfigOta;
   /** Where a key or value stands in the file; for errors that show only later. */
   locate(path: readonly (string | number)[], part?: 'key' | 'value'): SourceLocation;
 }

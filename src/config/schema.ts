@@ -8,6 +8,7 @@ import { debSchema, parseDebName } from './deb.ts';
 import { parseImage } from './image.ts';
 import { modelSchema, parseModelName } from './model.ts';
 import { optionsSchema } from './options.ts';
+import { otaSchema } from './ota.ts';
 import { parsePath } from './path.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
 import { key, text, Wrong } from './wrong.ts';
@@ -226,10 +227,7 @@ export const configSchema = z
       .record(key({ description: "A model's name." }, parseModelName), modelSchema)
       .meta({ description: 'Models, by name.', examples: ['{}'] })
       .default({}),
-    ota: z
-      .strictObject({})
-      .meta({ description: 'Reserved for deltas.', examples: ['{}'] })
-      .default({}),
+    ota: otaSchema.prefault({}),
   })
   .meta({ title: 'imgbuild.yaml', description: 'What imgbuild builds, saves and releases.' });
 

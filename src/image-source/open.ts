@@ -10,6 +10,7 @@ import { connectEngine } from './docker-engine.ts';
 import type { ByteStream, ImageSet, SourceImage } from './image.ts';
 import { parseImageName, type ImageName } from './image-name.ts';
 import { openFolder, openTarFile } from './member-store.ts';
+import { nothing } from './nothing.ts';
 import { openFromBlobs, openOciLayout, type BlobReader } from './oci-layout.ts';
 import { openRelease } from './release.ts';
 
@@ -24,8 +25,9 @@ export interface OpenOptions {
   signal?: AbortSignal;
 }
 
-/** Opens what a name on the command line stands for: one image, or all images of a release. Close it in any case. */
+/** Opens what a name on the command line stands for: one image, all images of a release, none. Close it in any case. */
 export async function openImages(text: string, options: OpenOptions): Promise<ImageSet> {
+  if (text === nothing.name) return nothing;
   const name = parseImageName(text);
   if (name.transport === 'release') return openRelease(await options.store(), name.version, options.platform);
   const image = await openImage(text, name, options);

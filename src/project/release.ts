@@ -169,46 +169,59 @@ async function requestOf(
         const { releaseModels } = await import('./models.ts');
         return releaseModels(project, { version, publish, env, progress, signal });
       },
-      deltas: (release, previous) => makeDeltas(store, release, previous, staging!, options),
+      deltas: (release, before) => makeDeltas(project, release, before, staging!, options),
       place: async () => {},
     },
   };
 }
 
+/** From every release of `before` on each platform that both have; and from nothing where the configuration says so. */
 async function makeDeltas(
-  store: LayerStore,
+  { config, store }: Project,
   release: Release,
-  previous: Release,
+  before: readonly Release[],
   directory: string,
   { signKey, progress, signal }: ReleaseProjectOptions,
 ): Promise<ReleasedDelta[]> {
+  if (before.length === 0 && !config.ota.full) return [];
   if (signKey === undefined) {
     progress.note('no deltas: there is no key to sign them (--sign-key FILE, or IMGBUILD_SIGNING_KEY)');
     return [];
   }
   const { bundleFileName, makeDelta } = await import('../delta/make.ts');
+  const { nothing } = await import('../image-source/nothing.ts');
   const { openRelease } = await import('../image-source/release.ts');
   const draft = withDraft(store, release) as LayerStore;
-  const platforms = new Set(release.images.map(({ platform }) => platform));
-  const shared = previous.images.map(({ platform }) => platform).filter((platform) => platforms.has(platform));
   const deltas: ReleasedDelta[] = [];
-  for (const platform of new Set(shared)) {
+  for (const platform of new Set(release.images.map((image) => image.platform))) {
+    const sources = before.filter(({ images }) => images.some((image) => image.platform === platform));
+    const opened = [
+      ...sources.map(
+        ({ version }) =>
+          () =>
+            openRelease(store, version, parsePlatform(platform)),
+      ),
+      ...(config.ota.full ? [async () => nothing] : []),
+    ];
+    if (opened.length === 0) continue;
     const to = await openRelease(draft, release.version, parsePlatform(platform));
     try {
-      const from = await openRelease(store, previous.version, parsePlatform(platform));
-      try {
-        const output = join(directory, bundleFileName(from, to, release.name));
-        const made = await makeDelta({ from, to, output, name: release.name, signKey, progress, signal });
-        deltas.push({
-          from: previous.version,
-          to: release.version,
-          platform,
-          file: basename(made.path),
-          size: made.bytes,
-          sha256: hexOf(made.digest),
-        });
-      } finally {
-        await from.close();
+      for (const open of opened) {
+        const from = await open();
+        try {
+          const output = join(directory, bundleFileName(from, to, release.name));
+          const made = await makeDelta({ from, to, output, name: release.name, signKey, progress, signal });
+          deltas.push({
+            from: from.version ?? from.name,
+            to: release.version,
+            platform,
+            file: basename(made.path),
+            size: made.bytes,
+            sha256: hexOf(made.digest),
+          });
+        } finally {
+          await from.close();
+        }
       }
     } finally {
       await to.close();

@@ -11,7 +11,7 @@ import { pushImages, taggedManifest, type ImageToPush, type PushedTag } from './
 import type { Release, ReleasedDeb, ReleasedDelta, ReleasedImage, ReleasedModel } from './release-json.ts';
 import { commitRelease, listReleases, readRelease, type KnownRelease } from './release-store.ts';
 import { releasedLayers } from './released-layers.ts';
-import { aliasesOf, parseVersion, previousOf, versionTag, type Version } from './version.ts';
+import { aliasesOf, parseVersion, previousOf, versionsBefore, versionTag, type Version } from './version.ts';
 
 /** A layer on a platform, as the key of a map. */
 export function layerKey(name: string, platform: PlatformName): string {
@@ -27,8 +27,8 @@ export interface ReleaseSteps {
   packDebs(version: Version, images: readonly ReleasedImage[], others: readonly Version[]): Promise<ReleasedDeb[]>;
   /** Reads the models, and publishes them where `publish` is true. */
   models(publish: boolean): Promise<ReleasedModel[]>;
-  /** Makes what takes devices from the release before to this one; none without a key to sign them. */
-  deltas(release: Release, previous: Release): Promise<ReleasedDelta[]>;
+  /** Makes what takes devices from each of the releases before to this one; none without a key to sign them. */
+  deltas(release: Release, before: readonly Release[]): Promise<ReleasedDelta[]>;
   /** Puts packages and deltas where they are to stay, durably: nothing but the commit comes after. */
   place(release: Release): Promise<void>;
 }
@@ -135,8 +135,13 @@ export async function makeRelease(request: ReleaseRequest): Promise<ReleaseResul
     deltas: [],
   };
   signal?.throwIfAborted();
-  const before = previous === null ? undefined : await readRelease(store, previous);
-  const release = before ? { ...draft, deltas: await steps.deltas(draft, before.release) } : draft;
+  const earlier = previous === null ? [] : versionsBefore(version, previous, counting, config.ota.releases);
+  const before = await Promise.all(earlier.map((each) => readRelease(store, each)));
+  const deltas = await steps.deltas(
+    draft,
+    before.flatMap((stored) => (stored === undefined ? [] : [stored.release])),
+  );
+  const release = { ...draft, deltas };
   signal?.throwIfAborted();
   tags.push(
     ...(await pushImages(

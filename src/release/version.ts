@@ -51,6 +51,19 @@ export function previousOf(version: Version, released: readonly Version[]): Vers
     .at(-1);
 }
 
+/** The highest `count` versions below, the nearest first; `previous` is the first of them, whatever it is. */
+export function versionsBefore(
+  version: Version,
+  previous: Version,
+  released: readonly Version[],
+  count: number,
+): Version[] {
+  const others = released
+    .filter((other) => other !== previous && compareVersions(other, version) < 0)
+    .toSorted((a, b) => compareVersions(b, a));
+  return [previous, ...others].slice(0, count);
+}
+
 /**
  * The moving tags that a release takes over, out of `1`, `1.2` and `latest`: each only when it is the newest of its
  * line. `released` are the versions that count, whether or not this one is among them. None for a pre-release.

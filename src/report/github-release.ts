@@ -1,5 +1,5 @@
 import { hexOf } from '../oci/digest.ts';
-import type { Release, ReleasedImage } from '../release/release-json.ts';
+import type { Release, ReleasedDelta, ReleasedImage } from '../release/release-json.ts';
 import { versionTag } from '../release/version.ts';
 import { code, count, sections, table, text } from './github-markdown.ts';
 import { formatBytes } from './progress.ts';
@@ -23,8 +23,8 @@ export function releasePage(release: Release, previous: Release | undefined, sto
             ['Model', 'Size'],
             release.models.map(({ name, size }) => [code(name), formatBytes(size)]),
           ),
-      release.deltas.length === 0 ? '' : `### Updates for devices that run ${text(release.previous ?? '')}`,
-      release.deltas.length === 0 ? '' : files(release.deltas),
+      release.deltas.length === 0 ? '' : '### Updates for devices',
+      release.deltas.length === 0 ? '' : deltaTable(release.deltas),
       release.revision === null ? '' : `Made from commit ${code(release.revision)}.`,
     ],
     longestPage,
@@ -72,6 +72,19 @@ function imageTable(release: Release, store: string): string {
     code(image.digest),
   ]);
   return table(['Image', 'Platform', 'Digest'], rows);
+}
+
+function deltaTable(deltas: readonly ReleasedDelta[]): string {
+  return table(
+    ['Devices that run', 'Platform', 'File', 'Size', 'sha256'],
+    deltas.map(({ from, platform, file, size, sha256 }) => [
+      from === 'none' ? 'nothing yet' : text(from),
+      text(platform),
+      code(file),
+      formatBytes(size),
+      code(sha256),
+    ]),
+  );
 }
 
 function files(list: readonly { file: string; size: number; sha256: string }[]): string {

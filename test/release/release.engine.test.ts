@@ -62,6 +62,7 @@ layers:
 bases: { "tiny:1": oci:./bases/tiny }
 debs:
   demo-service: { service: service, description: demo, maintainer: Demo <demo@example.com> }
+ota: { full: true }
 `,
     );
     expect((await imgbuild('lock')).exitCode).toBe(0);
@@ -100,11 +101,16 @@ debs:
     expect(second.images[0]!.diffIds.slice(0, 2)).toEqual(first.images[0]!.diffIds.slice(0, 2));
     expect(second.images[0]!.diffIds[2]).not.toBe(first.images[0]!.diffIds[2]);
 
-    expect(second.deltas).toMatchObject([{ from: '1.0.0', to: '1.1.0' }]);
-    const delta = join(second.directory, second.deltas[0]!.file);
+    expect(second.deltas).toMatchObject([
+      { from: '1.0.0', to: '1.1.0' },
+      { from: 'none', to: '1.1.0' },
+    ]);
     const keyring = join(folder, '.imgbuild/key.pub.asc');
-    const verified = await imgbuild('ota', 'verify', delta, '--from', '1.0.0', '--keyring', keyring);
-    expect({ ...verified, stdout: '' }).toMatchObject({ exitCode: 0 });
+    for (const { file, from } of second.deltas) {
+      const delta = join(second.directory, file);
+      const verified = await imgbuild('ota', 'verify', delta, '--from', from, '--keyring', keyring);
+      expect({ ...verified, stdout: '' }).toMatchObject({ exitCode: 0 });
+    }
 
     const third = await release('1.1.1');
     expect(third).toMatchObject({ outcome: 'released', previous: '1.1.0', builds: [] });

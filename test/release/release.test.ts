@@ -313,8 +313,12 @@ describe('previous', () => {
     expect((await release('1.2.0', { previous: 'v1.0.0' })).previous).toBe('1.0.0');
   });
 
-  test('is what deltas are made from', async () => {
-    await release('1.0.0');
+  test('and the two releases below are what deltas are made from; not a yanked one', async () => {
+    for (const version of ['1.0.0', '1.0.1', '1.0.2', '1.0.3', '1.0.4']) {
+      project.inputs.service = version;
+      await release(version);
+    }
+    await yankRelease(store, '1.0.3');
     project.inputs.service = 's2';
     const delta = {
       from: '1.0.0',
@@ -327,12 +331,12 @@ describe('previous', () => {
     const seen: string[] = [];
     const steps = project.steps({
       deltas: async (to, from) => {
-        seen.push(`${from.version} → ${to.version}`);
+        seen.push(...from.map(({ version }) => `${version} → ${to.version}`));
         return [delta];
       },
     });
     expect((await release('1.1.0', { steps })).release!.deltas).toEqual([delta]);
-    expect(seen).toEqual(['1.0.0 → 1.1.0']);
+    expect(seen).toEqual(['1.0.4 → 1.1.0', '1.0.2 → 1.1.0', '1.0.1 → 1.1.0']);
   });
 });
 

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aliasesOf, parseVersion, previousOf, versionOfTag, versionTag } from '../../src/release/version.ts';
+import {
+  aliasesOf,
+  parseVersion,
+  previousOf,
+  versionOfTag,
+  versionsBefore,
+  versionTag,
+} from '../../src/release/version.ts';
 
 test.each([
   ['1.2.0', '1.2.0'],
@@ -48,6 +55,14 @@ describe('previous', () => {
     ['1.2.0-rc.1', ['1.1.0', '1.2.0'], '1.1.0'],
     ['1.0.0', [], undefined],
   ])('of %s among %j is %s', (version, released, previous) => expect(previousOf(version, released)).toBe(previous));
+});
+
+test.each([
+  ['1.2.0', '1.1.0', ['1.0.0', '1.1.0', '2.0.0', '0.9.0'], 3, ['1.1.0', '1.0.0', '0.9.0']],
+  ['1.2.0', '0.9.0', ['1.0.0', '1.1.0', '0.9.0'], 2, ['0.9.0', '1.1.0']],
+  ['1.2.0', '1.1.0', ['1.0.0', '1.1.0'], 0, []],
+])('the releases before %s, %s first, of %j: %i are %j', (version, previous, released, count, before) => {
+  expect(versionsBefore(version, previous, released, count)).toEqual(before);
 });
 
 describe('aliases', () => {
