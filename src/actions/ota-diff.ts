@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { Failure } from '../failure.ts';
 import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
@@ -11,20 +12,23 @@ import { deltaSummary } from '../report/github-summary.ts';
 import { renderDelta } from '../report/ota.ts';
 import { runAction } from './action.ts';
 import { platformsOf } from './delta-platforms.ts';
-import { flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
+import { deltaSources } from './delta-sources.ts';
+import { choiceInput, flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { signKeyInput } from './sign-key-input.ts';
+import { overBudget, sizeBudgetInput } from './size-budget.ts';
 
 await runAction(async (context) => {
-  const from = namesInput('from');
   const to = requiredInput('to');
-  if (from.length === 0) throw wrongInput('from', 'it names no release', 'write a version, such as 1.1.0');
+  const budget = sizeBudgetInput();
+  const whenOver = choiceInput('over-budget', ['fail', 'warn']);
   const signKey = await signKeyInput();
   if (signKey === undefined && !flagInput('allow-unsigned')) {
     const fix = 'set sign-key to an OpenPGP private key, or allow-unsigned to true';
     throw wrongInput('sign-key', 'devices take signed deltas only, and there is no key', fix);
   }
   const { config, store } = await openActionProject(context, {});
+  const from = await deltaSources(store, namesInput('from'), to);
   const directory = path.resolve(context.directory, requiredInput('output'));
   await mkdir(directory, { recursive: true });
 
@@ -68,6 +72,14 @@ await runAction(async (context) => {
   core.setOutput('deltas', JSON.stringify(made));
   core.setOutput('directory', directory);
   await context.summary(deltaSummary(deltas));
+  const over = deltas.flatMap((delta) => overBudget(delta, budget) ?? []);
+  if (over.length === 0) return;
+  if (whenOver === 'warn') return over.forEach((text) => context.progress.warn(text));
+  throw new Failure({
+    doing: 'keeping deltas within their budget',
+    because: over.join('; '),
+    fix: '`imgbuild ota inspect FILE` says what makes it large; raise the limit where it must be, or set over-budget: warn',
+  });
 });
 
 async function withImages(name: string, options: OpenOptions, use: (set: ImageSet) => Promise<void>): Promise<void> {

@@ -3,6 +3,7 @@ import type { Deb } from './config.ts';
 import { contentSchema } from './deb-content.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { parsePath } from './path.ts';
+import { parseBytes } from './size.ts';
 import { suites } from './suite.ts';
 import { text, Wrong } from './wrong.ts';
 
@@ -241,14 +242,11 @@ function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
 
 /** Bytes. Throws a Wrong. */
 function parseSize(value: string): number {
-  const match = /^([0-9]+(?:\.[0-9]+)?)(?:([kMGT])(i?)B)?$/.exec(value);
-  const powers = { k: 1, M: 2, G: 3, T: 4 } as Record<string, number>;
-  const bytes =
-    match && Number(match[1]) * (match[3] ? 1024 : 1000) ** (match[2] === undefined ? 0 : powers[match[2]]!);
-  if (bytes === null || bytes < 1_000_000) {
+  const bytes = parseBytes(value);
+  if (bytes === undefined || bytes < 1_000_000) {
     throw new Wrong('this is not a size of a package', 'write a megabyte at least, as in 1900MiB or 2GB');
   }
-  return Math.floor(bytes);
+  return bytes;
 }
 
 /** A parser of texts that match; the texts themselves. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { hostPlatform, platformName } from '../../src/oci/platform.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { mediaType } from '../../src/oci/media-type.ts';
-import { commitRelease } from '../../src/release/release-store.ts';
+import { commitRelease, yankRelease } from '../../src/release/release-store.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { noise, sampleLayout, sampleTar } from '../delta/sample-image.ts';
 import { blobOf } from '../store/content.ts';
@@ -53,8 +53,8 @@ async function release(version: string, platforms: string[]): Promise<void> {
   await commitRelease(store, { schema: 1, name: 'app', version, images, ...nothing });
 }
 
-async function diff(from: string, to: string): Promise<ActionResult> {
-  const result = await runAction('ota-diff', workspace, { from, to, 'allow-unsigned': 'true' });
+async function diff(from: string, to: string, more: Record<string, string> = {}): Promise<ActionResult> {
+  const result = await runAction('ota-diff', workspace, { from, to, 'allow-unsigned': 'true', ...more });
   results.push(result);
   return result;
 }
@@ -83,4 +83,36 @@ test('a release that is not there is told as that', async () => {
   const { exitCode, annotations } = await diff('1.0.0', '1.1.0');
   expect(exitCode).toBe(1);
   expect(annotations.at(-1)!.message).toContain('the store has no such release');
+});
+
+test('`previous` and `last 2` are releases before, and none that is yanked', async () => {
+  for (const version of ['1.0.0', '1.1.0', '1.2.0', '1.3.0']) await release(version, [here]);
+  await yankRelease(new LayoutStore(path.join(workspace, '.imgbuild/store')), '1.2.0');
+  const made = async (from: string) => {
+    const { exitCode, outputs, log } = await diff(from, '1.3.0');
+    expect(exitCode, log).toBe(0);
+    return (JSON.parse(outputs.deltas!) as { from: string }[]).map((delta) => delta.from);
+  };
+  expect(await made('previous')).toEqual(['1.1.0']);
+  expect(await made('last 2, none')).toEqual(['1.1.0', '1.0.0', 'none']);
+  const { exitCode, annotations } = await diff('previous', '1.0.0');
+  expect(exitCode).toBe(1);
+  expect(annotations.at(-1)!.message).toContain('has no release before it');
+});
+
+test('a delta over its budget fails the job once it is made, or warns', async () => {
+  await release('1.0.0', [here]);
+  await release('1.1.0', [here]);
+  const failed = await diff('1.0.0', '1.1.0', { 'max-size': '4 kB' });
+  expect(failed.exitCode).toBe(1);
+  expect(JSON.parse(failed.outputs.deltas!)).toHaveLength(1);
+  expect(failed.annotations.at(-1)!.message).toMatch(/from 1\.0\.0 to 1\.1\.0 has .* more than max-size \(4\.0 kB\)/);
+  const warned = await diff('1.0.0', '1.1.0', { 'max-ratio': '0.5', 'over-budget': 'warn' });
+  expect(warned.exitCode, warned.log).toBe(0);
+  expect(warned.annotations).toMatchObject([
+    { level: 'warning', message: expect.stringMatching(/max-ratio \(0\.5\)/) },
+  ]);
+  expect((await diff('1.0.0', '1.1.0', { 'max-size': '1 GB', 'max-ratio': '9' })).exitCode).toBe(0);
+  const wrong = await diff('1.0.0', '1.1.0', { 'max-size': 'small' });
+  expect(wrong.annotations.at(-1)!.message).toContain('"small" is no size');
 });
