@@ -17,11 +17,12 @@ export const actionNames = [
   'release',
   'release-page',
   'publish-apt',
+  'promote',
 ] as const;
 
 /** Those that `uses: org/imgbuild/<name>@…` names; the root's is `release`. */
 export const publishedNames: readonly string[] = actionNames.filter(
-  (name) => name !== 'release' && name !== 'release-page' && name !== 'publish-apt',
+  (name) => !['release', 'release-page', 'publish-apt', 'promote'].includes(name),
 );
 
 /** CommonJS dependencies call `require`, which an ES module has not. */

@@ -18,7 +18,7 @@ export interface PagesBranch {
    * Commits what the work tree has and pushes it. False where it is as it was, `aside` aside: a file, by its path in the
    * work tree, that is worth no commit of its own.
    */
-  push(message: string, aside: string): Promise<boolean>;
+  push(message: string, aside?: string): Promise<boolean>;
 }
 
 /** The newest commit of a branch as a work tree of its own, or an empty one where there is no such branch. */
@@ -49,7 +49,8 @@ export async function checkOutPagesBranch(request: PagesBranchRequest): Promise<
   return {
     async push(message, aside) {
       await done('add', '--all', '.');
-      if ((await done('status', '--porcelain', '--', '.', `:(exclude,literal)${aside}`)).trim() === '') return false;
+      const besides = aside === undefined ? [] : [`:(exclude,literal)${aside}`];
+      if ((await done('status', '--porcelain', '--', '.', ...besides)).trim() === '') return false;
       const author = ['-c', `user.name=${bot.name}`, '-c', `user.email=${bot.email}`];
       await done(...author, 'commit', '--quiet', '--no-verify', `--message=${message}`);
       const { exitCode, stderr } = await git('push', '--quiet', repository, `HEAD:${ref}`);

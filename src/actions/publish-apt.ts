@@ -9,6 +9,7 @@ import { formatBytes } from '../report/progress.ts';
 import { runAction } from './action.ts';
 import { requiredInput, textInput, wrongInput } from './inputs.ts';
 import { checkOutPagesBranch } from './pages-branch.ts';
+import { pagesAddress, pagesFolderInput } from './pages-folder.ts';
 import { addToReleasePage } from './publish-page.ts';
 import { fetchReleasePackages } from './release-packages.ts';
 import { signKeysInput } from './sign-key-input.ts';
@@ -29,7 +30,7 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
   try {
     const pages = path.join(work, 'pages');
     await mkdir(pages);
-    const site = folderInput('folder', pages);
+    const site = pagesFolderInput('folder', pages);
     const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: slug = '' } = process.env;
     const repository = `${server}/${slug}`;
     const checkedOut = await checkOutPagesBranch({
@@ -86,23 +87,6 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
     await rm(work, { recursive: true, force: true });
   }
 });
-
-/** Where GitHub Pages serves a folder of a branch; `docs` can be its root. */
-function pagesAddress(slug: string, folder: string): string {
-  const [owner, repo] = slug.toLowerCase().split('/') as [string, string];
-  const root = repo === `${owner}.github.io` ? '' : `${slug.split('/')[1]}/`;
-  const below = folder === '' || folder === 'docs' ? '' : `${folder}/`;
-  return `https://${owner}.github.io/${root}${below}`;
-}
-
-function folderInput(name: string, root: string): string {
-  const folder = path.resolve(root, requiredInput(name));
-  const relative = path.relative(root, folder);
-  if (/^(\.\.|\.git)(\/|$)/.test(relative) || path.isAbsolute(requiredInput(name))) {
-    throw wrongInput(name, 'it is no folder of the branch', 'write one such as docs or apt');
-  }
-  return folder;
-}
 
 function countInput(name: string): number | undefined {
   const text = textInput(name);

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { Failure } from '../failure.ts';
+import { nothing } from '../image-source/nothing.ts';
 import { openProject } from '../project/open.ts';
 import { promote, type Promoted } from '../release/promote.ts';
 import { parseVersion } from '../release/version.ts';
@@ -10,6 +11,7 @@ import type { AddCommand, CommandContext } from './command.ts';
 interface PromoteOptions {
   channel: string;
   url?: string[];
+  delta?: string[];
   validDays: number;
   signKey?: string;
   output?: string;
@@ -26,13 +28,18 @@ export const addPromote: AddCommand = (program, contextOf) => {
       'where devices find the deltas, with {version} and {file}; several times for mirrors (default: as it was)',
       (value: string, before?: string[]) => [...(before ?? []), value],
     )
+    .option(
+      '--delta <file>',
+      'a bundle that `ota diff` made after its release, to be listed too; several times',
+      (value: string, before?: string[]) => [...(before ?? []), value],
+    )
     .option('--valid-days <n>', 'days after which devices ask for a newer signature', days, 90)
     .option('--sign-key <file>', 'an OpenPGP private key (default: IMGBUILD_SIGNING_KEY)')
     .option('-o, --output <dir>', 'where ota.json and its signature go (default: .imgbuild/channels/NAME)')
     .option('--json', 'print ota.json and the ways there as one JSON document')
     .action(async (text: string | undefined, options: PromoteOptions, command) => {
       const context = contextOf(command);
-      const { directory, json, stdout, progress } = context;
+      const { directory, json, stdout, progress, signal } = context;
       const version = text === undefined ? undefined : parseVersion(text);
       const { config, store } = await openProject(context);
       const { findSigningKey } = await import('../signing/openpgp.ts');
@@ -45,11 +52,15 @@ export const addPromote: AddCommand = (program, contextOf) => {
           kind: 'input',
         });
       }
+      const { channelDeltaOf } = await import('../project/channel-delta.ts');
+      const deltas = [];
+      for (const file of options.delta ?? []) deltas.push(await channelDeltaOf(path.resolve(directory, file), signal));
       const promoted = await promote({
         store,
         channel: options.channel,
         version,
         urls: options.url ?? [],
+        deltas,
         validDays: options.validDays,
         signKey,
         now: new Date(),
@@ -81,7 +92,7 @@ function renderPromoted({ channel, before, ways, file }: Promoted, { directory }
     `${channel.channel} is ${version} (${moved}), number ${sequence}, until ${expires}`,
     ...ways.map(
       ({ from, platform, deltas, size }) =>
-        `  from ${from} (${platform}): ${steps(deltas.length)}, ${formatBytes(size)}`,
+        `  from ${from === nothing.name ? 'nothing' : from} (${platform}): ${steps(deltas.length)}, ${formatBytes(size)}`,
     ),
     ...channel.images.map(({ image, platform, reference, size }) =>
       reference === null

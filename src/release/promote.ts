@@ -21,6 +21,8 @@ export interface PromoteRequest {
   version: Version | undefined;
   /** Where devices find the files, with `{version}` and `{file}` in them; empty: as it was. */
   urls: readonly string[];
+  /** Deltas between releases that no release names, because they were made later; the channel keeps them. */
+  deltas: readonly ChannelDelta[];
   validDays: number;
   signKey: SigningKey;
   now: Date;
@@ -78,7 +80,8 @@ export async function promote(request: PromoteRequest): Promise<Promoted> {
       kind: 'input',
     });
   }
-  const deltas = await deltasTowards(store, version, known);
+  const others = [...request.deltas, ...(before?.channel.deltas ?? [])];
+  const deltas = await deltasTowards(store, version, known, others);
   const expires = new Date(now);
   expires.setUTCDate(expires.getUTCDate() + request.validDays);
   const channel: Channel = {
@@ -120,19 +123,28 @@ async function releaseToRun(
   return stored.release;
 }
 
-/** All that lies on some way to the release; never through one that is yanked, though devices may start from there. */
+/**
+ * All that lies on some way to the release; never through one that is yanked, though devices may start from there.
+ * `others`: what the releases themselves don't name, the most important first.
+ */
 async function deltasTowards(
   store: LayerStore,
   version: Version,
   known: readonly KnownRelease[],
+  others: readonly ChannelDelta[],
 ): Promise<ChannelDelta[]> {
-  const standing = known.filter(({ yanked }) => !yanked);
-  const releases = await Promise.all(standing.map((each) => readRelease(store, each.version)));
-  const all = releases.flatMap((stored) => stored?.release.deltas ?? []);
+  const standing = known.filter(({ yanked }) => !yanked).map((each) => each.version);
+  const releases = await Promise.all(standing.map((each) => readRelease(store, each)));
+  const named = releases.flatMap((stored) => stored?.release.deltas ?? []);
+  const all = new Map<string, ChannelDelta>();
+  for (const delta of [...named, ...others]) {
+    // Files of one name have one address.
+    if (standing.includes(delta.to) && !all.has(delta.file)) all.set(delta.file, delta);
+  }
   const found: ChannelDelta[] = [];
   const reached = new Set([version]);
   for (let ends = [version]; ends.length > 0;) {
-    const step = all.filter(({ to }) => ends.includes(to));
+    const step = [...all.values()].filter(({ to }) => ends.includes(to));
     found.push(...step);
     ends = [...new Set(step.map(({ from }) => from))].filter((from) => !reached.has(from));
     for (const from of ends) reached.add(from);

@@ -3,13 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { hostPlatform, platformName } from '../../src/oci/platform.ts';
-import type { Digest } from '../../src/oci/digest.ts';
-import { mediaType } from '../../src/oci/media-type.ts';
-import { commitRelease, yankRelease } from '../../src/release/release-store.ts';
+import { yankRelease } from '../../src/release/release-store.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
-import { noise, sampleLayout, sampleTar } from '../delta/sample-image.ts';
-import { blobOf } from '../store/content.ts';
 import { removeJob, runAction, type ActionResult } from '../support/action-run.ts';
+import { releaseSample } from './sample-release.ts';
 
 const here = platformName(hostPlatform());
 const other = here === 'linux/arm64' ? 'linux/amd64' : 'linux/arm64';
@@ -29,29 +26,8 @@ afterEach(() => {
   rmSync(workspace, { recursive: true, force: true });
 });
 
-/** Commits a release of one image of this machine's platform, under the names of these. */
-async function release(version: string, platforms: string[]): Promise<void> {
-  const store = new LayoutStore(path.join(workspace, '.imgbuild/store'));
-  const { files, image } = sampleLayout([sampleTar([{ name: 'app', bytes: noise(5000, version) }])]);
-  const manifest = files.get(`blobs/sha256/${image.manifest.slice(7)}`)!;
-  for (const [name, bytes] of files) if (name.startsWith('blobs/')) await store.putBlob('app', blobOf(bytes));
-  const digest = image.manifest as Digest;
-  const descriptor = { mediaType: mediaType.manifest, digest, size: manifest.length };
-  await store.putManifest('app', version, { descriptor, bytes: manifest });
-  const images = platforms.map((platform) => ({
-    layer: 'app',
-    image: 'app',
-    repository: 'app',
-    platform,
-    digest,
-    index: null,
-    config: image.config as Digest,
-    diffIds: image.diffIds as Digest[],
-    fingerprint: '0'.repeat(64),
-  }));
-  const nothing = { previous: null, revision: null, fingerprints: [], debs: [], models: [], deltas: [] };
-  await commitRelease(store, { schema: 1, name: 'app', version, images, ...nothing });
-}
+const release = (version: string, platforms: string[]) =>
+  releaseSample(new LayoutStore(path.join(workspace, '.imgbuild/store')), version, platforms);
 
 async function diff(from: string, to: string, more: Record<string, string> = {}): Promise<ActionResult> {
   const result = await runAction('ota-diff', workspace, { from, to, 'allow-unsigned': 'true', ...more });

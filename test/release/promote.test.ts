@@ -53,6 +53,7 @@ const move = (version: string | undefined, over: Partial<PromoteRequest> = {}) =
     channel: 'stable',
     version,
     urls: [],
+    deltas: [],
     validDays: 90,
     signKey,
     now: new Date('2026-11-21T12:00:00.5Z'),
@@ -136,6 +137,25 @@ describe('a channel', () => {
     const { ways } = await move('1.2.0', { urls: [url] });
     expect(ways.map(({ from }) => from)).toEqual(['1.1.0']);
     expect(await failure(move('1.1.0', { urls: [url] }))).toMatchObject({ because: '1.1.0 is yanked' });
+  });
+
+  test('lists deltas that were made after their release, and keeps them', async () => {
+    await release('1.0.0');
+    await release('1.1.0');
+    await release('1.2.0', '1.1.0');
+    const [later, elsewhere] = [deltaOf('1.0.0', '1.2.0', 40), deltaOf('1.0.0', '9.0.0')];
+    const { ways } = await move('1.2.0', { urls: [url], deltas: [later, elsewhere] });
+    expect(ways.map(({ from, deltas }) => [from, ...deltas])).toEqual([
+      ['1.0.0', later],
+      ['1.1.0', deltaOf('1.1.0', '1.2.0')],
+    ]);
+    expect((await move(undefined)).channel.deltas).toHaveLength(2);
+    await release('1.3.0', '1.2.0');
+    expect((await move('1.3.0')).ways.map(({ from, deltas }) => [from, deltas.length])).toEqual([
+      ['1.2.0', 1],
+      ['1.0.0', 2],
+      ['1.1.0', 2],
+    ]);
   });
 
   test('warns where it goes back: devices do not', async () => {

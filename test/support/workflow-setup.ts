@@ -66,6 +66,7 @@ async function publish(folder: string): Promise<void> {
     'actions/release/action.yml',
     'actions/release-page/action.yml',
     'actions/publish-apt/action.yml',
+    'actions/promote/action.yml',
     ...entries,
   ]) {
     cpSync(path.join(root, file), path.join(folder, file));

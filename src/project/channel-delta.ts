@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { openBundle } from '../delta/bundle/read.ts';
+import { Failure } from '../failure.ts';
+import { nothing } from '../image-source/nothing.ts';
+import { platformName } from '../oci/platform.ts';
+import type { ChannelDelta } from '../release/channel-json.ts';
+
+/** What a channel says of a bundle that was made by hand. Throws a Failure for one that is not between releases. */
+export async function channelDeltaOf(path: string, signal: AbortSignal): Promise<ChannelDelta> {
+  const bundle = await openBundle(path, signal);
+  try {
+    const [image] = await bundle.images();
+    const { from = nothing.name, to, platform } = image!;
+    if (to === undefined || (image!.source !== undefined && from === nothing.name)) {
+      throw new Failure({
+        doing: `reading the bundle ${path}`,
+        because: 'it does not say between which releases it is',
+        fix: 'make it from versions: imgbuild ota diff 1.0.0 1.1.0 -o FILE',
+        kind: 'input',
+      });
+    }
+    const hash = createHash('sha256');
+    let size = 0;
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal })) {
+      hash.update(chunk as Buffer);
+      size += (chunk as Buffer).length;
+    }
+    return { from, to, platform: platformName(platform), file: basename(path), size, sha256: hash.digest('hex') };
+  } finally {
+    await bundle.close();
+  }
+}
