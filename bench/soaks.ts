@@ -5,6 +5,7 @@ import { agreementSoak } from '../test/agreement/soak.ts';
 import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
+import { runInterruptions } from '../test/device/soak.ts';
 import { kconfigSoak } from '../test/kconfig/soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
@@ -88,6 +89,10 @@ const debHuge: Soak = {
   },
 };
 
+/** Cuts the power of devices that update themselves, and kills what takes part, at random moments. */
+const otaPower: Soak = { total: 300, part: 10, run: (part) => runInterruptions('cuts', part) };
+const otaKill: Soak = { total: 300, part: 10, run: (part) => runInterruptions('kills', part) };
+
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
@@ -96,4 +101,6 @@ export const soaks: Record<string, Soak> = {
   'store-kill': storeKill,
   'deb-kill': debKill,
   'deb-huge': debHuge,
+  'ota-power': otaPower,
+  'ota-kill': otaKill,
 };
