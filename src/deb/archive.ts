@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import type { TarHeader } from '../tar/header.ts';
 import { after, archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
 import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
-import { dataMember, startCompressor, type Compression, type Zstd } from './compression.ts';
+import { dataMember, isSlow, startCompressor, type Compression, type Zstd } from './compression.ts';
 import { textFile, withParents, type FileEntry, type FileOnDisk, type PackageEntry } from './entry.ts';
 import { isLate, tarOwner, type Owner } from './owner.ts';
 import { ContentSums } from './content-sums.ts';
@@ -56,7 +56,7 @@ export async function writePackage(
   const size = dataSize(layout.entries);
   if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, size);
 
-  const hasher = startHasher(size);
+  const hasher = startHasher(size, isSlow(layout.compression) ? 'slow' : 'fast');
   const write = async (file: OutputFile) => {
     await file.append(arMagic);
     await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Hash } from 'node:crypto';
 
@@ -19,18 +20,20 @@ export interface Hasher {
   close(): Promise<void>;
 }
 
-/** Below this, a thread takes longer to start than the hashing. */
+/** Below this, a thread takes longer to start than the hashing. It takes 20 MiB, too. */
 const worthAThread = 16 * 1024 * 1024;
 
-/** `size`: bytes that will be hashed. */
-export function startHasher(size: number): Hasher {
-  return size < worthAThread ? hashHere() : hashInThread();
+/** `size`: bytes that will be hashed. `beside`: whether what they wait for is slow enough to hash them in its shade. */
+export function startHasher(size: number, beside: 'fast' | 'slow' = 'fast'): Hasher {
+  return size < worthAThread || beside === 'slow' ? hashHere() : hashInThread();
 }
 
 function hashHere(): Hasher {
   let md5: Hash | undefined;
   return {
     async md5(buffer, pieces) {
+      // Who else takes the buffer begins first.
+      await setImmediate();
       return pieces.flatMap(({ start, end, ends }) => {
         md5 ??= createHash('md5');
         md5.update(new Uint8Array(buffer, start, end - start));
