@@ -11,8 +11,11 @@ export async function peakOfAll(argv: readonly string[]): Promise<number> {
   const child = spawn(argv[0]!, argv.slice(1), { stdio: 'ignore' });
   const peaks = new Map<number, number>();
   const look = setInterval(() => {
-    for (const pid of [child.pid!, ...descendants(child.pid!)])
-      peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakKiB(pid)));
+    for (const pid of [child.pid!, ...descendants(child.pid!)]) {
+      // What a process had before it became another program is that of the one which started it, seen twice.
+      const peak = peakKiB(pid);
+      if (peak > 0) peaks.set(pid, peak);
+    }
   }, 10);
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
   clearInterval(look);

@@ -2,9 +2,9 @@ import { promisify } from 'node:util';
 import { gzip as gzipCallback } from 'node:zlib';
 import { Failure } from '../failure.ts';
 import type { TarHeader } from '../tar/header.ts';
-import { archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
+import { after, archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
 import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
-import { dataMember, startCompressor, type Compression, type Zstd } from './compression.ts';
+import { dataMember, isSlow, startCompressor, type Compression, type Zstd } from './compression.ts';
 import { textFile, withParents, type FileEntry, type FileOnDisk, type PackageEntry } from './entry.ts';
 import { isLate, tarOwner, type Owner } from './owner.ts';
 import { ContentSums } from './content-sums.ts';
@@ -56,7 +56,7 @@ export async function writePackage(
   const size = dataSize(layout.entries);
   if (layout.compression === 'none' || layout.compression === 'stored') requireFits(path, size);
 
-  const hasher = startHasher(size);
+  const hasher = startHasher(size, isSlow(layout.compression) ? 'slow' : 'fast');
   const write = async (file: OutputFile) => {
     await file.append(arMagic);
     await appendMember(file, 'debian-binary', Buffer.from('2.0\n'), mtime);
@@ -164,20 +164,14 @@ function* tarEntries(
   for (const entry of entries) {
     const header = tarHeader(entry, mtime);
     if (entry.type !== 'file') yield { header };
-    else yield { header, open: async () => sums.watch(entry, await openContents(entry), onBytes) };
+    else yield { header, open: () => after(openContents(entry), (contents) => sums.watch(entry, contents, onBytes)) };
   }
 }
 
-/** The files of control.tar; `md5s` empty for their sizes alone. */
-function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>): FileEntry[] {
-  const isConffile = new Set(layout.conffiles);
-  const sums = layout.entries
-    // dpkg keeps the sums of conffiles itself.
-    .filter(({ type, path }) => type === 'file' && !isConffile.has(`/${path}`))
-    .map(({ path }) => `${md5s.get(path) ?? md5OfNothing}  ${path}\n`)
-    .join('');
+/** The files of control.tar. For their sizes alone, `md5sums` needs no text. */
+function controlFiles(layout: PackageLayout, md5sums: { size: number; text: string }): FileEntry[] {
   const files = [textFile('control', layout.control)];
-  if (sums !== '') files.push(textFile('md5sums', sums));
+  if (md5sums.size > 0) files.push({ ...textFile('md5sums', md5sums.text), size: md5sums.size });
   if (layout.conffiles.length > 0)
     files.push(textFile('conffiles', layout.conffiles.map((path) => `${path}\n`).join('')));
   if (layout.triggers !== undefined) files.push(textFile('triggers', layout.triggers));
@@ -185,15 +179,27 @@ function controlFiles(layout: PackageLayout, md5s: ReadonlyMap<string, string>):
   return withParents(files) as FileEntry[];
 }
 
+/** What `md5sums` names: dpkg keeps the sums of conffiles itself. */
+function summed({ entries, conffiles }: PackageLayout): PackageEntry[] {
+  const isConffile = new Set(conffiles);
+  return entries.filter(({ type, path }) => type === 'file' && !isConffile.has(`/${path}`));
+}
+
+const md5Line = (md5: string, path: string) => `${md5}  ${path}\n`;
+
 function controlTarSize(layout: PackageLayout, mtime: number): number {
-  const root = tarHeader(rootEntry, mtime);
-  return archiveSize([root, ...controlFiles(layout, new Map()).map((file) => tarHeader(file, mtime))]);
+  const lineSize = md5Line(md5OfNothing, '').length;
+  const size = summed(layout).reduce((sum, { path }) => sum + lineSize + Buffer.byteLength(path), 0);
+  const files = controlFiles(layout, { size, text: '' });
+  return archiveSize([rootEntry, ...files].map((entry) => tarHeader(entry, mtime)));
 }
 
 async function controlTar(layout: PackageLayout, md5s: ReadonlyMap<string, string>, mtime: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const root = { header: tarHeader(rootEntry, mtime) };
-  const files = controlFiles(layout, md5s).map((file) => ({
+  const lines = summed(layout).map(({ path }) => md5Line(md5s.get(path) ?? md5OfNothing, path));
+  const text = lines.join('');
+  const files = controlFiles(layout, { size: Buffer.byteLength(text), text }).map((file) => ({
     header: tarHeader(file, mtime),
     open: () => openContents(file),
   }));

@@ -19,6 +19,11 @@ export const dataMember: Record<Compression, string> = {
   none: 'data.tar',
 };
 
+/** Whether it takes many times as long as hashing. */
+export function isSlow(compression: Compression): boolean {
+  return compression === 'xz' || compression === 'strong-zstd' || compression === 'gzip';
+}
+
 /** A sink to compress into. `abort` ends what runs where the rest has failed. */
 export interface Compressor extends ByteSink {
   abort(): void;

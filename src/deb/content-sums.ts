@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { TarContents } from '../tar/pack.ts';
+import { after, type TarContents } from '../tar/pack.ts';
 import type { FileEntry, FileOnDisk } from './entry.ts';
 import type { HashedPiece, Hasher } from './hasher.ts';
 
@@ -30,25 +30,31 @@ export class ContentSums {
   watch(file: FileEntry, contents: TarContents, onBytes: (count: number) => void): TarContents {
     let last: { piece: HashedPiece; files: FileEntry[] } | undefined;
     return {
-      read: async (into) => {
-        const count = await contents.read(into);
-        const { buffer, byteOffset: start } = into;
-        const noted = this.#noted.get(buffer) ?? { pieces: [], files: [] };
-        this.#noted.set(buffer, noted);
-        const piece = { start, end: start + count, ends: false };
-        noted.pieces.push(piece);
-        last = { piece, files: noted.files };
-        onBytes(count);
-        return count;
-      },
-      finish: async () => {
-        await contents.finish();
-        if (last === undefined) return;
-        last.piece.ends = true;
-        last.files.push(file);
-      },
+      read: (into) =>
+        after(contents.read(into), (count) => {
+          const noted = this.#notedIn(into.buffer);
+          const piece = { start: into.byteOffset, end: into.byteOffset + count, ends: false };
+          noted.pieces.push(piece);
+          last = { piece, files: noted.files };
+          onBytes(count);
+          return count;
+        }),
+      finish: () =>
+        after(contents.finish(), () => {
+          if (last === undefined) return;
+          last.piece.ends = true;
+          last.files.push(file);
+        }),
       close: () => contents.close(),
     };
+  }
+
+  #notedIn(buffer: ArrayBufferLike): Noted {
+    const known = this.#noted.get(buffer);
+    if (known !== undefined) return known;
+    const noted = { pieces: [], files: [] };
+    this.#noted.set(buffer, noted);
+    return noted;
   }
 
   /** Hashes what lies in the buffer of `chunk` while `take` has it, too; resolves when both are done with it. */

@@ -90,12 +90,13 @@ export async function collectContents(
   const packed = [...byPath.values()].map(({ entry }) => entry);
   const hasLinks = packed.some(({ type }) => type === 'symlink');
   const known = new Set(hasLinks ? withParents(packed).map(({ path }) => path) : []);
+  const sound = new Set<string>();
   for (const { entry, placement } of byPath.values()) {
     collected.entries.push(entry);
     if (isDangling(entry, known)) {
       collected.warnings.push(`${name}: the link /${entry.path} points at nothing in the package`);
     }
-    const parent = parentThatIsNone(entry.path, byPath);
+    const parent = parentThatIsNone(entry.path, byPath, sound);
     if (parent !== undefined) {
       const because = `/${parent} is no folder, and /${entry.path} would lie in it`;
       failures.push(placement.trouble('dst', because, 'give one of them another dst'));
@@ -240,10 +241,20 @@ function isDangling(entry: PackageEntry, known: ReadonlySet<string>): boolean {
   return target !== '.' && !known.has(target);
 }
 
-function parentThatIsNone(path: string, byPath: ReadonlyMap<string, { entry: PackageEntry }>): string | undefined {
+/** `sound`: folders that lie in folders alone, as far as they were looked at; most entries share theirs. */
+function parentThatIsNone(
+  path: string,
+  byPath: ReadonlyMap<string, { entry: PackageEntry }>,
+  sound: Set<string>,
+): string | undefined {
+  const folders: string[] = [];
   for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-    const parent = byPath.get(path.slice(0, slash))?.entry;
+    const folder = path.slice(0, slash);
+    if (sound.has(folder)) break;
+    const parent = byPath.get(folder)?.entry;
     if (parent !== undefined && parent.type !== 'directory') return parent.path;
+    folders.push(folder);
   }
+  for (const folder of folders) sound.add(folder);
   return undefined;
 }

@@ -9,7 +9,7 @@ import { stampOf, type FileEntry, type FileOnDisk, type FileStamp } from './entr
  * Opens what an entry of a package holds. A file on disk must be the one that was looked at when the package was laid
  * out: a Failure says how it differs.
  */
-export async function openContents({ source }: FileEntry): Promise<TarContents> {
+export function openContents({ source }: FileEntry): TarContents | Promise<TarContents> {
   return source.from === 'bytes' ? memoryContents(source.bytes) : diskContents(source);
 }
 
@@ -18,21 +18,24 @@ export const md5OfNothing = createHash('md5').digest('hex');
 function memoryContents(bytes: Buffer): TarContents {
   let at = 0;
   return {
-    async read(into) {
+    read(into) {
       const count = bytes.copy(into, 0, at);
       at += count;
       return count;
     },
-    async finish() {},
-    async close() {},
+    finish() {},
+    close() {},
   };
 }
 
 /** Up to this size a way through the thread pool takes longer than the reading. */
 const smallFile = 256 * 1024;
 
-async function diskContents(source: FileOnDisk): Promise<TarContents> {
-  if (source.stamp.size <= smallFile) return smallContents(source);
+function diskContents(source: FileOnDisk): TarContents | Promise<TarContents> {
+  return source.stamp.size <= smallFile ? smallContents(source) : largeContents(source);
+}
+
+async function largeContents(source: FileOnDisk): Promise<TarContents> {
   const handle = await open(source.path, openFlags).catch((error: unknown) => {
     throw unreadable(source.name, error);
   });
@@ -66,15 +69,15 @@ function smallContents(source: FileOnDisk): TarContents {
   }
   const requireSame = () => requireUnchanged(fstatSync(descriptor, { bigint: true }), source);
   return {
-    async read(into) {
+    read(into) {
       const count = readSync(descriptor, into, 0, into.length, null);
       if (count > 0) return count;
       requireSame();
       throw fileChanged(source.name, 'it became shorter while it was packed');
     },
     // Once is enough: what was another file before shows in the same numbers.
-    finish: async () => requireSame(),
-    close: async () => closeSync(descriptor),
+    finish: requireSame,
+    close: () => closeSync(descriptor),
   };
 }
 

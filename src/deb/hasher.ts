@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Hash } from 'node:crypto';
 
@@ -19,18 +20,20 @@ export interface Hasher {
   close(): Promise<void>;
 }
 
-/** Below this, a thread takes longer to start than the hashing. */
+/** Below this, a thread takes longer to start than the hashing. It takes 20 MiB, too. */
 const worthAThread = 16 * 1024 * 1024;
 
-/** `size`: bytes that will be hashed. */
-export function startHasher(size: number): Hasher {
-  return size < worthAThread ? hashHere() : hashInThread();
+/** `size`: bytes that will be hashed. `beside`: whether what they wait for is slow enough to hash them in its shade. */
+export function startHasher(size: number, beside: 'fast' | 'slow' = 'fast'): Hasher {
+  return size < worthAThread || beside === 'slow' ? hashHere() : hashInThread();
 }
 
 function hashHere(): Hasher {
   let md5: Hash | undefined;
   return {
     async md5(buffer, pieces) {
+      // Who else takes the buffer begins first.
+      await setImmediate();
       return pieces.flatMap(({ start, end, ends }) => {
         md5 ??= createHash('md5');
         md5.update(new Uint8Array(buffer, start, end - start));
@@ -108,15 +111,21 @@ function hashInThread(): Hasher {
 /** What the thread runs. Its text is all that gets there: it can use nothing from outside of itself. */
 function thread(sumOf: (path: string) => Promise<string>): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
-  const { createHash: startHash } = process.getBuiltinModule('node:crypto');
+  const { createHash: startHash, hash } = process.getBuiltinModule('node:crypto');
   let md5: Hash | undefined;
   const md5Of = (shared: SharedArrayBuffer, pieces: Int32Array) => {
     const found: string[] = [];
     for (let at = 0; at < pieces.length; at += 3) {
-      const [start, end, ends] = [pieces[at]!, pieces[at + 1]!, pieces[at + 2]!];
+      const bytes = new Uint8Array(shared, pieces[at]!, pieces[at + 1]! - pieces[at]!);
+      const ends = pieces[at + 2] === 1;
+      // At once where it lies whole in the buffer: most files are small.
+      if (md5 === undefined && ends) {
+        found.push(hash('md5', bytes));
+        continue;
+      }
       md5 ??= startHash('md5');
-      md5.update(new Uint8Array(shared, start, end - start));
-      if (ends === 0) continue;
+      md5.update(bytes);
+      if (!ends) continue;
       found.push(md5.digest('hex'));
       md5 = undefined;
     }

@@ -7,6 +7,7 @@ import type { PlannedDeb } from './layout.ts';
  * architectures are never on one machine. The folder of files that are not here yet is its package's alone.
  */
 export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readonly PlannedDeb[]): Failure[] {
+  if (planned.length < 2) return [];
   const owners = new Map<string, PlannedDeb[]>();
   const failures: Failure[] = [];
   const told = new Set<string>();

@@ -9,6 +9,7 @@ import type { PlannedDeb } from './layout.ts';
 import { makeOutputFolder } from './output-file.ts';
 import { branchToSaveOn, planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { defaultSourceDate } from './source-date.ts';
 import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
@@ -45,6 +46,7 @@ export interface PackDebsOptions extends PlanDebsOptions {
 export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const { directory, progress, signal, saved } = options;
   const mtime = options.sourceDate ?? defaultSourceDate;
+  keepHeapSmall();
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
   const compressors = await findCompressors(planned, signal);
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, compressors, progress, signal);

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
 import { damaged } from './damaged.ts';
-import { decodeName, encodeName } from './name.ts';
+import { decodeName, encodedNameSize, encodeName } from './name.ts';
 
 /** Bytes of a header, and the unit to which contents are padded. */
 export const blockSize = 512;
@@ -152,7 +152,7 @@ export function patchHeader(block: Buffer, values: Partial<Pick<TarHeader, 'mtim
   for (const name of ['mtime', 'size'] as const) {
     if (values[name] !== undefined) putNumber(block, name, values[name], text(block, 'name'));
   }
-  putChecksum(block);
+  putSum(block, checksum(block).unsigned);
 }
 
 /**
@@ -162,6 +162,7 @@ export function patchHeader(block: Buffer, values: Partial<Pick<TarHeader, 'mtim
 export function encodeHeader(header: TarHeader): Buffer {
   const name = encodeName(header.name);
   const linkName = encodeName(header.linkName);
+  if (linkName.length <= field.linkName[1] && name.length <= field.name[1]) return encodeBlock(header, name, linkName);
   const blocks: Buffer[] = [];
   if (linkName.length > field.linkName[1]) blocks.push(longName('gnu-long-link', linkName));
   if (name.length > field.name[1]) blocks.push(longName('gnu-long-name', name));
@@ -172,41 +173,52 @@ export function encodeHeader(header: TarHeader): Buffer {
 /** Bytes of `encodeHeader(header)`, without making them. */
 export function encodedHeaderSize(header: Pick<TarHeader, 'name' | 'linkName'>): number {
   const long = (value: string, limit: number) => {
-    const length = encodeName(value).length;
+    const length = encodedNameSize(value);
     return length > limit ? blockSize + length + 1 + padding(length + 1) : 0;
   };
   return blockSize + long(header.name, field.name[1]) + long(header.linkName, field.linkName[1]);
 }
 
-function encodeBlock(header: TarHeader, name: Buffer, linkName: Buffer): Buffer {
+/** A block is put together here, and looked at word by word: of tens of thousands of entries it takes half of the time. */
+const draft = Buffer.from(new ArrayBuffer(blockSize));
+const draftWords = new Uint32Array(draft.buffer);
+
+function encodeBlock(header: TarHeader, name: Uint8Array, linkName: Uint8Array): Buffer {
   const flag = flagOfType[header.type];
   if (flag === undefined) throw unwritable(header.name, `an entry of type ${header.type} is never written`);
-  for (const bytes of [name, linkName]) {
-    if (bytes.includes(0)) throw unwritable(header.name, 'a name holds a NUL byte');
-  }
-  const block = Buffer.alloc(blockSize);
-  name.copy(block, field.name[0], 0, field.name[1]);
-  putNumber(block, 'mode', header.mode, header.name);
-  putNumber(block, 'uid', header.uid, header.name);
-  putNumber(block, 'gid', header.gid, header.name);
-  putNumber(block, 'size', header.size, header.name);
-  putNumber(block, 'mtime', header.mtime, header.name);
-  block.write(flag, field.type[0], 'latin1');
-  linkName.copy(block, field.linkName[0], 0, field.linkName[1]);
-  gnuMagic.copy(block, field.magic[0]);
-  putText(block, 'userName', header.userName, header.name);
-  putText(block, 'groupName', header.groupName, header.name);
+  if (name.includes(0) || linkName.includes(0)) throw unwritable(header.name, 'a name holds a NUL byte');
+  draft.fill(0);
+  putBytes(draft, 'name', name);
+  putNumber(draft, 'mode', header.mode, header.name);
+  putNumber(draft, 'uid', header.uid, header.name);
+  putNumber(draft, 'gid', header.gid, header.name);
+  putNumber(draft, 'size', header.size, header.name);
+  putNumber(draft, 'mtime', header.mtime, header.name);
+  draft[field.type[0]] = flag.charCodeAt(0);
+  putBytes(draft, 'linkName', linkName);
+  putBytes(draft, 'magic', gnuMagic);
+  putText(draft, 'userName', header.userName, header.name);
+  putText(draft, 'groupName', header.groupName, header.name);
   if (header.type === 'character-device' || header.type === 'block-device') {
-    putNumber(block, 'deviceMajor', header.deviceMajor, header.name);
-    putNumber(block, 'deviceMinor', header.deviceMinor, header.name);
+    putNumber(draft, 'deviceMajor', header.deviceMajor, header.name);
+    putNumber(draft, 'deviceMinor', header.deviceMinor, header.name);
   }
-  putChecksum(block);
-  return block;
+  // The field itself counts as spaces.
+  let sum = 0x20 * field.checksum[1];
+  for (const word of draftWords) sum += (word & 0xff) + ((word >>> 8) & 0xff) + ((word >>> 16) & 0xff) + (word >>> 24);
+  putSum(draft, sum);
+  return Buffer.from(draft);
 }
 
-function putChecksum(block: Buffer): void {
-  const sum = checksum(block).unsigned.toString(8).padStart(6, '0');
-  block.write(`${sum}\0 `, field.checksum[0], 'latin1');
+function putBytes(block: Buffer, of: FieldName, bytes: Uint8Array): void {
+  const [offset, length] = field[of];
+  block.set(bytes.length > length ? bytes.subarray(0, length) : bytes, offset);
+}
+
+function putSum(block: Buffer, sum: number): void {
+  const [offset, length] = field.checksum;
+  putOctal(block, offset, length - 1, sum);
+  block[offset + length - 1] = 0x20;
 }
 
 function longName(type: 'gnu-long-name' | 'gnu-long-link', name: Buffer): Buffer {
@@ -271,13 +283,8 @@ function number(bytes: Buffer, of: FieldName): number {
 function putNumber(block: Buffer, of: FieldName, value: number, name: string): void {
   const [offset, length] = field[of];
   if (!Number.isSafeInteger(value)) throw unwritable(name, `its ${of} is ${value}, not a whole number`);
-  if (value >= 0 && value < 8 ** (length - 1)) {
-    let left = value;
-    for (let at = offset + length - 2; at >= offset; at--) {
-      block[at] = 0x30 + (left % 8);
-      left = Math.floor(left / 8);
-    }
-    block[offset + length - 1] = 0;
+  if (value >= 0 && value < 2 ** (3 * (length - 1))) {
+    putOctal(block, offset, length, value);
     return;
   }
   let rest = BigInt(value);
@@ -286,11 +293,22 @@ function putNumber(block: Buffer, of: FieldName, value: number, name: string): v
   block[offset] = value < 0 ? 0xff : 0x80;
 }
 
+/** Digits that fill all of the field but its last byte, which is 0. */
+function putOctal(block: Buffer, offset: number, length: number, value: number): void {
+  let left = value;
+  for (let at = offset + length - 2; at >= offset; at--) {
+    block[at] = 0x30 + (left % 8);
+    left = Math.floor(left / 8);
+  }
+  block[offset + length - 1] = 0;
+}
+
 function putText(block: Buffer, of: FieldName, value: string, name: string): void {
+  if (value === '') return;
   const [offset, length] = field[of];
   const bytes = encodeName(value);
   if (bytes.length >= length) throw unwritable(name, `its ${of} is longer than ${length - 1} bytes`);
-  bytes.copy(block, offset);
+  block.set(bytes, offset);
 }
 
 /** Sums of all bytes with the checksum field as spaces; some old programs summed signed bytes. */
@@ -299,9 +317,9 @@ function checksum(bytes: Buffer): { unsigned: number; signed: number } {
   let unsigned = 32 * length;
   let high = 0;
   for (let at = 0; at < blockSize; at++) {
-    if (at >= offset && at < offset + length) continue;
-    unsigned += bytes[at]!;
-    if (bytes[at]! > 127) high++;
+    const byte = at >= offset && at < offset + length ? 0 : bytes[at]!;
+    unsigned += byte;
+    high += byte >> 7;
   }
   return { unsigned, signed: unsigned - 256 * high };
 }

@@ -28,6 +28,11 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** `encodeName(name).length`, without making it. */
+export function encodedNameSize(name: string): number {
+  return name.isWellFormed() ? Buffer.byteLength(name, 'utf8') : encodeName(name).length;
+}
+
 /** Length in bytes of the valid UTF-8 sequence at `at`; 0 where there is none. */
 function sequenceLength(buffer: Buffer, at: number): number {
   const first = buffer[at]!;

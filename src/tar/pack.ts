@@ -7,20 +7,23 @@ export interface ByteSink {
   end(): Promise<void>;
 }
 
-/** Contents of an entry, read once from front to end. */
+/**
+ * Contents of an entry, read once from front to end. What has its answer at once returns it rather than a promise: of tens
+ * of thousands of small files, waiting would take longer than reading.
+ */
 export interface TarContents {
   /** Fills the front of `into` and says with how many bytes, at least one; throws where there are no more. */
-  read(into: Buffer): Promise<number>;
+  read(into: Buffer): number | Promise<number>;
   /** Called after the last byte of the header's size: throws when there would be more, or other ones. */
-  finish(): Promise<void>;
+  finish(): void | Promise<void>;
   /** Called in every case. */
-  close(): Promise<void>;
+  close(): void | Promise<void>;
 }
 
 export interface TarEntry {
   header: TarHeader;
   /** Called in turn; needed where the header's size is not 0. */
-  open?: () => Promise<TarContents>;
+  open?: () => TarContents | Promise<TarContents>;
 }
 
 /** Two zero blocks end an archive. */
@@ -39,45 +42,80 @@ export function archiveSize(headers: Iterable<Pick<TarHeader, 'name' | 'linkName
  * them while the sink has them. Does not end the sink.
  */
 export async function writeArchive(
-  entries: Iterable<TarEntry> | AsyncIterable<TarEntry>,
+  entries: Iterable<TarEntry>,
   sink: Pick<ByteSink, 'write'>,
   options: { bufferSize?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const buffers = new PairedBuffers(sink, options.bufferSize ?? 1024 * 1024);
   try {
-    for await (const { header, open } of entries) {
-      options.signal?.throwIfAborted();
-      await buffers.put(encodeHeader(header));
-      if (open !== undefined) await putContents(buffers, header, open, options.signal);
-      else if (header.size > 0) throw new TypeError(`${header.name} has a size and no contents`);
-    }
-    await buffers.putZeros(endSize);
+    await waitFor(putEntries(buffers, entries, options.signal));
     await buffers.flush();
   } finally {
     await buffers.settle();
   }
 }
 
-async function putContents(
+/** Work that yields what it cannot go on without, and nothing where it can. */
+type Steps<T> = Generator<Promise<unknown>, T>;
+
+async function waitFor(steps: Steps<void>): Promise<void> {
+  for (let step = steps.next(); step.done !== true;) {
+    try {
+      await step.value;
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next();
+  }
+}
+
+function* putEntries(
+  buffers: PairedBuffers,
+  entries: Iterable<TarEntry>,
+  signal: AbortSignal | undefined,
+): Steps<void> {
+  for (const { header, open } of entries) {
+    signal?.throwIfAborted();
+    yield* buffers.put(encodeHeader(header));
+    if (open !== undefined) yield* putContents(buffers, header, open, signal);
+    else if (header.size > 0) throw new TypeError(`${header.name} has a size and no contents`);
+  }
+  yield* buffers.putZeros(endSize);
+}
+
+function* putContents(
   buffers: PairedBuffers,
   header: TarHeader,
-  open: () => Promise<TarContents>,
+  open: () => TarContents | Promise<TarContents>,
   signal: AbortSignal | undefined,
-): Promise<void> {
-  const contents = await open();
+): Steps<void> {
+  const contents = yield* settled(open());
   try {
     for (let left = header.size; left > 0;) {
       signal?.throwIfAborted();
-      const room = await buffers.room();
-      const count = await contents.read(room.subarray(0, Math.min(room.length, left)));
+      const room = yield* buffers.room();
+      const count = yield* settled(contents.read(room.subarray(0, Math.min(room.length, left))));
       buffers.filled(count);
       left -= count;
     }
-    await contents.finish();
+    yield* settled(contents.finish());
   } finally {
-    await contents.close();
+    yield* settled(contents.close());
   }
-  await buffers.putZeros(padding(header.size));
+  yield* buffers.putZeros(padding(header.size));
+}
+
+/** What comes after a value that may be there at once. */
+export function after<T, R>(value: T | Promise<T>, next: (value: T) => R): R | Promise<Awaited<R>> {
+  return value instanceof Promise ? (value.then(next) as Promise<Awaited<R>>) : next(value);
+}
+
+function* settled<T>(value: T | Promise<T>): Steps<T> {
+  if (!(value instanceof Promise)) return value;
+  let result: T;
+  yield value.then((found) => void (result = found));
+  return result!;
 }
 
 /** At most two blocks are asked for at once. */
@@ -98,8 +136,8 @@ class PairedBuffers {
   }
 
   /** The free rest of the current buffer, at least one byte. */
-  async room(): Promise<Buffer> {
-    if (this.#used === this.#current.length) await this.#swap();
+  *room(): Steps<Buffer> {
+    if (this.#used === this.#current.length) yield this.#swap();
     return this.#current.subarray(this.#used);
   }
 
@@ -107,18 +145,19 @@ class PairedBuffers {
     this.#used += count;
   }
 
-  async put(bytes: Uint8Array): Promise<void> {
+  *put(bytes: Uint8Array): Steps<void> {
     for (let at = 0; at < bytes.length;) {
-      const room = await this.room();
-      const part = bytes.subarray(at, at + room.length);
-      room.set(part);
+      if (this.#used === this.#current.length) yield this.#swap();
+      const free = this.#current.length - this.#used;
+      const part = bytes.length - at <= free && at === 0 ? bytes : bytes.subarray(at, at + free);
+      this.#current.set(part, this.#used);
       this.filled(part.length);
       at += part.length;
     }
   }
 
-  async putZeros(count: number): Promise<void> {
-    if (count > 0) await this.put(zeros.subarray(0, count));
+  *putZeros(count: number): Steps<void> {
+    if (count > 0) yield* this.put(zeros.subarray(0, count));
   }
 
   async flush(): Promise<void> {

@@ -41,6 +41,20 @@ function contents(bytes: Buffer, piece = Infinity, log: string[] = []): TarConte
   };
 }
 
+/** The same without waiting. */
+function contentsAtOnce(bytes: Buffer, piece: number): TarContents {
+  let at = 0;
+  return {
+    read(into) {
+      const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + piece));
+      at += count;
+      return count;
+    },
+    finish() {},
+    close() {},
+  };
+}
+
 async function packed(entries: TarEntry[], bufferSize?: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const sink = {
@@ -55,7 +69,7 @@ async function packed(entries: TarEntry[], bufferSize?: number): Promise<Buffer>
 }
 
 test('GNU tar unpacks what was written, whatever the sizes of files, pieces and buffers', async () => {
-  const file = fc.record({ size: fc.integer({ min: 0, max: 3000 }), long: fc.boolean() });
+  const file = fc.record({ size: fc.integer({ min: 0, max: 3000 }), long: fc.boolean(), waits: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(
       fc.array(file, { maxLength: 6 }),
@@ -63,13 +77,14 @@ test('GNU tar unpacks what was written, whatever the sizes of files, pieces and 
       fc.integer({ min: 1, max: 1500 }),
       async (files, piece, bufferSize) => {
         const folder = mkdtempSync(join(tmpdir(), 'imgbuild-pack-'));
-        const named = files.map(({ size, long }, index) => ({
+        const named = files.map(({ size, long, waits }, index) => ({
+          waits,
           name: `${index}${long ? 'n'.repeat(150) : ''}`,
           bytes: Buffer.alloc(size, `${index}abc`),
         }));
-        const entries = named.map(({ name, bytes }) => ({
+        const entries = named.map(({ name, bytes, waits }) => ({
           header: header(name, bytes.length),
-          open: async () => contents(bytes, piece),
+          open: waits ? async () => contents(bytes, piece) : () => contentsAtOnce(bytes, piece),
         }));
         const archive = await packed(entries, bufferSize);
         expect(archive.length).toBe(archiveSize(entries.map((entry) => entry.header)));
@@ -102,6 +117,20 @@ test('what the sink throws ends the archive, and nothing is left unheard', async
   const entries = [{ header: header('a', 5000), open: async () => contents(Buffer.alloc(5000)) }];
   await expect(writeArchive(entries, sink, { bufferSize: 512 })).rejects.toThrow('full');
   await expect(writeArchive(entries, sink)).rejects.toThrow('full');
+});
+
+test('what fails at once closes the contents, too', async () => {
+  const log: string[] = [];
+  const failing: TarContents = {
+    read() {
+      throw new Error('unreadable');
+    },
+    finish: () => void log.push('finish'),
+    close: () => void log.push('close'),
+  };
+  const sink = { write: async () => {} };
+  await expect(writeArchive([{ header: header('a', 3), open: () => failing }], sink)).rejects.toThrow('unreadable');
+  expect(log).toEqual(['close']);
 });
 
 test('a cancel ends it between pieces', async () => {
