@@ -4,7 +4,6 @@ import { checkDebs, unreleased } from '../deb/check.ts';
 import type { PackedDeb } from '../deb/pack-debs.ts';
 import type { PlannedDeb } from '../deb/layout.ts';
 import type { Reason } from '../plan/plan.ts';
-import { versionOfSaved } from '../deb/saved-debs.ts';
 import type { Choice } from '../deb/selection.ts';
 import { listProject, packProject, type ListedDebs } from '../project/debs.ts';
 import { modelDebs } from '../project/model-debs.ts';
@@ -177,7 +176,7 @@ function describeDeb(deb: PlannedDeb, decided: ListedDebs['decided'] | undefined
   const plan = decided?.get(deb)?.plan;
   if (plan === undefined) return { action: null, reused: null, reasons: [] };
   if (plan.action === 'make') return { action: 'pack' as const, reused: null, reasons: plan.reasons };
-  return { action: 'reuse' as const, reused: versionOfSaved(plan.saved), reasons: [] };
+  return { action: 'reuse' as const, reused: plan.file.version, reasons: [] };
 }
 
 function relative(context: CommandContext, file: string): string {

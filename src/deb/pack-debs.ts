@@ -63,7 +63,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     for (const warning of deb.warnings) progress.warn(warning);
     const decision = decisions.get(deb);
     if (decision?.plan.action === 'reuse') {
-      return restoreDeb(decision.repository, decision.plan.saved, saved!, { deb, directory, progress, signal: stop });
+      return restoreDeb(decision.repository, decision.plan.file, saved!, { deb, directory, progress, signal: stop });
     }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     const file = join(directory, deb.fileName);

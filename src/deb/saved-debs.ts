@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ArtifactInput } from '../artifact/input.ts';
+import { artifactFingerprint, type ArtifactInput } from '../artifact/input.ts';
 import { artifactManifest } from '../artifact/manifest.ts';
 import { planArtifact, type SavedArtifact } from '../artifact/plan.ts';
 import { restoreFile } from '../artifact/restore.ts';
@@ -11,6 +11,7 @@ import { missingOrThrow } from '../files/unreadable.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
+import type { ImageManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { isRepositoryPath } from '../oci/reference.ts';
@@ -19,7 +20,7 @@ import type { Progress } from '../progress.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
 import { emptyBlob } from '../store/input-artifact.ts';
 import type { LayerStore } from '../store/layer-store.ts';
-import { lastSaved } from '../store/saved-layer.ts';
+import { findSaved, lastSaved } from '../store/saved-layer.ts';
 import type { Compressors } from './compressors.ts';
 import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
@@ -58,9 +59,17 @@ export interface DecidedDeb {
 }
 
 export type DebDecision =
-  | { action: 'reuse'; saved: SavedArtifact }
+  | { action: 'reuse'; saved: SavedArtifact; file: SavedFile }
   /** `reasons`: at least one. */
   | { action: 'make'; reasons: Reason[] };
+
+/** A package as the store has it. */
+export interface SavedFile {
+  /** As dpkg writes it. */
+  version: string;
+  fileName: string;
+  blob: Descriptor;
+}
 
 const versionKey = 'org.opencontainers.image.version';
 const titleKey = 'org.opencontainers.image.title';
@@ -108,7 +117,7 @@ export async function planSavedDebs(
   for (const [name, { by, version }] of demands(planned)) {
     for (const each of decided) {
       if (each.deb.name !== name || each.plan.action === 'make') continue;
-      if (compareDebianVersions(versionOfSaved(each.plan.saved), version) >= 0) continue;
+      if (compareDebianVersions(each.plan.file.version, version) >= 0) continue;
       each.plan = made(each.plan, `${by} needs version ${version}`);
     }
   }
@@ -151,15 +160,18 @@ async function planDeb(
 ): Promise<DebDecision> {
   const platform = deb.image?.platform;
   const request = { store, repository, inputs, platform, branches, forced: force };
-  const plan = await planArtifact(request);
-  if (plan.action === 'make') return plan;
-  const own = plan.saved.manifest.annotations?.[versionKey];
-  const file = plan.saved.manifest.layers[0]?.annotations?.[titleKey];
-  if (own === undefined || file === undefined || basename(file) !== file) {
+  const found = await planArtifact(request);
+  if (found.action === 'make') return found;
+  const files = filesOf(found.saved.manifest);
+  const [newest] = files;
+  if (newest === undefined) {
     const detail = 'it does not say which package it is';
-    return { ...made(plan, ''), reasons: [{ kind: 'saved-broken', detail }] };
+    return { action: 'make', reasons: [{ kind: 'saved-broken', detail }] };
   }
-  if (inRelease?.has(hexOf(plan.saved.manifest.layers[0]!.digest)) === true) return plan;
+  const released = files.find(({ blob }) => inRelease?.has(hexOf(blob.digest)) === true);
+  if (released !== undefined) return { ...found, file: released };
+  const plan: DebDecision = { ...found, file: newest };
+  const own = newest.version;
   if (version !== undefined && compareDebianVersions(own, deb.version) > 0) {
     return made(plan, `what was saved has the newer version ${own}`);
   }
@@ -207,9 +219,15 @@ function made(plan: DebDecision, detail: string): Extract<DebDecision, { action:
   return { action: 'make', reasons: [{ kind: 'never-built', detail }] };
 }
 
-/** As dpkg writes it; of one that is reused. */
-export function versionOfSaved({ manifest }: SavedArtifact): string {
-  return manifest.annotations![versionKey]!;
+/** The packages of the same inputs, the newest first; none where that does not say which package it is. */
+function filesOf({ layers, annotations }: ImageManifest): SavedFile[] {
+  const files = layers.map((blob, index): SavedFile | undefined => {
+    const version = blob.annotations?.[versionKey] ?? (index === 0 ? annotations?.[versionKey] : undefined);
+    const fileName = blob.annotations?.[titleKey];
+    if (version === undefined || fileName === undefined || basename(fileName) !== fileName) return undefined;
+    return { version, fileName, blob };
+  });
+  return files[0] === undefined ? [] : files.filter((file) => file !== undefined);
 }
 
 /** The newest version of each package that another one, of another declaration, needs. */
@@ -234,22 +252,20 @@ function demands(planned: readonly PlannedDeb[]): Map<string, { by: string; vers
 /** Writes a saved package into the folder, unless it lies there, with the name and the version that it was packed with. */
 export async function restoreDeb(
   repository: string,
-  artifact: SavedArtifact,
+  { version, fileName, blob }: SavedFile,
   { store, hashes }: SavedDebs,
   to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
 ): Promise<PackedDeb> {
   const { deb, directory, progress, signal } = to;
-  const layer = artifact.manifest.layers[0] as Descriptor;
-  const fileName = layer.annotations![titleKey]!;
   const file = join(directory, fileName);
-  const sha256 = hexOf(layer.digest);
+  const sha256 = hexOf(blob.digest);
   const there = await hashes.known(file).catch(missingOrThrow(file));
   if (there?.sha256 !== sha256) {
-    await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
+    await restoreFile(store, repository, blob, file, { name: fileName, progress, signal });
     await hashes.remember(file, sha256);
   }
   const { name, architecture } = deb;
-  return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256 };
+  return { name, file, version, architecture, size: blob.size, sha256 };
 }
 
 /** The branch that new packages are saved for; undefined where none is saved: there is no release, or it is there already. */
@@ -286,14 +302,39 @@ export async function saveDeb(
   } finally {
     transfer?.end();
   }
-  const manifest = artifactManifest({
-    artifactType: debArtifact,
-    config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },
-    layers: [{ mediaType: debArtifact, digest, size, annotations: { [titleKey]: basename(file) } }],
-    annotations: { [versionKey]: packed.version },
-  });
   const platform = deb.image?.platform;
   const { name } = deb;
   const inputs = await decided.inputs();
+  const own: SavedFile = {
+    version: packed.version,
+    fileName: basename(file),
+    blob: { mediaType: debArtifact, digest, size },
+  };
+  const former = await formerFiles(store, repository, artifactFingerprint(inputs), own);
+  const manifest = artifactManifest({
+    artifactType: debArtifact,
+    config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },
+    layers: [own, ...former].map(({ version: of, fileName, blob }) => {
+      return { ...blob, annotations: { [titleKey]: fileName, [versionKey]: of } };
+    }),
+    annotations: { [versionKey]: packed.version },
+  });
   await saveArtifact(store, repository, { name, manifest, inputs, platform, version, branch, revision, signal });
+}
+
+/**
+ * What was packed of the same inputs before, for releases that have it: a release that is run again finds its own
+ * package here, and no collection of garbage takes it away.
+ */
+async function formerFiles(
+  store: LayerStore,
+  repository: string,
+  fingerprint: string,
+  own: SavedFile,
+): Promise<SavedFile[]> {
+  const found = await findSaved(store, repository, fingerprint);
+  if (found.kind !== 'saved') return [];
+  const others = filesOf(found.manifest).filter(({ fileName }) => fileName !== own.fileName);
+  const there = await Promise.all(others.map(({ blob }) => store.hasBlob(repository, blob.digest)));
+  return others.filter((_, index) => there[index]);
 }

@@ -1,4 +1,4 @@
-import { versionOfSaved, type DebDecision } from '../deb/saved-debs.ts';
+import type { DebDecision } from '../deb/saved-debs.ts';
 import { shareOut, type PackLeg, type Sharing } from '../deb/share-out.ts';
 import type { Reason } from '../plan/plan.ts';
 import { listProject, type ListOptions } from './debs.ts';
@@ -52,5 +52,5 @@ export async function planPackages(
 function fateOf(plan: DebDecision | undefined): PackageFate {
   if (plan === undefined) return { action: 'later', because: 'image' };
   if (plan.action === 'make') return { action: 'pack', reasons: plan.reasons };
-  return { action: 'reuse', since: versionOfSaved(plan.saved) };
+  return { action: 'reuse', since: plan.file.version };
 }
