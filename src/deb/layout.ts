@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { ArtifactInput } from '../artifact/input.ts';
 import type { Config, Deb } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -56,7 +57,15 @@ export interface PlannedDeb extends PackageLayout {
   /** How it would be laid out whatever the release is: worked out when it is asked for. */
   unversioned?: () => Promise<PackageLayout>;
   /** Where it has files that are not here yet: what decides them, and how it is laid out with them. */
-  later?: Pick<LaterFiles, 'folder' | 'inputs'> & { complete(signal?: AbortSignal): Promise<PlannedDeb> };
+  later?: PlannedLater;
+}
+
+export interface PlannedLater extends Pick<LaterFiles, 'folder' | 'inputs' | 'known'> {
+  /** What `auto` comes to where the files shrink. */
+  compression: 'strong-zstd' | 'xz';
+  /** One, or its parts where it is split. */
+  complete(signal?: AbortSignal): Promise<PlannedDeb[]>;
+  trouble: Draft['trouble'];
 }
 
 export interface LayoutOptions {
@@ -109,13 +118,16 @@ export async function layOut(
 function laterOf(config: Config, draft: Draft, collected: Collected, options: LayoutOptions): PlannedDeb['later'] {
   const { later, ...rest } = draft;
   if (later === undefined) return undefined;
-  const { folder, inputs } = later;
-  const complete = async (signal?: AbortSignal): Promise<PlannedDeb> => {
-    const made = [...draft.made, ...(await later.entries(signal))];
-    const [whole] = await layOut(config, { ...rest, made }, collected, { ...options, chooseCompression: true });
-    return whole!;
+  const { folder, known, trouble } = { ...later, ...draft };
+  const { split, suites } = draft.of;
+  const complete = async (signal?: AbortSignal): Promise<PlannedDeb[]> => {
+    const entries = [...collected.entries, ...(await later.entries(signal))];
+    return layOut(config, rest, { ...collected, entries }, { ...options, chooseCompression: true });
   };
-  return { folder, inputs, complete };
+  const compression = knowsZstd(suites) ? 'strong-zstd' : 'xz';
+  const inputs: ArtifactInput[] = [...later.inputs];
+  if (split !== undefined) inputs.push({ kind: 'field', name: 'split', value: String(split) });
+  return { folder, inputs, known, compression, complete, trouble };
 }
 
 /** One of the packages that a declared one comes to: the only one, unless `split` says otherwise. */

@@ -24,8 +24,9 @@ import { findSaved, lastSaved } from '../store/saved-layer.ts';
 import type { Compressors } from './compressors.ts';
 import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
-import { debArtifact, packageInputs, type SumOf } from './package-inputs.ts';
+import { debArtifact, packageInputs, partInput, type SumOf } from './package-inputs.ts';
 import type { PackedDeb } from './pack-debs.ts';
+import { partName } from './split.ts';
 import { compareDebianVersions, isPreRelease } from './version.ts';
 
 /** Where packages are saved by their inputs. */
@@ -54,12 +55,14 @@ export interface DecidedDeb {
   /** Of what is new to the store, asked for when it is packed: until then nobody may have read its files. */
   inputs: () => Promise<readonly ArtifactInput[]>;
   plan: DebDecision;
+  /** Of how many packages it is the first; one where absent. */
+  parts?: number;
   /** Told the sum (64 hex digits) of each file that is packed, so that it is not read again for it; absent where it is known. */
   learn?: (file: FileOnDisk, sha256: string) => void;
 }
 
 export type DebDecision =
-  | { action: 'reuse'; saved: SavedArtifact; file: SavedFile }
+  | { action: 'reuse'; saved: SavedArtifact; file: SavedFile; parts?: readonly SavedPart[] }
   /** `reasons`: at least one. */
   | { action: 'make'; reasons: Reason[] };
 
@@ -71,7 +74,15 @@ export interface SavedFile {
   blob: Descriptor;
 }
 
+/** A further part of a package whose parts are known when its files are here. */
+export interface SavedPart {
+  name: string;
+  repository: string;
+  file: SavedFile;
+}
+
 const versionKey = 'org.opencontainers.image.version';
+const partsKey = 'vnd.imgbuild.parts';
 const titleKey = 'org.opencontainers.image.title';
 
 export function debRepository(name: string): string {
@@ -104,7 +115,8 @@ export async function planSavedDebs(
         continue;
       }
       const inputs = await packageInputs(deb, parts, sumOf, compressors);
-      group.push({ deb, repository, inputs: async () => inputs, plan: await planDeb(deb, repository, inputs, saved) });
+      const plan = await planDeb(deb, repository, inputs, saved);
+      group.push({ deb, repository, inputs: async () => inputs, plan: await withParts(deb, inputs, plan, saved) });
     }
     // Parts need each other in one version.
     const other = group.find(({ plan }) => plan.action === 'make');
@@ -123,6 +135,47 @@ export async function planSavedDebs(
   }
   await saved.hashes.save();
   return decided;
+}
+
+/**
+ * Of a package whose files come later, the further parts that belong to the one that was found: all of the same version, or
+ * it is packed anew.
+ */
+async function withParts(
+  { name, later }: PlannedDeb,
+  inputs: readonly ArtifactInput[],
+  plan: DebDecision,
+  { store }: SavedDebs,
+): Promise<DebDecision> {
+  if (later === undefined || plan.action === 'make') return plan;
+  const count = Number(plan.saved.manifest.annotations?.[partsKey] ?? 1);
+  const parts: SavedPart[] = [];
+  for (let index = 1; index < count; index++) {
+    const part = partName(name, index);
+    const repository = debRepository(part);
+    const found = await findSaved(store, repository, artifactFingerprint([...inputs, partInput(part)]));
+    const files = found.kind === 'saved' ? filesOf(found.manifest) : [];
+    const file = files.find(({ version }) => version === plan.file.version);
+    if (file === undefined) return made(plan, `its part ${part} is gone`);
+    parts.push({ name: part, repository, file });
+  }
+  return { ...plan, parts };
+}
+
+/** What is decided of a whole package, for each of the packages that it comes to when its files are here. */
+export function decidedParts(decided: DecidedDeb, whole: readonly PlannedDeb[]): DecidedDeb[] {
+  const { plan } = decided;
+  if (plan.action === 'reuse') {
+    const further = (plan.parts ?? []).map(({ name, repository, file }): DecidedDeb => {
+      return { ...decided, deb: { ...decided.deb, name }, repository, plan: { ...plan, file } };
+    });
+    return [decided, ...further];
+  }
+  return whole.map((deb, index) => {
+    if (index === 0) return { ...decided, deb, parts: whole.length };
+    const inputs = async () => [...(await decided.inputs()), partInput(deb.name)];
+    return { ...decided, deb, repository: debRepository(deb.name), inputs };
+  });
 }
 
 /** Whether the store has nothing of a package, so that its files need not be read to see what it has. */
@@ -317,7 +370,10 @@ export async function saveDeb(
     layers: [own, ...former].map(({ version: of, fileName, blob }) => {
       return { ...blob, annotations: { [titleKey]: fileName, [versionKey]: of } };
     }),
-    annotations: { [versionKey]: packed.version },
+    annotations: {
+      [versionKey]: packed.version,
+      ...(decided.parts === undefined || decided.parts === 1 ? {} : { [partsKey]: String(decided.parts) }),
+    },
   });
   await saveArtifact(store, repository, { name, manifest, inputs, platform, version, branch, revision, signal });
 }

@@ -1,3 +1,4 @@
+import type { PlannedDeb } from '../deb/layout.ts';
 import type { DebDecision } from '../deb/saved-debs.ts';
 import { shareOut, type PackLeg, type Sharing } from '../deb/share-out.ts';
 import type { Reason } from '../plan/plan.ts';
@@ -35,9 +36,9 @@ export async function planPackages(
   const packages: PackagePlan['packages'] = [];
   const bytesOf = new Map<string, number>();
   for (const deb of planned) {
-    const { name, of, version, architecture, size, later } = deb;
+    const { name, of, version, architecture } = deb;
     const plan = decided.get(deb)?.plan;
-    const bytes = later === undefined ? size : null;
+    const bytes = bytesKnown(deb);
     if (plan?.action === 'make') bytesOf.set(of, (bytesOf.get(of) ?? 0) + (bytes ?? unknownBytes));
     packages.push({ name, version, architecture, bytes, ...fateOf(plan) });
   }
@@ -47,6 +48,12 @@ export async function planPackages(
   }
   const toPack = [...bytesOf].map(([name, bytes]) => ({ name, bytes }));
   return { packages, legs: project.config.store.kind === 'folder' ? [] : shareOut(toPack, sharing) };
+}
+
+/** Of all its files; null where those of a model are still to be fetched or made. */
+export function bytesKnown({ size, later }: Pick<PlannedDeb, 'size' | 'later'>): number | null {
+  if (later === undefined) return size;
+  return later.known === undefined ? null : later.known.reduce((sum, file) => sum + file.size, size);
 }
 
 function fateOf(plan: DebDecision | undefined): PackageFate {

@@ -227,7 +227,11 @@ describe.each<[string, () => LayerStore]>([
     const second = await release('1.1.0', { force: true });
     const third = await release('1.2.0', { force: true });
     expect(new Set([first, second, third].flatMap(({ debs }) => sums(debs))).size).toBe(6);
-    for (const [version, { debs }] of [['1.0.0', first], ['1.1.0', second], ['1.2.0', third]] as const) {
+    for (const [version, { debs }] of [
+      ['1.0.0', first],
+      ['1.1.0', second],
+      ['1.2.0', third],
+    ] as const) {
       const taken = await release(version, again(debs));
       expect(taken.packed).toEqual([]);
       expect(taken.debs.map(({ version: own, file }) => [own, basename(file)])).toEqual(

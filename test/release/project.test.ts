@@ -243,17 +243,20 @@ describe('an unchanged package', () => {
       'imgbuild.yaml': `${readFileSync(join(folder, 'imgbuild.yaml'), 'utf8')}    split: 1MB
 models:
   mood: { files: [files/a.txt], targets: [deb] }
-`.replace('{ src: files/a.txt,', '{ src: parts/*,').replace('/usr/share/quick/a.txt', '/usr/share/quick'),
+`
+        .replace('{ src: files/a.txt,', '{ src: parts/*,')
+        .replace('/usr/share/quick/a.txt', '/usr/share/quick'),
       'parts/1': noise(700_000, '1').toString('base64'),
       'parts/2': noise(700_000, '2').toString('base64'),
       'files/a.txt': 'a',
     });
     const versions = async (version: string) =>
-      (await release(version)).release!.debs
-        .filter(({ name }) => name !== 'quick-service')
+      (await release(version))
+        .release!.debs.filter(({ name }) => name !== 'quick-service')
         .map(({ name, version: own }) => `${name} ${own}`)
         .toSorted();
-    const all = (version: string) => ['quick-files', 'quick-files-part2', 'quick-model-mood'].map((name) => `${name} ${version}`);
+    const all = (version: string) =>
+      ['quick-files', 'quick-files-part2', 'quick-model-mood'].map((name) => `${name} ${version}`);
     expect(await versions('1.0.0')).toEqual(all('1.0.0'));
     writeTree(folder, { 'parts/2': 'other', 'files/a.txt': 'b' });
     await release('1.1.0');
