@@ -12,7 +12,7 @@ import type { Collected } from './contents.ts';
 import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
 import type { DeclaredFields } from './fields.ts';
-import { addGhostSnippet, addOwnerSnippet } from './device-files.ts';
+import { addGhostSnippet, addOwnerSnippet, ownersNobodyMakes } from './device-files.ts';
 import type { Draft, LaterFiles } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
 import { assembleScripts, noSnippets, type Snippets } from './maintainer-scripts.ts';
@@ -24,6 +24,7 @@ import type { Service } from './service/service.ts';
 import { partName, splitContents } from './split.ts';
 import { knowsZstd } from '../config/suite.ts';
 import { debTrouble } from './trouble.ts';
+import { sysusersPackages } from './declared-draft.ts';
 import { addSysusersSnippet, addTmpfilesSnippet, addUnitSnippets } from './units.ts';
 import { debianVersion } from './version.ts';
 
@@ -100,6 +101,8 @@ export async function layOut(
       const isFirst = index === 0;
       const part: Part = { names, index, architecture, own: isFirst ? [...made, ...share] : share };
       const laidOut = await layOutPart(config, draft, collected, part, options);
+      if (isFirst && !mayHaveUsers(draft))
+        laidOut.warnings.push(...ownersNobodyMakes(draft.name, [...made, ...contents]));
       // Owners are given by the first, which is configured when the others are unpacked.
       const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
       const scripts = assembleScripts(isFirst ? draft.scripts : {}, snippets);
@@ -113,6 +116,12 @@ export async function layOut(
     }
   }
   return planned;
+}
+
+/** Whether users may come from elsewhere: of a package that it needs, or by its own scripts. */
+function mayHaveUsers({ fields, scripts }: Draft): boolean {
+  const others = fields.depends.filter((entry) => entry !== sysusersPackages);
+  return others.length > 0 || scripts.preinst !== undefined || scripts.postinst !== undefined;
 }
 
 function laterOf(config: Config, draft: Draft, collected: Collected, options: LayoutOptions): PlannedDeb['later'] {
