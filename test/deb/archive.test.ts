@@ -120,7 +120,7 @@ describe('a package', () => {
     }
   });
 
-  test('of no files is a package', async () => {
+  test('that is empty: an empty package is one that dpkg reads', async () => {
     const { file } = await packOne(makeProject({ 'ccai-empty': deb({}) }));
     expect(read('dpkg-deb', '-c', file)).toContain('./usr/share/doc/ccai-empty/copyright');
     const layout: PackageLayout = { control: '', conffiles: [], scripts: {}, entries: [], compression: 'gzip' };
@@ -325,9 +325,10 @@ describe('no partial file under the final name', () => {
     }
   });
 
-  test('when it is killed at random points', async () => {
-    const { killed, whole } = await runPackingKills({ seed: 1, count: 4 });
-    expect(killed).toBeGreaterThan(0);
+  // A hundred times by `npm run soak -- deb-kill`.
+  test('after SIGKILL at random points', async () => {
+    const { killed, whole } = await runPackingKills({ seed: 1, count: 3 });
+    expect(killed).toBe(3);
     expect(whole).toBeGreaterThan(0);
   }, 60_000);
 });
