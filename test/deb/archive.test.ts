@@ -387,6 +387,22 @@ test('xz that is not installed is named', async () => {
   }
 });
 
+test.each([
+  ['a file', { src: 'data/x' }],
+  ['a link', { type: 'symlink', src: 'elsewhere' }],
+])('%s of one package that is a folder in another is refused, with the path', async (_, content) => {
+  const config = makeProject(
+    {
+      aa: deb({ contents: [{ ...content, dst: '/opt/x' }] }),
+      bb: deb({ contents: [{ src: 'data/y', dst: '/opt/x/y' }] }),
+    },
+    { 'data/x': 'x', 'data/y': 'y' },
+  );
+  await expect(planDebs({ config, version: '1.0.0', images: [] })).rejects.toMatchObject({
+    because: expect.stringContaining('/opt/x is a folder here, and in aa it is none'),
+  });
+});
+
 test('two packages that own one path are refused, with the path', async () => {
   const config = makeProject(
     {
