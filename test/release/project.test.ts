@@ -242,7 +242,7 @@ describe('an unchanged package', () => {
     writeTree(folder, {
       'imgbuild.yaml': `${readFileSync(join(folder, 'imgbuild.yaml'), 'utf8')}    split: 1MB
 models:
-  mood: { files: [files/a.txt], targets: [deb] }
+  mood: { files: [parts, files/a.txt], targets: [deb], split: 1MB }
 `
         .replace('{ src: files/a.txt,', '{ src: parts/*,')
         .replace('/usr/share/quick/a.txt', '/usr/share/quick'),
@@ -256,7 +256,9 @@ models:
         .map(({ name, version: own }) => `${name} ${own}`)
         .toSorted();
     const all = (version: string) =>
-      ['quick-files', 'quick-files-part2', 'quick-model-mood'].map((name) => `${name} ${version}`);
+      ['quick-files', 'quick-files-part2', 'quick-model-mood', 'quick-model-mood-part2'].map(
+        (name) => `${name} ${version}`,
+      );
     expect(await versions('1.0.0')).toEqual(all('1.0.0'));
     writeTree(folder, { 'parts/2': 'other', 'files/a.txt': 'b' });
     await release('1.1.0');
