@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { removeAbandoned } from './abandoned.ts';
 import { writePackage } from './archive.ts';
 import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
@@ -69,6 +70,7 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const complete = (await sideBySide(planned, planned.length, () => 1, completed, signal)).flat();
   requireApart(planned, complete);
   await makeOutputFolder(directory);
+  await removeAbandoned(directory);
   const isKept = saved !== undefined && branchToSaveOn(saved) !== undefined;
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -323,6 +324,27 @@ describe('no partial file under the final name', () => {
     } finally {
       read('umount', directory);
     }
+  });
+
+  test('and what a killed run left is gone after a later one; what somebody writes stays', async () => {
+    const config = makeProject({ 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt' }] }) }, { 'data/x': 'x' });
+    const directory = join(config.root, 'out');
+    mkdirSync(directory);
+    const dead = spawnSync('true').pid;
+    const partial = (pid: number, seconds: number) => {
+      const name = `.ccai-data_1.2.0_all.deb.${pid}-0123456789abcdef.partial`;
+      writeFileSync(join(directory, name), 'begun');
+      utimesSync(join(directory, name), Date.now() / 1000 - seconds, Date.now() / 1000 - seconds);
+      return name;
+    };
+    const [old, living] = [partial(dead, 3600), partial(process.pid, 3600)];
+    writeFileSync(join(directory, 'mine.partial'), 'mine');
+    await pack(config, { directory });
+    expect(readdirSync(directory)).not.toContain(old);
+    expect(readdirSync(directory)).toEqual(expect.arrayContaining([living, 'mine.partial', 'ccai-data_1.2.0_all.deb']));
+    const foreign = partial(dead, 10);
+    await pack(config, { directory });
+    expect(readdirSync(directory)).toContain(foreign);
   });
 
   // A hundred times by `npm run soak -- deb-kill`.
