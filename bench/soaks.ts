@@ -6,6 +6,7 @@ import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
 import { runInterruptions } from '../test/device/soak.ts';
+import { deniedByDpkg, orderedVersions, releasesBySemver } from '../test/deb/version-soak.ts';
 import { kconfigSoak } from '../test/kconfig/soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
@@ -92,6 +93,24 @@ const debHuge: Soak = {
 /** Cuts the power of devices that update themselves, and kills what takes part, at random moments. */
 const otaPower: Soak = { total: 300, part: 10, run: (part) => runInterruptions('cuts', part) };
 const otaKill: Soak = { total: 300, part: 10, run: (part) => runInterruptions('kills', part) };
+/** Compares random versions, and releases as packages have them, by dpkg itself. */
+const debVersions: Soak = {
+  total: 40_000,
+  part: 4_000,
+  run({ seed, count }) {
+    const random = orderedVersions({ seed, count: count / 2 });
+    const { passed, refused } = releasesBySemver({ seed, count: count / 2 });
+    const failures = deniedByDpkg([...random, ...passed]);
+    const agreed = refused.length - deniedByDpkg(refused).length;
+    if (agreed > 0) failures.push(`${agreed} releases were refused whose order is the same for both`);
+    const counts: Record<string, number> = {
+      'pairs of random versions': random.length,
+      'pairs of releases in the same order': passed.length,
+      'pairs of releases that are refused': refused.length,
+    };
+    return Promise.resolve({ failures, counts });
+  },
+};
 
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
@@ -103,4 +122,5 @@ export const soaks: Record<string, Soak> = {
   'deb-huge': debHuge,
   'ota-power': otaPower,
   'ota-kill': otaKill,
+  'deb-versions': debVersions,
 };

@@ -10,6 +10,7 @@ import { tableSummary } from '../report/github-summary.ts';
 import { formatBytes } from '../report/progress.ts';
 import { runAction } from './action.ts';
 import { choiceInput, flagInput, namesInput, requiredInput, secretsInput, wrongInput } from './inputs.ts';
+import { openModelCache } from './model-cache.ts';
 import { planDebs } from './plan-debs.ts';
 import { openActionProject } from './project.ts';
 import { addToReleasePage } from './publish-page.ts';
@@ -35,12 +36,17 @@ await runAction(async (context) => {
     force: flagInput('force'),
     env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
   };
-  const project = await openActionProject(context, { readOnly: flagInput('read-only') });
+  const readOnly = flagInput('read-only');
+  const keeper = flagInput('keep-models') ? openModelCache(context, { readOnly }) : undefined;
+  const opened = await openActionProject(context, { readOnly });
+  const project = keeper === undefined ? opened : { ...opened, keeper };
   if (isDryRun) return planDebs(context, project, { ...request, sharing });
 
   const { signal, progress, token } = context;
   const directory = path.resolve(context.directory, requiredInput('output'));
-  const made = await packProject(project, { ...request, directory, frozen: true, progress, signal });
+  const made = await packProject(project, { ...request, directory, frozen: true, progress, signal }).finally(() =>
+    signal.aborted ? undefined : keeper?.save(),
+  );
   const packed = await nameAsAssets(made);
   const packages = packed.map(({ file, ...rest }) => ({ ...rest, file: path.basename(file) }));
   const paths = packed.map(({ file }) => file);

@@ -9,6 +9,7 @@ import { buildSummary, planSummary } from '../report/github-summary.ts';
 import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
 import { flagInput, requiredInput, secretsInput, textInput } from './inputs.ts';
+import { openModelCache } from './model-cache.ts';
 import { openActionProject } from './project.ts';
 import { publishReleasePage } from './publish-page.ts';
 import { savedBytes } from './saved-bytes.ts';
@@ -29,7 +30,9 @@ await runAction(async (context) => {
     signKey,
     env: { ...process.env, ...Object.fromEntries(secretsInput('secrets')) },
   };
-  const project = await openActionProject(context, {});
+  const keeper = flagInput('keep-models') ? openModelCache(context, { readOnly: request.dryRun }) : undefined;
+  const opened = await openActionProject(context, {});
+  const project = keeper === undefined ? opened : { ...opened, keeper };
   const { progress, signal } = context;
   const show = buildProgress({ write: (text) => process.stdout.write(text) }, styleFor({}, process.env));
   const made = await releaseProject(project, {
@@ -40,7 +43,7 @@ await runAction(async (context) => {
     onPlan: (plan) => {
       for (const warning of plan.warnings) progress.warn(warning);
     },
-  });
+  }).finally(() => (signal.aborted ? undefined : keeper?.save()));
   core.setOutput('version', made.version);
   core.setOutput('previous', made.previous ?? '');
   core.setOutput('outcome', made.outcome);

@@ -40,7 +40,8 @@ async function readKeyFile(file: string): Promise<Buffer> {
   return readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new Failure({
       doing: `reading the signing key ${file}`,
-      because: error.code === 'ENOENT' ? 'there is no such file' : error.message,
+      because:
+        error.code === 'ENOENT' ? 'there is no such file' : error.code === 'EISDIR' ? 'it is a folder' : error.message,
       fix: '`imgbuild apt key new FILE` makes one',
       kind: 'input',
     });

@@ -22,7 +22,17 @@ export interface ExamineRequest {
   directory: string;
   env: NodeJS.ProcessEnv;
   builder?: string | undefined;
+  /** What this configuration needs besides: an error where it is missing. */
+  needed?: readonly NeededProgram[];
   signal: AbortSignal;
+}
+
+/** A program that is started, which a Debian package brings: by another name where `packages` says so. */
+export interface NeededProgram {
+  name: string;
+  packages?: string;
+  /** What it does, after `it`. */
+  what: string;
 }
 
 /** Layers of AI services have gigabytes; an engine needs room for them twice while it builds. */
@@ -30,11 +40,11 @@ const lowDisk = 10e9;
 const tooLittleDisk = 1e9;
 
 /** What each program is for, the Debian package that has it. */
-const programs = [
+const programs: NeededProgram[] = [
   { name: 'git', what: 'reads which files of a repository changed' },
   {
     name: 'xz',
-    package: 'xz-utils',
+    packages: 'xz-utils',
     what: 'packs the indexes of apt repositories, and debs for releases before Debian 12',
   },
   { name: 'zstd', what: 'applies deltas on this machine, and packs debs on two cores' },
@@ -56,7 +66,8 @@ export async function examine(request: ExamineRequest): Promise<Finding[]> {
   findings.push(...(await engine(request)));
   findings.push(await disk('this folder', config?.root ?? request.directory));
   if (config) findings.push(await store(config, request.signal));
-  for (const program of programs) findings.push(await look(program, request));
+  for (const program of programs) findings.push(await look(program, 'warning', request));
+  for (const program of request.needed ?? []) findings.push(await look(program, 'error', request));
   if (config) findings.push(...converters(config, request.env));
   return findings;
 }
@@ -123,10 +134,11 @@ async function store(config: Config, signal: AbortSignal): Promise<Finding> {
   }
   const { registry, path: below } = config.store;
   try {
-    const { image } = config.layers[0]!;
+    // A configuration of packages and models alone has no layer.
+    const repository = config.layers[0]?.image.path ?? 'releases';
     const saved = new RegistryStore(registry, below, { signal });
-    const tags = await saved.listTags(image.path);
-    await saved.client.checkPush(saved.repositoryPath(image.path));
+    const tags = await saved.listTags(repository);
+    await saved.client.checkPush(saved.repositoryPath(repository));
     const text = `${saved.name} can be read and written${tags.length === 0 ? '; nothing is saved there yet' : ''}`;
     return { level: 'ok', subject: 'store', text };
   } catch (error) {
@@ -135,7 +147,8 @@ async function store(config: Config, signal: AbortSignal): Promise<Finding> {
 }
 
 async function look(
-  { name, what, package: packaged = name }: { name: string; what: string; package?: string },
+  { name, what, packages = name }: NeededProgram,
+  level: 'warning' | 'error',
   { env, signal }: ExamineRequest,
 ): Promise<Finding> {
   const answer = await run(name, ['--version'], { env, signal }).catch(() => signal.throwIfAborted());
@@ -147,7 +160,7 @@ async function look(
     };
   }
   const text = `${name} is missing: it ${what}`;
-  return { level: 'warning', subject: 'program', text, fix: `apt-get install ${packaged}` };
+  return { level, subject: 'program', text, fix: `apt-get install ${packages}` };
 }
 
 /** The programs that models are converted with. They are looked for and not run: nobody knows what that would do. */

@@ -4,10 +4,10 @@ import { checkDebs, unreleased } from '../deb/check.ts';
 import type { PackedDeb } from '../deb/pack-debs.ts';
 import type { PlannedDeb } from '../deb/layout.ts';
 import type { Reason } from '../plan/plan.ts';
-import { versionOfSaved } from '../deb/saved-debs.ts';
 import type { Choice } from '../deb/selection.ts';
 import { listProject, packProject, type ListedDebs } from '../project/debs.ts';
 import { modelDebs } from '../project/model-debs.ts';
+import { bytesKnown } from '../project/plan-packages.ts';
 import { openProject, type Project } from '../project/open.ts';
 import { describeReason } from '../report/reason.ts';
 import { formatBytes } from '../report/progress.ts';
@@ -106,21 +106,18 @@ async function list(
     ? await listProject(project, { only, choice, version, force, env: process.env, progress, signal })
     : await check(project, only, { version, choice, progress, signal });
   for (const warning of new Set(plan.planned.flatMap(({ warnings }) => warnings))) context.progress.warn(warning);
-  const planned = plan.planned
-    .map((deb) => ({ deb, ...describeDeb(deb, plan.decided) }))
-    .map(({ deb: { name, version: own, architecture, size, entries, later }, ...decision }) => ({
-      name,
-      state: 'on',
-      version: own,
-      architecture,
-      service: config.debs.find((deb) => deb.name === name)?.service ?? null,
-      builder: 'imgbuild',
-      // Those of a model are looked at when they are packed.
-      size: later === undefined ? size : null,
-      files:
-        later === undefined ? entries.filter(({ type }) => type !== 'directory').map(({ path: at }) => `/${at}`) : null,
-      ...decision,
-    }));
+  const planned = plan.planned.map((deb) => ({
+    name: deb.name,
+    state: 'on',
+    version: deb.version,
+    architecture: deb.architecture,
+    service: config.debs.find(({ name }) => name === deb.name)?.service ?? null,
+    builder: 'imgbuild',
+    // Null where those of a model are not here.
+    size: bytesKnown(deb),
+    files: filesKnown(deb),
+    ...describeDeb(deb, plan.decided),
+  }));
   const built = plan.built.flatMap(({ drafts }) =>
     drafts.map(({ name, version: own, architectures }) => ({
       name,
@@ -148,7 +145,7 @@ async function list(
     const runs = service === null ? '' : `, runs ${service}`;
     const amount =
       files === null || size === null
-        ? 'the files of a model'
+        ? 'the files of a model, which are not here'
         : `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${formatBytes(size)}`;
     context.stdout.write(`on   ${name} ${own} ${architecture}: ${amount}${runs}\n`);
     if (action === 'reuse') context.stdout.write(`     reuse: unchanged since ${reused}\n`);
@@ -172,12 +169,19 @@ function renderReasons(reasons: readonly Reason[]): string {
   return texts.join('') + (more > 0 ? `     and ${more} more\n` : '');
 }
 
+function filesKnown({ entries, later }: PlannedDeb): string[] | null {
+  const files = entries.filter(({ type }) => type !== 'directory').map((entry) => `/${entry.path}`);
+  if (later === undefined) return files;
+  const known = later.known?.map((file) => `/${later.folder}/${file.path}`);
+  return known === undefined ? null : [...files, ...known].toSorted();
+}
+
 /** `action`: null where it is not known, since there is no image yet, or was not asked. */
 function describeDeb(deb: PlannedDeb, decided: ListedDebs['decided'] | undefined) {
   const plan = decided?.get(deb)?.plan;
   if (plan === undefined) return { action: null, reused: null, reasons: [] };
   if (plan.action === 'make') return { action: 'pack' as const, reused: null, reasons: plan.reasons };
-  return { action: 'reuse' as const, reused: versionOfSaved(plan.saved), reasons: [] };
+  return { action: 'reuse' as const, reused: plan.file.version, reasons: [] };
 }
 
 function relative(context: CommandContext, file: string): string {

@@ -2,6 +2,7 @@ import { examine } from '../build/examine.ts';
 import { Failure, Failures } from '../failure.ts';
 import { findConfig } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
+import { neededPrograms } from '../project/needed-programs.ts';
 import { renderExamination } from '../report/examination.ts';
 import { styleFor } from '../report/failure.ts';
 import type { AddCommand } from './command.ts';
@@ -16,8 +17,10 @@ export const addDoctor: AddCommand = (program, contextOf) => {
       const context = contextOf(command);
       const file = context.file ?? (await findConfig(context.directory).catch(() => undefined));
       const config = file === undefined ? undefined : await loadConfig(file).catch(readable);
+      const isRead = config !== undefined && !(config instanceof Failure) && !(config instanceof Failures);
       const findings = await examine({
         config,
+        needed: isRead ? await neededPrograms(config, process.env) : [],
         directory: context.directory,
         env: process.env,
         builder: options.builder,

@@ -1,10 +1,9 @@
-import { modelPackageName } from '../deb/model-draft.ts';
-import { debRepository } from '../deb/saved-debs.ts';
-import type { Config } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import { isDigest } from '../oci/digest.ts';
-import { openProject } from '../project/open.ts';
-import { listReleases, readRelease, releasesRepository } from '../release/release-store.ts';
+import { openProject, type Project } from '../project/open.ts';
+import { namedRepositories } from '../project/repositories.ts';
+import type { Release } from '../release/release-json.ts';
+import { listReleases, readRelease } from '../release/release-store.ts';
 import { renderDamage, renderGarbage, renderRemoved, renderSaved } from '../report/store.ts';
 import { decideGc, grace, type Removal } from '../store/gc.ts';
 import { ghcrPackages, type GhcrPackages } from '../store/ghcr-packages.ts';
@@ -28,10 +27,9 @@ export const addStore: AddCommand = (program, contextOf) => {
     .action(async (_options, command) => {
       const { json, stdout, progress, signal, ...place } = contextOf(command);
       const project = await openProject({ ...place, signal });
-      const named = await repositoriesOf(project.config, project.store, signal);
-      const inventory = await readInventory(project.store, named);
-      const releases = await readNeeds(project.store);
-      const layers = savedLayers(inventory, releases);
+      const releases = await readReleases(project.store);
+      const inventory = await readInventory(project.store, await repositoriesOf(project, releases, signal));
+      const layers = savedLayers(inventory, releases.map(needsOf));
       const saved = inventory.items.filter(
         ({ kind, tags }) => kind === 'image' || tags.some((tag) => tagKind(tag) !== 'name'),
       );
@@ -55,8 +53,8 @@ export const addStore: AddCommand = (program, contextOf) => {
       const project = await openProject({ ...place, signal });
       const folder = project.store instanceof LayoutStore ? project.store : undefined;
       if (options.repair === true && folder === undefined) throw noRepair(project.store);
-      const named = await repositoriesOf(project.config, project.store, signal);
-      const inventory = await readInventory(project.store, named);
+      const releases = await readReleases(project.store, 'skip');
+      const inventory = await readInventory(project.store, await repositoriesOf(project, releases, signal));
       const bytes = folder !== undefined || options.bytes === true;
       const faults = await findFaults(project.store, inventory, { bytes, progress, signal });
       const damaged = damagedTags(inventory, faults);
@@ -80,10 +78,10 @@ export const addStore: AddCommand = (program, contextOf) => {
     .action(async (options: { keep: number; yes?: boolean }, command) => {
       const { json, stdout, signal, ...place } = contextOf(command);
       const project = await openProject({ ...place, signal });
-      const named = await repositoriesOf(project.config, project.store, signal);
-      const inventory = await readInventory(project.store, named);
+      const releases = await readReleases(project.store);
+      const inventory = await readInventory(project.store, await repositoriesOf(project, releases, signal));
       const now = new Date();
-      const decision = decideGc(inventory, await readNeeds(project.store), { keep: options.keep, now, grace });
+      const decision = decideGc(inventory, releases.map(needsOf), { keep: options.keep, now, grace });
       if (!json) stdout.write(renderGarbage(decision, inventory.store, now));
       const removed = options.yes === true ? await remove(project.store, decision.removals, now, signal) : null;
       if (json) stdout.write(`${JSON.stringify({ schema: 1, store: inventory.store, ...decision, removed })}\n`);
@@ -92,21 +90,20 @@ export const addStore: AddCommand = (program, contextOf) => {
     });
 };
 
-/** Where a store cannot name its repositories: GitHub's API, where there is a token, else what the configuration names. */
-async function repositoriesOf(config: Config, store: LayerStore, signal: AbortSignal): Promise<string[]> {
-  if (!(store instanceof RegistryStore)) return [];
+/**
+ * Where a store cannot name its repositories: GitHub's API, where there is a token, and what configuration and releases
+ * name.
+ */
+async function repositoriesOf(project: Project, releases: readonly Release[], signal: AbortSignal): Promise<string[]> {
+  const { store } = project;
+  if ((await store.listRepositories()) !== undefined) return [];
+  const named = await namedRepositories(project, releases, process.env);
+  if (!(store instanceof RegistryStore)) return named;
   const prefix = `${store.path}/`;
   const packages = packagesOf(store, signal);
-  // A job's own token may not list what the owner has: what the configuration names is there all the same.
+  // A job's own token may not list what the owner has: what is named is there all the same.
   const listed = (await packages?.list().catch(() => [])) ?? [];
   signal.throwIfAborted();
-  const named = [
-    ...config.layers.map(({ image }) => image.path),
-    ...config.models.map(({ name }) => `models/${name}`),
-    ...config.debs.map(({ name }) => debRepository(name)),
-    ...config.models.map(({ name }) => debRepository(modelPackageName(config, name))),
-    releasesRepository,
-  ];
   return [...listed.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)), ...named];
 }
 
@@ -117,17 +114,23 @@ function packagesOf(store: RegistryStore, signal: AbortSignal): GhcrPackages | u
   return ghcrPackages({ owner: store.path.split('/')[0]!, token, signal, ...(api ? { api } : {}) });
 }
 
-/** What each release needs, yanked ones too. Throws when one cannot be read: it might need anything. */
-async function readNeeds(store: LayerStore): Promise<ReleaseNeeds[]> {
-  const needs: ReleaseNeeds[] = [];
+/** Every release, yanked ones too. Throws when one cannot be read: it might need anything. `damaged`: unless it is. */
+async function readReleases(store: LayerStore, damaged?: 'skip'): Promise<Release[]> {
+  const releases: Release[] = [];
   for (const { version } of await listReleases(store)) {
-    const found = await readRelease(store, version);
-    if (found === undefined) continue;
-    // A package is named by the sum of its file, which is a blob of what is saved.
-    const debs = found.release.debs.map(({ sha256 }) => `sha256:${sha256}`);
-    needs.push({ version, digests: new Set([...digestsIn(found.release), ...debs]) });
+    const found = await readRelease(store, version).catch((error: unknown) => {
+      // The list of all that is there tells the rest.
+      if (damaged !== 'skip' || !(error instanceof Failure || error instanceof RangeError)) throw error;
+    });
+    if (found !== undefined) releases.push(found.release);
   }
-  return needs;
+  return releases;
+}
+
+function needsOf(release: Release): ReleaseNeeds {
+  // A package is named by the sum of its file, which is a blob of what is saved.
+  const debs = release.debs.map(({ sha256 }) => `sha256:${sha256}`);
+  return { version: release.version, digests: new Set([...digestsIn(release), ...debs]) };
 }
 
 function digestsIn(value: unknown): string[] {

@@ -163,6 +163,8 @@ export interface Model {
   format?: string;
   /** Of its Debian package, as written; that of the other packages where absent. */
   maintainer?: string;
+  /** Bytes of files in one Debian package. */
+  split?: number;
   /** Each once. */
   targets: ModelTarget[];
 }

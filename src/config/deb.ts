@@ -95,6 +95,17 @@ const run = z
   })
   .meta({ description: "How the service's image is run.", examples: ['{ ports: ["8080:8080"] }'] });
 
+/** Bytes of files in one package. */
+export const splitSize = text(
+  {
+    description:
+      'Files of more bytes than this go to several packages, which depend on each other in the same version; a file is never cut.',
+    examples: ['1900MiB'],
+    pattern: '^[0-9]+(\\.[0-9]+)?([kMGT]i?B)?$',
+  },
+  parseSize,
+);
+
 /** One entry of `debs:`, without its name. */
 export const debSchema = z
   .strictObject({
@@ -175,15 +186,7 @@ export const debSchema = z
     scripts: scripts.default({}),
     changelog: file("A changelog as Debian's; default: one line on the release.", 'debian/changelog').optional(),
     copyright: file('The copyright file; default: one made of `license`.', 'debian/copyright').optional(),
-    split: text(
-      {
-        description:
-          'Files of more bytes than this go to several packages, which depend on each other in the same version; a file is never cut.',
-        examples: ['1900MiB'],
-        pattern: '^[0-9]+(\\.[0-9]+)?([kMGT]i?B)?$',
-      },
-      parseSize,
-    ).optional(),
+    split: splitSize.optional(),
     suites: z
       .array(
         text({ description: 'A release of Debian or Ubuntu.', examples: ['debian:11'] }, (value) => {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Model, ModelConvert, ModelTarget } from './config.ts';
+import { splitSize } from './deb.ts';
 import { parseModelPath } from './model-path.ts';
 import { modelSourceSchema } from './model-source.ts';
 import { parsePath } from './path.ts';
@@ -96,6 +97,7 @@ export const modelSchema = z
         examples: ['CCAI team <team@example.com>'],
       })
       .optional(),
+    split: splitSize.optional(),
     targets: z
       .array(z.enum(targets))
       .min(1)
@@ -105,12 +107,15 @@ export const modelSchema = z
       })
       .default(['modelpack']),
   })
-  .superRefine(({ files, source, maintainer, targets: chosen }, context) => {
-    if (maintainer !== undefined && !chosen.includes('deb')) {
+  .superRefine(({ files, source, maintainer, split, targets: chosen }, context) => {
+    const isDeb = chosen.includes('deb');
+    const ofPackages = { maintainer: 'has a maintainer', split: 'is split' };
+    for (const [key, said] of Object.entries(ofPackages)) {
+      if (isDeb || { maintainer, split }[key] === undefined) continue;
       context.addIssue({
         code: 'custom',
-        path: ['maintainer'],
-        message: 'only a Debian package has a maintainer',
+        path: [key],
+        message: `only a Debian package ${said}`,
         params: { fix: 'write targets: [modelpack, deb], or remove it' },
       });
     }
@@ -132,7 +137,7 @@ export function parseModelName(value: string): string {
 }
 
 export function toModel(name: string, parsed: z.output<typeof modelSchema>): Model {
-  const { files, source, convert: made, license, format, maintainer, targets: chosen } = parsed;
+  const { files, source, convert: made, license, format, maintainer, split, targets: chosen } = parsed;
   const sources = source === undefined ? [] : Array.isArray(source) ? source : [source];
   return {
     name,
@@ -143,6 +148,7 @@ export function toModel(name: string, parsed: z.output<typeof modelSchema>): Mod
     ...(license === undefined ? {} : { license }),
     ...(format === undefined ? {} : { format }),
     ...(maintainer === undefined ? {} : { maintainer }),
+    ...(split === undefined ? {} : { split }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { didYouMean } from '../config/did-you-mean.ts';
 import type { Platform } from '../oci/platform.ts';
 
 const fromGo: Record<string, string> = {
@@ -13,6 +14,20 @@ const fromGo: Record<string, string> = {
   mips64le: 'mips64el',
   loong64: 'loong64',
 };
+
+/** What Linux machines are called by dpkg, in the archive and in its ports (dpkg-architecture -L). */
+const linuxArchitectures = [
+  ...['all', 'any', 'amd64', 'arm64', 'armel', 'armhf', 'i386', 'loong64', 'mips64el', 'ppc64el', 'riscv64', 's390x'],
+  ...['alpha', 'arc', 'hppa', 'ia64', 'm68k', 'mips', 'mips64', 'mipsel', 'powerpc', 'powerpcspe', 'ppc64', 'sh4'],
+  ...['sparc', 'sparc64', 'x32'],
+];
+
+/** What to write in place of a name that is none; undefined where it is one, or one of another kernel or C library. */
+export function otherThanArchitecture(name: string): string | undefined {
+  if (linuxArchitectures.includes(name) || name.includes('-')) return undefined;
+  const near = didYouMean(name, linuxArchitectures);
+  return near === undefined ? 'write all, or a name as in `dpkg --print-architecture`' : `did you mean ${near}?`;
+}
 
 /** dpkg's name of an image's platform; undefined where Debian has no such port. */
 export function debianArchitecture(platform: Platform): string | undefined {

@@ -12,7 +12,7 @@ export interface Compressors {
 
 /** What a package is compressed with at most: of files that are not here yet it is not known. */
 export function compressionUsed({ compression, later }: Pick<PlannedDeb, 'compression' | 'later'>): Compression {
-  return later === undefined ? compression : 'zstd';
+  return later?.compression ?? compression;
 }
 
 /** Asks the programs that these packages need. zstd need not be there: Node has it, too. */

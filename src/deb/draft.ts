@@ -51,6 +51,8 @@ export interface LaterFiles {
   /** The folder that has them, and no file of any other package; without a slash in front. */
   folder: string;
   inputs: readonly ArtifactInput[];
+  /** The files, where they are known all the same: their places below the folder, and bytes. */
+  known?: readonly { path: string; size: number }[] | undefined;
   entries(signal?: AbortSignal): Promise<FileEntry[]>;
 }
 

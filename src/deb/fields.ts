@@ -1,3 +1,4 @@
+import { otherThanArchitecture } from './architecture.ts';
 import type { Config, Deb } from '../config/config.ts';
 import type { Failure } from '../failure.ts';
 import {
@@ -43,8 +44,14 @@ export function declaredFields(config: Config, deb: Deb): { fields: DeclaredFiel
     refuse(['license'], deb.license, problemOfLine(deb.license), 'write an SPDX identifier, as in Apache-2.0');
   }
   if (deb.architecture !== 'any') {
-    const problem = problemOfArchitecture(deb.architecture);
-    refuse(['architecture'], deb.architecture, problem, 'write all, or a name as in `dpkg --print-architecture`');
+    const fix = otherThanArchitecture(deb.architecture);
+    const problem = problemOfArchitecture(deb.architecture) ?? (fix && 'dpkg knows no such architecture');
+    refuse(
+      ['architecture'],
+      deb.architecture,
+      problem,
+      fix ?? 'write all, or a name as in `dpkg --print-architecture`',
+    );
   } else if (deb.service === undefined) {
     const because = 'it stands for one package for each platform of a service, and this one has no service:';
     refuse(['architecture'], 'any', because, 'write all, or a name as in `dpkg --print-architecture`');

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { ArtifactInput } from '../artifact/input.ts';
 import type { Config, Deb } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -11,7 +12,7 @@ import type { Collected } from './contents.ts';
 import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
 import type { DeclaredFields } from './fields.ts';
-import { addGhostSnippet, addOwnerSnippet } from './device-files.ts';
+import { addGhostSnippet, addOwnerSnippet, ownersNobodyMakes } from './device-files.ts';
 import type { Draft, LaterFiles } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
 import { assembleScripts, noSnippets, type Snippets } from './maintainer-scripts.ts';
@@ -23,6 +24,7 @@ import type { Service } from './service/service.ts';
 import { partName, splitContents } from './split.ts';
 import { knowsZstd } from '../config/suite.ts';
 import { debTrouble } from './trouble.ts';
+import { sysusersPackages } from './declared-draft.ts';
 import { addSysusersSnippet, addTmpfilesSnippet, addUnitSnippets } from './units.ts';
 import { debianVersion } from './version.ts';
 
@@ -56,7 +58,15 @@ export interface PlannedDeb extends PackageLayout {
   /** How it would be laid out whatever the release is: worked out when it is asked for. */
   unversioned?: () => Promise<PackageLayout>;
   /** Where it has files that are not here yet: what decides them, and how it is laid out with them. */
-  later?: Pick<LaterFiles, 'folder' | 'inputs'> & { complete(signal?: AbortSignal): Promise<PlannedDeb> };
+  later?: PlannedLater;
+}
+
+export interface PlannedLater extends Pick<LaterFiles, 'folder' | 'inputs' | 'known'> {
+  /** What `auto` comes to where the files shrink. */
+  compression: 'strong-zstd' | 'xz';
+  /** One, or its parts where it is split. */
+  complete(signal?: AbortSignal): Promise<PlannedDeb[]>;
+  trouble: Draft['trouble'];
 }
 
 export interface LayoutOptions {
@@ -91,6 +101,8 @@ export async function layOut(
       const isFirst = index === 0;
       const part: Part = { names, index, architecture, own: isFirst ? [...made, ...share] : share };
       const laidOut = await layOutPart(config, draft, collected, part, options);
+      if (isFirst && !mayHaveUsers(draft))
+        laidOut.warnings.push(...ownersNobodyMakes(draft.name, [...made, ...contents]));
       // Owners are given by the first, which is configured when the others are unpacked.
       const snippets = isFirst ? snippetsOf(draft, collected, [...made, ...contents], service) : noSnippets();
       const scripts = assembleScripts(isFirst ? draft.scripts : {}, snippets);
@@ -106,16 +118,25 @@ export async function layOut(
   return planned;
 }
 
+/** Whether users may come from elsewhere: of a package that it needs, or by its own scripts. */
+function mayHaveUsers({ fields, scripts }: Draft): boolean {
+  const others = fields.depends.filter((entry) => entry !== sysusersPackages);
+  return others.length > 0 || scripts.preinst !== undefined || scripts.postinst !== undefined;
+}
+
 function laterOf(config: Config, draft: Draft, collected: Collected, options: LayoutOptions): PlannedDeb['later'] {
   const { later, ...rest } = draft;
   if (later === undefined) return undefined;
-  const { folder, inputs } = later;
-  const complete = async (signal?: AbortSignal): Promise<PlannedDeb> => {
-    const made = [...draft.made, ...(await later.entries(signal))];
-    const [whole] = await layOut(config, { ...rest, made }, collected, { ...options, chooseCompression: true });
-    return whole!;
+  const { folder, known, trouble } = { ...later, ...draft };
+  const { split, suites } = draft.of;
+  const complete = async (signal?: AbortSignal): Promise<PlannedDeb[]> => {
+    const entries = [...collected.entries, ...(await later.entries(signal))];
+    return layOut(config, rest, { ...collected, entries }, { ...options, chooseCompression: true });
   };
-  return { folder, inputs, complete };
+  const compression = knowsZstd(suites) ? 'strong-zstd' : 'xz';
+  const inputs: ArtifactInput[] = [...later.inputs];
+  if (split !== undefined) inputs.push({ kind: 'field', name: 'split', value: String(split) });
+  return { folder, inputs, known, compression, complete, trouble };
 }
 
 /** One of the packages that a declared one comes to: the only one, unless `split` says otherwise. */

@@ -1,11 +1,10 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { ArtifactInput } from '../artifact/input.ts';
 import type { Config, Deb } from '../config/config.ts';
 import { Failure } from '../failure.ts';
 import { unreadable } from '../files/unreadable.ts';
 import { problemOfMaintainer } from './control.ts';
-import type { Draft } from './draft.ts';
+import type { Draft, LaterFiles } from './draft.ts';
 import { stampOf, type FileEntry } from './entry.ts';
 import { declaredFields } from './fields.ts';
 import type { Placement } from './placement.ts';
@@ -21,8 +20,10 @@ export interface ModelDeb {
   license?: string | undefined;
   /** Of its package; where absent that of the other packages. */
   maintainer?: string | undefined;
+  /** Bytes of files in one package, as `split` of the others. */
+  split?: number | undefined;
   /** What decides its files, and what brings them here; absent where they are not asked for. */
-  files?: { inputs: readonly ArtifactInput[]; fetch: FetchFiles } | undefined;
+  files?: (Pick<LaterFiles, 'inputs' | 'known'> & { fetch: FetchFiles }) | undefined;
   /** Paths below the repository's root that the model consists of, or is made of. */
   taken: readonly string[];
 }
@@ -73,7 +74,9 @@ export function modelDraft(config: Config, model: ModelDeb, version: string, nei
     ignore: [],
     units: [],
     scripts: {},
-    suites: [],
+    // Nobody declares them for a model alone.
+    suites: [...new Set(config.debs.flatMap(({ suites }) => suites))],
+    ...(model.split === undefined ? {} : { split: model.split }),
     compression: 'auto',
   };
   const { fields, failures } = declaredFields(config, of);
@@ -95,7 +98,7 @@ export function modelDraft(config: Config, model: ModelDeb, version: string, nei
     fields,
     placements: [],
     made: [{ type: 'directory', path: folder, mode: 0o755 }],
-    ...(files === undefined ? {} : { later: { folder, inputs: files.inputs, entries } }),
+    ...(files === undefined ? {} : { later: { folder, inputs: files.inputs, known: files.known, entries } }),
     modes: [],
     scripts: {},
     units: [],

@@ -92,6 +92,12 @@ export function isLate(owner: Owner | undefined): owner is Owner {
   return owner !== undefined && hasLateName(owner);
 }
 
+/** Of the names of an owner those that no Debian system has from the start. */
+export function lateNames({ user, group }: Owner): string[] {
+  const late = [numberOf(user, users) === undefined ? user : [], numberOf(group, groups) === undefined ? group : []];
+  return [...new Set(late.flat())];
+}
+
 function hasLateName({ user, group }: Owner): boolean {
   return numberOf(user, users) === undefined || numberOf(group, groups) === undefined;
 }

@@ -3,7 +3,7 @@ import type { Draft } from './draft.ts';
 import type { PlannedDeb } from './layout.ts';
 
 /**
- * dpkg refuses to install two packages that own one path, folders aside: says which would. Packages of different
+ * dpkg refuses to install two packages that own one path, unless it is a folder in both: says which would. Packages of different
  * architectures are never on one machine. The folder of files that are not here yet is its package's alone.
  */
 export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readonly PlannedDeb[]): Failure[] {
@@ -24,6 +24,17 @@ export function doubleOwners(drafts: ReadonlyMap<string, Draft>, planned: readon
       if (other === undefined || told.has(`${other.name} ${deb.name}`)) continue;
       told.add(`${other.name} ${deb.name}`);
       const because = `/${path} is also in ${other.name}, and dpkg gives a path to one package alone`;
+      failures.push(drafts.get(deb.of)!.trouble(because, fixFor(path)));
+    }
+  }
+  for (const deb of planned) {
+    for (const { type, path } of deb.entries) {
+      if (type !== 'directory') continue;
+      const other = owners.get(path)?.find((each) => meet(each, deb));
+      if (other === undefined || told.has(`${other.name} ${deb.name}`)) continue;
+      told.add(`${other.name} ${deb.name}`);
+      // dpkg refuses it for a file; a link it follows or ignores, by which of the two comes first.
+      const because = `/${path} is a folder here, and in ${other.name} it is none`;
       failures.push(drafts.get(deb.of)!.trouble(because, fixFor(path)));
     }
   }

@@ -2,12 +2,21 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { removeAbandoned } from './abandoned.ts';
 import { writePackage } from './archive.ts';
 import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
 import type { PlannedDeb } from './layout.ts';
 import { makeOutputFolder } from './output-file.ts';
-import { branchToSaveOn, planSavedDebs, restoreDeb, saveDeb, type DecidedDeb, type SavedDebs } from './saved-debs.ts';
+import {
+  branchToSaveOn,
+  decidedParts,
+  planSavedDebs,
+  restoreDeb,
+  saveDeb,
+  type DecidedDeb,
+  type SavedDebs,
+} from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { defaultSourceDate } from './source-date.ts';
@@ -52,20 +61,24 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
   const decided = saved === undefined ? undefined : await planSavedDebs(planned, saved, compressors, progress, signal);
   const known = new Map(decided?.map((each) => [each.deb, each]));
   const decisions = new Map<PlannedDeb, DecidedDeb>();
-  const completed = async (deb: PlannedDeb, stop: AbortSignal): Promise<PlannedDeb> => {
+  const completed = async (deb: PlannedDeb, stop: AbortSignal): Promise<PlannedDeb[]> => {
     const decision = known.get(deb);
-    const whole = decision?.plan.action === 'reuse' ? deb : ((await deb.later?.complete(stop)) ?? deb);
-    if (decision !== undefined) decisions.set(whole, { ...decision, deb: whole });
-    return whole;
+    const whole = decision?.plan.action === 'reuse' ? [deb] : ((await deb.later?.complete(stop)) ?? [deb]);
+    if (decision === undefined) return whole;
+    const parts = decidedParts(decision, whole);
+    for (const each of parts) decisions.set(each.deb, each);
+    return parts.map((each) => each.deb);
   };
-  const complete = await sideBySide(planned, planned.length, () => 1, completed, signal);
+  const complete = (await sideBySide(planned, planned.length, () => 1, completed, signal)).flat();
+  requireApart(planned, complete);
   await makeOutputFolder(directory);
+  await removeAbandoned(directory);
   const isKept = saved !== undefined && branchToSaveOn(saved) !== undefined;
   const pack = async (deb: PlannedDeb, stop: AbortSignal): Promise<PackedDeb> => {
     for (const warning of deb.warnings) progress.warn(warning);
     const decision = decisions.get(deb);
     if (decision?.plan.action === 'reuse') {
-      return restoreDeb(decision.repository, decision.plan.saved, saved!, { deb, directory, progress, signal: stop });
+      return restoreDeb(decision.repository, decision.plan.file, saved!, { deb, directory, progress, signal: stop });
     }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     const file = join(directory, deb.fileName);
@@ -90,6 +103,16 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     packed.push(...(await buildDebianSource(options.config, source, { directory, mtime, env, progress, signal })));
   }
   return packed;
+}
+
+/** The parts of a package whose files were still to come have names of their own. */
+function requireApart(planned: readonly PlannedDeb[], complete: readonly PlannedDeb[]): void {
+  for (const { name, later } of planned) {
+    if (later === undefined) continue;
+    const part = complete.find((deb) => deb.of === name && complete.some((o) => o !== deb && o.name === deb.name));
+    if (part === undefined) continue;
+    throw later.trouble(`a part of ${name} is called ${part.name}, as another package`, 'rename one of the two');
+  }
 }
 
 /** Cores that a package keeps busy: xz and zstd have two threads, and take memory for each. */

@@ -31,12 +31,12 @@ export async function packageInputs(
     // The changelog's, whatever the data are compressed with.
     { kind: 'tool', name: 'zlib', version: process.versions.zlib },
   ];
-  if (parts.length > 1) inputs.push({ kind: 'field', name: 'part', value: deb.name });
+  if (parts.length > 1) inputs.push(partInput(deb.name));
   if (deb.image !== undefined) inputs.push({ kind: 'parent', name: deb.image.layer, digest: deb.image.config });
   for (const part of parts) {
     const prefix = parts.length > 1 ? `${part.name}: ` : '';
     // By files that are not here nobody can choose; their sums decide what is chosen.
-    const compression = part.later === undefined ? part.compression : 'auto';
+    const compression = part.later === undefined ? part.compression : undecided(part.later);
     inputs.push({ kind: 'field', name: `${prefix}compression`, value: compression });
     const tool = compressorOf(compressionUsed(part), compressors);
     if (tool !== undefined) inputs.push(tool);
@@ -54,6 +54,15 @@ export async function packageInputs(
     }
   }
   return inputs;
+}
+
+/** Tells the parts of one package apart, which else have the same inputs. */
+export function partInput(name: string): ArtifactInput {
+  return { kind: 'field', name: 'part', value: name };
+}
+
+function undecided({ compression }: NonNullable<PlannedDeb['later']>): string {
+  return compression === 'xz' ? 'auto without zstd' : 'auto';
 }
 
 function compressorOf(compression: Compression, { xz, zstd }: Compressors): ArtifactInput | undefined {

@@ -95,7 +95,6 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
   applyChoice(config, drafts, choice);
   const wanted = wantedOf(config, drafts, only);
   const on = drafts.filter(({ off }) => off === undefined);
-  failures.push(...needsOfOff(drafts));
 
   const byHand = new Set(built.flatMap((source) => source.drafts.map(({ name }) => name)));
   const takers: Taker[] = [];
@@ -122,6 +121,7 @@ export async function planAllDebs(options: PlanDebsOptions & { check?: boolean }
   }
   // A package that could not be read leaves files without one: that is said first.
   if (failures.length === 0) failures.push(...(await incompleteTrees(config.root, trees, takers)));
+  failures.push(...needsOfOff(drafts));
   failures.push(...partsNamedAsOthers(drafts, all));
   failures.push(...doubleOwners(new Map(on.map((draft) => [draft.name, draft])), all));
   throwAll(failures);

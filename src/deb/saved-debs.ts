@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ArtifactInput } from '../artifact/input.ts';
+import { artifactFingerprint, type ArtifactInput } from '../artifact/input.ts';
 import { artifactManifest } from '../artifact/manifest.ts';
 import { planArtifact, type SavedArtifact } from '../artifact/plan.ts';
 import { restoreFile } from '../artifact/restore.ts';
@@ -11,6 +11,7 @@ import { missingOrThrow } from '../files/unreadable.ts';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
+import type { ImageManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { isRepositoryPath } from '../oci/reference.ts';
@@ -19,12 +20,13 @@ import type { Progress } from '../progress.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
 import { emptyBlob } from '../store/input-artifact.ts';
 import type { LayerStore } from '../store/layer-store.ts';
-import { lastSaved } from '../store/saved-layer.ts';
+import { findSaved, lastSaved } from '../store/saved-layer.ts';
 import type { Compressors } from './compressors.ts';
 import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
-import { debArtifact, packageInputs, type SumOf } from './package-inputs.ts';
+import { debArtifact, packageInputs, partInput, type SumOf } from './package-inputs.ts';
 import type { PackedDeb } from './pack-debs.ts';
+import { partName } from './split.ts';
 import { compareDebianVersions, isPreRelease } from './version.ts';
 
 /** Where packages are saved by their inputs. */
@@ -53,16 +55,34 @@ export interface DecidedDeb {
   /** Of what is new to the store, asked for when it is packed: until then nobody may have read its files. */
   inputs: () => Promise<readonly ArtifactInput[]>;
   plan: DebDecision;
+  /** Of how many packages it is the first; one where absent. */
+  parts?: number;
   /** Told the sum (64 hex digits) of each file that is packed, so that it is not read again for it; absent where it is known. */
   learn?: (file: FileOnDisk, sha256: string) => void;
 }
 
 export type DebDecision =
-  | { action: 'reuse'; saved: SavedArtifact }
+  | { action: 'reuse'; saved: SavedArtifact; file: SavedFile; parts?: readonly SavedPart[] }
   /** `reasons`: at least one. */
   | { action: 'make'; reasons: Reason[] };
 
+/** A package as the store has it. */
+export interface SavedFile {
+  /** As dpkg writes it. */
+  version: string;
+  fileName: string;
+  blob: Descriptor;
+}
+
+/** A further part of a package whose parts are known when its files are here. */
+export interface SavedPart {
+  name: string;
+  repository: string;
+  file: SavedFile;
+}
+
 const versionKey = 'org.opencontainers.image.version';
+const partsKey = 'vnd.imgbuild.parts';
 const titleKey = 'org.opencontainers.image.title';
 
 export function debRepository(name: string): string {
@@ -95,7 +115,8 @@ export async function planSavedDebs(
         continue;
       }
       const inputs = await packageInputs(deb, parts, sumOf, compressors);
-      group.push({ deb, repository, inputs: async () => inputs, plan: await planDeb(deb, repository, inputs, saved) });
+      const plan = await planDeb(deb, repository, inputs, saved);
+      group.push({ deb, repository, inputs: async () => inputs, plan: await withParts(deb, inputs, plan, saved) });
     }
     // Parts need each other in one version.
     const other = group.find(({ plan }) => plan.action === 'make');
@@ -108,12 +129,53 @@ export async function planSavedDebs(
   for (const [name, { by, version }] of demands(planned)) {
     for (const each of decided) {
       if (each.deb.name !== name || each.plan.action === 'make') continue;
-      if (compareDebianVersions(versionOfSaved(each.plan.saved), version) >= 0) continue;
+      if (compareDebianVersions(each.plan.file.version, version) >= 0) continue;
       each.plan = made(each.plan, `${by} needs version ${version}`);
     }
   }
   await saved.hashes.save();
   return decided;
+}
+
+/**
+ * Of a package whose files come later, the further parts that belong to the one that was found: all of the same version, or
+ * it is packed anew.
+ */
+async function withParts(
+  { name, later }: PlannedDeb,
+  inputs: readonly ArtifactInput[],
+  plan: DebDecision,
+  { store }: SavedDebs,
+): Promise<DebDecision> {
+  if (later === undefined || plan.action === 'make') return plan;
+  const count = Number(plan.saved.manifest.annotations?.[partsKey] ?? 1);
+  const parts: SavedPart[] = [];
+  for (let index = 1; index < count; index++) {
+    const part = partName(name, index);
+    const repository = debRepository(part);
+    const found = await findSaved(store, repository, artifactFingerprint([...inputs, partInput(part)]));
+    const files = found.kind === 'saved' ? filesOf(found.manifest) : [];
+    const file = files.find(({ version }) => version === plan.file.version);
+    if (file === undefined) return made(plan, `its part ${part} is gone`);
+    parts.push({ name: part, repository, file });
+  }
+  return { ...plan, parts };
+}
+
+/** What is decided of a whole package, for each of the packages that it comes to when its files are here. */
+export function decidedParts(decided: DecidedDeb, whole: readonly PlannedDeb[]): DecidedDeb[] {
+  const { plan } = decided;
+  if (plan.action === 'reuse') {
+    const further = (plan.parts ?? []).map(({ name, repository, file }): DecidedDeb => {
+      return { ...decided, deb: { ...decided.deb, name }, repository, plan: { ...plan, file } };
+    });
+    return [decided, ...further];
+  }
+  return whole.map((deb, index) => {
+    if (index === 0) return { ...decided, deb, parts: whole.length };
+    const inputs = async () => [...(await decided.inputs()), partInput(deb.name)];
+    return { ...decided, deb, repository: debRepository(deb.name), inputs };
+  });
 }
 
 /** Whether the store has nothing of a package, so that its files need not be read to see what it has. */
@@ -151,15 +213,18 @@ async function planDeb(
 ): Promise<DebDecision> {
   const platform = deb.image?.platform;
   const request = { store, repository, inputs, platform, branches, forced: force };
-  const plan = await planArtifact(request);
-  if (plan.action === 'make') return plan;
-  const own = plan.saved.manifest.annotations?.[versionKey];
-  const file = plan.saved.manifest.layers[0]?.annotations?.[titleKey];
-  if (own === undefined || file === undefined || basename(file) !== file) {
+  const found = await planArtifact(request);
+  if (found.action === 'make') return found;
+  const files = filesOf(found.saved.manifest);
+  const [newest] = files;
+  if (newest === undefined) {
     const detail = 'it does not say which package it is';
-    return { ...made(plan, ''), reasons: [{ kind: 'saved-broken', detail }] };
+    return { action: 'make', reasons: [{ kind: 'saved-broken', detail }] };
   }
-  if (inRelease?.has(hexOf(plan.saved.manifest.layers[0]!.digest)) === true) return plan;
+  const released = files.find(({ blob }) => inRelease?.has(hexOf(blob.digest)) === true);
+  if (released !== undefined) return { ...found, file: released };
+  const plan: DebDecision = { ...found, file: newest };
+  const own = newest.version;
   if (version !== undefined && compareDebianVersions(own, deb.version) > 0) {
     return made(plan, `what was saved has the newer version ${own}`);
   }
@@ -207,9 +272,15 @@ function made(plan: DebDecision, detail: string): Extract<DebDecision, { action:
   return { action: 'make', reasons: [{ kind: 'never-built', detail }] };
 }
 
-/** As dpkg writes it; of one that is reused. */
-export function versionOfSaved({ manifest }: SavedArtifact): string {
-  return manifest.annotations![versionKey]!;
+/** The packages of the same inputs, the newest first; none where that does not say which package it is. */
+function filesOf({ layers, annotations }: ImageManifest): SavedFile[] {
+  const files = layers.map((blob, index): SavedFile | undefined => {
+    const version = blob.annotations?.[versionKey] ?? (index === 0 ? annotations?.[versionKey] : undefined);
+    const fileName = blob.annotations?.[titleKey];
+    if (version === undefined || fileName === undefined || basename(fileName) !== fileName) return undefined;
+    return { version, fileName, blob };
+  });
+  return files[0] === undefined ? [] : files.filter((file) => file !== undefined);
 }
 
 /** The newest version of each package that another one, of another declaration, needs. */
@@ -234,22 +305,20 @@ function demands(planned: readonly PlannedDeb[]): Map<string, { by: string; vers
 /** Writes a saved package into the folder, unless it lies there, with the name and the version that it was packed with. */
 export async function restoreDeb(
   repository: string,
-  artifact: SavedArtifact,
+  { version, fileName, blob }: SavedFile,
   { store, hashes }: SavedDebs,
   to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
 ): Promise<PackedDeb> {
   const { deb, directory, progress, signal } = to;
-  const layer = artifact.manifest.layers[0] as Descriptor;
-  const fileName = layer.annotations![titleKey]!;
   const file = join(directory, fileName);
-  const sha256 = hexOf(layer.digest);
+  const sha256 = hexOf(blob.digest);
   const there = await hashes.known(file).catch(missingOrThrow(file));
   if (there?.sha256 !== sha256) {
-    await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
+    await restoreFile(store, repository, blob, file, { name: fileName, progress, signal });
     await hashes.remember(file, sha256);
   }
   const { name, architecture } = deb;
-  return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256 };
+  return { name, file, version, architecture, size: blob.size, sha256 };
 }
 
 /** The branch that new packages are saved for; undefined where none is saved: there is no release, or it is there already. */
@@ -286,14 +355,42 @@ export async function saveDeb(
   } finally {
     transfer?.end();
   }
-  const manifest = artifactManifest({
-    artifactType: debArtifact,
-    config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },
-    layers: [{ mediaType: debArtifact, digest, size, annotations: { [titleKey]: basename(file) } }],
-    annotations: { [versionKey]: packed.version },
-  });
   const platform = deb.image?.platform;
   const { name } = deb;
   const inputs = await decided.inputs();
+  const own: SavedFile = {
+    version: packed.version,
+    fileName: basename(file),
+    blob: { mediaType: debArtifact, digest, size },
+  };
+  const former = await formerFiles(store, repository, artifactFingerprint(inputs), own);
+  const manifest = artifactManifest({
+    artifactType: debArtifact,
+    config: { mediaType: mediaType.empty, digest: config.digest, size: config.size },
+    layers: [own, ...former].map(({ version: of, fileName, blob }) => {
+      return { ...blob, annotations: { [titleKey]: fileName, [versionKey]: of } };
+    }),
+    annotations: {
+      [versionKey]: packed.version,
+      ...(decided.parts === undefined || decided.parts === 1 ? {} : { [partsKey]: String(decided.parts) }),
+    },
+  });
   await saveArtifact(store, repository, { name, manifest, inputs, platform, version, branch, revision, signal });
+}
+
+/**
+ * What was packed of the same inputs before, for releases that have it: a release that is run again finds its own
+ * package here, and no collection of garbage takes it away.
+ */
+async function formerFiles(
+  store: LayerStore,
+  repository: string,
+  fingerprint: string,
+  own: SavedFile,
+): Promise<SavedFile[]> {
+  const found = await findSaved(store, repository, fingerprint);
+  if (found.kind !== 'saved') return [];
+  const others = filesOf(found.manifest).filter(({ fileName }) => fileName !== own.fileName);
+  const there = await Promise.all(others.map(({ blob }) => store.hasBlob(repository, blob.digest)));
+  return others.filter((_, index) => there[index]);
 }

@@ -36,6 +36,17 @@ export interface Obtain {
 }
 
 /**
+ * Keeps what was fetched for machines that have no cache of their own. It never throws: what it does not have, or cannot
+ * give, is fetched.
+ */
+export interface FileKeeper {
+  /** Puts the file where its cache has it. `key`: 64 hex digits, of the sum and of the source that gave it. */
+  restore(key: string, path: string, name: string): Promise<boolean>;
+  /** Told of each file that was fetched. */
+  fetched(key: string, path: string): void;
+}
+
+/**
  * Files by their sha256, for all checkouts of a user. Several processes may use it at once: what one fetches the others
  * wait for. It may be removed at any time when nobody uses it.
  *
@@ -44,10 +55,12 @@ export interface Obtain {
  */
 export class BlobCache {
   readonly folder: string;
+  readonly #keeper: FileKeeper | undefined;
   #hashes: FileHashes | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, keeper?: FileKeeper) {
     this.folder = folder;
+    this.#keeper = keeper;
   }
 
   pathOf(sha256: string): string {
@@ -85,7 +98,8 @@ export class BlobCache {
         join(this.folder, 'locks', sha256),
         async () => {
           const found = await this.find(sha256, progress, signal);
-          const mark = join(this.folder, 'sources', markOf(source, sha256));
+          const key = markOf(source, sha256);
+          const mark = join(this.folder, 'sources', key);
           const given = await lstat(mark).then(
             () => true,
             () => false,
@@ -94,10 +108,19 @@ export class BlobCache {
           for (const folder of ['blobs/sha256', 'partial', 'sources']) {
             await mkdir(join(this.folder, folder), { recursive: true });
           }
+          if (found === undefined && (await this.#keeper?.restore(key, this.pathOf(sha256), name)) === true) {
+            signal?.throwIfAborted();
+            const restored = await this.find(sha256, progress, signal);
+            if (restored !== undefined) {
+              await writeFile(mark, '');
+              return restored;
+            }
+          }
           const partial = join(this.folder, 'partial', sha256);
           await request.fill(partial, found !== undefined);
           const cached = await this.#publish(partial, sha256);
           await writeFile(mark, '');
+          this.#keeper?.fetched(key, cached.file);
           return cached;
         },
         lock,

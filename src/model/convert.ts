@@ -43,8 +43,8 @@ const sourceDate = '1704067200';
  */
 export async function convertModel(request: ConvertRequest): Promise<ConvertedFile[]> {
   const { model, cache, progress, signal } = request;
-  const key = artifactFingerprint(conversionInputs(request));
-  const result = join(cache.folder, 'results', `${key}.json`);
+  const key = artifactFingerprint(conversionInputs({ ...request, convert: model.convert }));
+  const result = resultPath(cache, key);
   const known = await readResult(result, request);
   if (known !== undefined) return known;
   const onWait = (pid: number) => progress.note(`${model.name}: waiting for process ${pid}, which converts the same`);
@@ -68,10 +68,28 @@ export async function convertModel(request: ConvertRequest): Promise<ConvertedFi
   );
 }
 
+/** What a conversion is told by. */
+export interface Conversion {
+  convert: ModelConvert;
+  sources: readonly Pick<StagedFile, 'to' | 'sha256'>[];
+  tools: readonly Pick<StagedFile, 'to' | 'sha256'>[];
+}
+
+/** What a conversion of the same inputs made before, by places and sums; the files may be gone. */
+export async function convertedBefore(
+  conversion: Conversion & { cache: BlobCache },
+): Promise<{ to: string; sha256: string }[] | undefined> {
+  return readOutputs(resultPath(conversion.cache, artifactFingerprint(conversionInputs(conversion))));
+}
+
+function resultPath(cache: BlobCache, key: string): string {
+  return join(cache.folder, 'results', `${key}.json`);
+}
+
 /** What decides the outcome: contents and places, not where they came from. */
-function conversionInputs({ model: { convert }, sources, tools }: ConvertRequest): ArtifactInput[] {
+function conversionInputs({ convert, sources, tools }: Conversion): ArtifactInput[] {
   const { command, outputs, version } = convert;
-  const file = (place: string, { to, sha256 }: StagedFile): ArtifactInput => ({
+  const file = (place: string, { to, sha256 }: Pick<StagedFile, 'to' | 'sha256'>): ArtifactInput => ({
     kind: 'file',
     path: place,
     to,
@@ -87,13 +105,17 @@ function conversionInputs({ model: { convert }, sources, tools }: ConvertRequest
   ];
 }
 
-async function readResult(path: string, { cache, progress, signal }: ConvertRequest) {
-  let outputs: { to: string; sha256: string }[];
+async function readOutputs(path: string): Promise<{ to: string; sha256: string }[] | undefined> {
   try {
-    ({ outputs } = JSON.parse(await readFile(path, 'utf8')) as { outputs: { to: string; sha256: string }[] });
+    return (JSON.parse(await readFile(path, 'utf8')) as { outputs: { to: string; sha256: string }[] }).outputs;
   } catch {
     return undefined;
   }
+}
+
+async function readResult(path: string, { cache, progress, signal }: ConvertRequest) {
+  const outputs = await readOutputs(path);
+  if (outputs === undefined) return undefined;
   const files: ConvertedFile[] = [];
   for (const { to, sha256 } of outputs) {
     const found = await cache.find(sha256, progress, signal);

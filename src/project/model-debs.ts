@@ -3,6 +3,7 @@ import type { Choice } from '../deb/selection.ts';
 import { modelPackageName, type ModelDeb } from '../deb/model-draft.ts';
 import { assembleModel, newTurns } from '../model/assemble.ts';
 import { findFiles } from '../model/find-files.ts';
+import { knownFiles } from '../model/known-files.ts';
 import { surveyModels } from '../model/survey.ts';
 import { openCache, type ModelsOptions } from './models.ts';
 import type { Project } from './open.ts';
@@ -22,7 +23,7 @@ export async function modelDebs(project: Project, options: ModelDebsOptions): Pr
   const debs: ModelDeb[] = [];
   const turns = newTurns();
   for (const model of config.models.filter(({ targets }) => targets.includes('deb'))) {
-    const { name, license, maintainer } = model;
+    const { name, license, maintainer, split } = model;
     const asPackage = modelPackageName(config, name);
     const isWanted = (only?.includes(asPackage) ?? true) && choice?.off.includes(asPackage) !== true;
     const found = await findFiles(config, name, ['files'], model.files);
@@ -31,7 +32,7 @@ export async function modelDebs(project: Project, options: ModelDebsOptions): Pr
     );
     const taken = [...new Set([...found.map(({ path }) => path), ...local])];
     if (check || !isWanted) {
-      debs.push({ name, license, maintainer, taken });
+      debs.push({ name, license, maintainer, split, taken });
       continue;
     }
     const cache = await openCache(project, rest.env);
@@ -41,7 +42,8 @@ export async function modelDebs(project: Project, options: ModelDebsOptions): Pr
       await cache.save();
       return files.map(({ path, file }) => ({ path, file: file! }));
     };
-    debs.push({ name, license, maintainer, files: { inputs: surveyed!.contents, fetch }, taken });
+    const known = await knownFiles(surveyed!, cache);
+    debs.push({ name, license, maintainer, split, files: { inputs: surveyed!.contents, known, fetch }, taken });
   }
   return debs;
 }

@@ -25,11 +25,14 @@ export interface ModelsOptions {
 }
 
 /** The cache of this user, shared by all checkouts. */
-export async function openCache({ config }: Pick<Project, 'config'>, env: NodeJS.ProcessEnv): Promise<BlobCache> {
+export async function openCache(
+  { config, keeper }: Pick<Project, 'config' | 'keeper'>,
+  env: NodeJS.ProcessEnv,
+): Promise<BlobCache> {
   const folder = cacheFolder(env, config.root);
   // Only where there is no home: git must not see it.
   if (folder.startsWith(join(config.root, '.imgbuild'))) await makeStateFolder(config.root, 'cache');
-  return new BlobCache(folder);
+  return new BlobCache(folder, keeper);
 }
 
 /** What each model is and what the store has of it. Local files are read, and nothing is fetched. */

@@ -1,6 +1,7 @@
 import type { Config, StoreAddress } from '../config/config.ts';
 import { findConfig } from '../config/find.ts';
 import { loadConfig } from '../config/load.ts';
+import type { FileKeeper } from '../fetch/blob-cache.ts';
 import type { Lock } from '../lock/lock.ts';
 import { readLock } from '../lock/lock-file.ts';
 import type { LayerStore } from '../store/layer-store.ts';
@@ -11,6 +12,8 @@ export interface Project {
   config: Config;
   lock: Lock;
   store: LayerStore;
+  /** Has what other machines fetched for models. */
+  keeper?: FileKeeper;
 }
 
 export interface ProjectPlace {

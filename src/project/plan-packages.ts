@@ -1,4 +1,5 @@
-import { versionOfSaved, type DebDecision } from '../deb/saved-debs.ts';
+import type { PlannedDeb } from '../deb/layout.ts';
+import type { DebDecision } from '../deb/saved-debs.ts';
 import { shareOut, type PackLeg, type Sharing } from '../deb/share-out.ts';
 import type { Reason } from '../plan/plan.ts';
 import { listProject, type ListOptions } from './debs.ts';
@@ -35,9 +36,9 @@ export async function planPackages(
   const packages: PackagePlan['packages'] = [];
   const bytesOf = new Map<string, number>();
   for (const deb of planned) {
-    const { name, of, version, architecture, size, later } = deb;
+    const { name, of, version, architecture } = deb;
     const plan = decided.get(deb)?.plan;
-    const bytes = later === undefined ? size : null;
+    const bytes = bytesKnown(deb);
     if (plan?.action === 'make') bytesOf.set(of, (bytesOf.get(of) ?? 0) + (bytes ?? unknownBytes));
     packages.push({ name, version, architecture, bytes, ...fateOf(plan) });
   }
@@ -49,8 +50,14 @@ export async function planPackages(
   return { packages, legs: project.config.store.kind === 'folder' ? [] : shareOut(toPack, sharing) };
 }
 
+/** Of all its files; null where those of a model are still to be fetched or made. */
+export function bytesKnown({ size, later }: Pick<PlannedDeb, 'size' | 'later'>): number | null {
+  if (later === undefined) return size;
+  return later.known === undefined ? null : later.known.reduce((sum, file) => sum + file.size, size);
+}
+
 function fateOf(plan: DebDecision | undefined): PackageFate {
   if (plan === undefined) return { action: 'later', because: 'image' };
   if (plan.action === 'make') return { action: 'pack', reasons: plan.reasons };
-  return { action: 'reuse', since: versionOfSaved(plan.saved) };
+  return { action: 'reuse', since: plan.file.version };
 }

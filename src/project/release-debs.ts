@@ -59,17 +59,19 @@ export async function packReleaseDebs(project: Project, options: ReleaseDebsOpti
   const released = (await readRelease(store, version))?.release.debs ?? [];
   for (const [index, deb] of packed.entries()) {
     const wanted = released.find((each) => isSame(each, deb));
-    if (wanted === undefined || wanted.sha256 === deb.sha256 || !config.debs.some(({ name }) => name === deb.name)) {
-      continue;
-    }
-    // What was saved for the release that had it first was packed anew for a later one since.
+    if (wanted === undefined || wanted.sha256 === deb.sha256) continue;
+    // The store has lost it: what was packed for the release that had it first is packed for that once more.
     const first = await firstWith(store, wanted, version);
     if (first === undefined || first === version) continue;
-    const again = (await pack(first, [deb.name])).find((each) => isSame(each, deb));
-    if (again === undefined || again.file === deb.file) continue;
-    const isIt = again.sha256 === wanted.sha256;
-    await rm(isIt ? deb.file : again.file);
-    if (isIt) packed[index] = again;
+    const whole = deb.name.replace(/-part[0-9]+$/, '');
+    const anew = await pack(first, [packed.some(({ name }) => name === whole) ? whole : deb.name]);
+    const again = anew.find((each) => isSame(each, deb));
+    const isIt = again?.sha256 === wanted.sha256;
+    const kept = new Set(packed.map(({ file }) => file));
+    for (const { file } of anew) if (!kept.has(file) && !(isIt && file === again.file)) await rm(file);
+    if (!isIt) continue;
+    if (again.file !== deb.file) await rm(deb.file);
+    packed[index] = again;
   }
   return (await nameAsAssets(packed)).map(({ name, file, version: debVersion, architecture, size, sha256 }) => {
     return { name, version: debVersion, architecture, file: basename(file), size, sha256 };

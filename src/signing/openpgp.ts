@@ -41,7 +41,12 @@ export async function findSigningKey(
     const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
       throw new Failure({
         doing: `reading the signing key ${file}`,
-        because: error.code === 'ENOENT' ? 'there is no such file' : error.message,
+        because:
+          error.code === 'ENOENT'
+            ? 'there is no such file'
+            : error.code === 'EISDIR'
+              ? 'it is a folder'
+              : error.message,
         fix: `give a readable file with the private key, or the key itself in ${signingKeyVariable}`,
         kind: 'input',
       });

@@ -19,13 +19,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function storeFinding() {
+async function storeFinding(layers = 'layers:\n  app: { context: ., image: app }\n') {
   writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\n');
   const file = join(folder, 'imgbuild.yaml');
-  writeFileSync(
-    file,
-    `version: 1\nname: app\nstore: ${registry.host}/acme/app\nlayers:\n  app: { context: ., image: app }\n`,
-  );
+  writeFileSync(file, `version: 1\nname: app\nstore: ${registry.host}/acme/app\n${layers}`);
   const findings = await examine({
     config: await loadConfig(file),
     directory: folder,
@@ -38,6 +35,11 @@ async function storeFinding() {
 test('doctor asks whether this login may write to the store, and writes nothing', async () => {
   expect(await storeFinding()).toMatchObject({ level: 'ok', text: expect.stringContaining('can be read and written') });
   expect([registry.uploads.size, registry.blobs.size, registry.manifests.size]).toEqual([0, 0, 0]);
+});
+
+test('doctor asks for a configuration of packages alone, too', async () => {
+  const packages = 'layers: {}\ndebs: { files: { description: f, maintainer: A <a@b.c> } }\n';
+  expect(await storeFinding(packages)).toMatchObject({ level: 'ok' });
 });
 
 test('doctor tells a store that this login may only read', async () => {

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -120,7 +121,7 @@ describe('a package', () => {
     }
   });
 
-  test('of no files is a package', async () => {
+  test('that is empty: an empty package is one that dpkg reads', async () => {
     const { file } = await packOne(makeProject({ 'ccai-empty': deb({}) }));
     expect(read('dpkg-deb', '-c', file)).toContain('./usr/share/doc/ccai-empty/copyright');
     const layout: PackageLayout = { control: '', conffiles: [], scripts: {}, entries: [], compression: 'gzip' };
@@ -325,9 +326,31 @@ describe('no partial file under the final name', () => {
     }
   });
 
-  test('when it is killed at random points', async () => {
-    const { killed, whole } = await runPackingKills({ seed: 1, count: 4 });
-    expect(killed).toBeGreaterThan(0);
+  test('and what a killed run left is gone after a later one; what somebody writes stays', async () => {
+    const config = makeProject({ 'ccai-data': deb({ contents: [{ src: 'data', dst: '/opt' }] }) }, { 'data/x': 'x' });
+    const directory = join(config.root, 'out');
+    mkdirSync(directory);
+    const dead = spawnSync('true').pid;
+    const partial = (pid: number, seconds: number) => {
+      const name = `.ccai-data_1.2.0_all.deb.${pid}-0123456789abcdef.partial`;
+      writeFileSync(join(directory, name), 'begun');
+      utimesSync(join(directory, name), Date.now() / 1000 - seconds, Date.now() / 1000 - seconds);
+      return name;
+    };
+    const [old, living] = [partial(dead, 3600), partial(process.pid, 3600)];
+    writeFileSync(join(directory, 'mine.partial'), 'mine');
+    await pack(config, { directory });
+    expect(readdirSync(directory)).not.toContain(old);
+    expect(readdirSync(directory)).toEqual(expect.arrayContaining([living, 'mine.partial', 'ccai-data_1.2.0_all.deb']));
+    const foreign = partial(dead, 10);
+    await pack(config, { directory });
+    expect(readdirSync(directory)).toContain(foreign);
+  });
+
+  // A hundred times by `npm run soak -- deb-kill`.
+  test('after SIGKILL at random points', async () => {
+    const { killed, whole } = await runPackingKills({ seed: 1, count: 3 });
+    expect(killed).toBe(3);
     expect(whole).toBeGreaterThan(0);
   }, 60_000);
 });
@@ -384,6 +407,22 @@ test('xz that is not installed is named', async () => {
   } finally {
     process.env.PATH = PATH;
   }
+});
+
+test.each([
+  ['a file', { src: 'data/x' }],
+  ['a link', { type: 'symlink', src: 'elsewhere' }],
+])('%s of one package that is a folder in another is refused, with the path', async (_, content) => {
+  const config = makeProject(
+    {
+      aa: deb({ contents: [{ ...content, dst: '/opt/x' }] }),
+      bb: deb({ contents: [{ src: 'data/y', dst: '/opt/x/y' }] }),
+    },
+    { 'data/x': 'x', 'data/y': 'y' },
+  );
+  await expect(planDebs({ config, version: '1.0.0', images: [] })).rejects.toMatchObject({
+    because: expect.stringContaining('/opt/x is a folder here, and in aa it is none'),
+  });
 });
 
 test('two packages that own one path are refused, with the path', async () => {

@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { linkSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +20,7 @@ import { startStoredGzip } from '../../src/deb/stored-gzip.ts';
 import { packOne } from './support/pack.ts';
 import { deb, makeProject } from './support/project.ts';
 
+const cli = join(import.meta.dirname, '../../src/cli/main.ts');
 const shell = (script: string, ...args: string[]) =>
   execFileSync('sh', ['-c', script, 'sh', ...args], { encoding: 'utf8', maxBuffer: 1e9 });
 
@@ -82,6 +92,85 @@ for (const { sha256 } of await pack(config)) console.log(sha256);`,
   expect(one.trim().split('\n')).toHaveLength(5);
   expect(all).toBe(one);
 }, 120_000);
+
+describe('names with spaces, non-ASCII names and paths of 300 bytes', () => {
+  const long = `${'deep/'.repeat(55)}${'n'.repeat(25)}`;
+  const names = ['with space', ' leading and trailing ', 'ünïcode/naïve.txt', '日本語.txt', "quote's $HOME `x`", long];
+  const files = Object.fromEntries(names.map((name) => [`data/${name}`, `content of ${name}`]));
+  const contents = [{ src: 'data', dst: '/opt/names' }];
+
+  test.each(['zstd', 'xz', 'gzip', 'none'])('are installed by dpkg -i, packed with %s', async (compression) => {
+    expect(Buffer.byteLength(long)).toBe(300);
+    const { file } = await packOne(makeProject({ 'ccai-names': deb({ compression, contents }) }, files));
+    const root = mkdtempSync(join(tmpdir(), 'imgbuild-root-'));
+    for (const folder of ['info', 'updates']) mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
+    writeFileSync(join(root, 'var/lib/dpkg/status'), '');
+    execFileSync('dpkg', [`--root=${root}`, '--force-not-root', '--force-script-chrootless', '-i', file], {
+      stdio: 'pipe',
+    });
+    for (const name of names) {
+      expect(readFileSync(join(root, 'opt/names', name), 'utf8')).toBe(`content of ${name}`);
+    }
+    expect(execFileSync('dpkg', [`--root=${root}`, '--verify', 'ccai-names'], { encoding: 'utf8' })).toBe('');
+    rmSync(root, { recursive: true });
+  });
+
+  test('are listed by ar t and GNU tar', async () => {
+    const { file } = await packOne(makeProject({ 'ccai-names': deb({ compression: 'gzip', contents }) }, files));
+    const members = execFileSync('ar', ['t', file], { encoding: 'utf8' });
+    expect(members).toBe('debian-binary\ncontrol.tar.gz\ndata.tar.gz\n');
+    const data = execFileSync('ar', ['p', file, 'data.tar.gz'], { maxBuffer: 1e8 });
+    const tar = ['-tz', '--quoting-style=literal', '--show-transformed-names'];
+    const listed = execFileSync('tar', tar, { input: data, encoding: 'utf8' }).split('\n');
+    for (const name of names) expect(listed).toContain(`./opt/names/${name}`);
+    expect(execFileSync('tar', ['--version'], { encoding: 'utf8' })).toContain('GNU tar');
+  });
+});
+
+test('reprotest-like double build: another folder, home, user, time, time zone, language, umask and order of files', () => {
+  const contents = ['b', 'a', 'Z', 'sub/ä', 'sub/c', '0'].map(
+    (name) => [name, `content of ${name}\n`.repeat(5000)] as const,
+  );
+  const build = (order: readonly (readonly [string, string])[], prefix: string[], env: Record<string, string>) => {
+    const root = mkdtempSync(join(tmpdir(), 'imgbuild-double-'));
+    const out = join(root, 'out of the way');
+    const yaml = (compression: string) =>
+      `  ccai-${compression}:\n    description: files\n    maintainer: A <a@example.com>\n    compression: ${compression}\n    contents: [{ src: data, dst: /opt/${compression} }]\n`;
+    const debs = ['auto', 'zstd', 'xz', 'gzip', 'none'].map(yaml).join('');
+    writeFileSync(join(root, 'imgbuild.yaml'), `version: 1\nname: ccai\nlayers: {}\ndebs:\n${debs}`);
+    mkdirSync(join(root, 'data/sub'), { recursive: true });
+    for (const [name, text] of order) writeFileSync(join(root, 'data', name), text);
+    const command = [...prefix, process.execPath, cli, 'debs', '--version', '1.2.0', '-o', out];
+    const home = mkdtempSync(join(tmpdir(), 'imgbuild-home-'));
+    const umask = env.UMASK ?? '022';
+    execFileSync('sh', ['-c', `umask ${umask}; exec "$@"`, 'sh', ...command], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: home, ...env },
+      stdio: 'pipe',
+    });
+    const sums = readdirSync(out).map((name) => [
+      name,
+      createHash('sha256')
+        .update(readFileSync(join(out, name)))
+        .digest('hex'),
+    ]);
+    for (const folder of [root, home]) rmSync(folder, { recursive: true });
+    return sums;
+  };
+  const first = build(contents, [], { TZ: 'UTC', LC_ALL: 'C.UTF-8', UMASK: '022' });
+  const second = build(contents.toReversed(), ['nice'], {
+    TZ: 'Pacific/Kiritimati',
+    LC_ALL: 'tr_TR.UTF-8',
+    LANGUAGE: 'tr',
+    UMASK: '077',
+    XZ_DEFAULTS: '-9',
+    ZSTD_CLEVEL: '19',
+    GZIP: '-1',
+    USER: 'somebody',
+  });
+  expect(first).toHaveLength(5);
+  expect(second).toEqual(first);
+});
 
 test('gzip that is stored piece by piece is what gzip reads, empty or not', async () => {
   for (const pieces of [[], [randomBytes(1)], [randomBytes(65_535), randomBytes(65_536), randomBytes(1_000_000)]]) {

@@ -75,6 +75,7 @@ describe('control fields', () => {
     ['a control character', { description: 'a\u001b[31m' }, 'description', /control character/],
     ['a section with a line break', { section: 'misc\nEssential: yes' }, 'section', /not a section/],
     ['a wild architecture', { architecture: 'linux-any' }, 'architecture', /not an architecture/],
+    ['an architecture that there is not', { architecture: 'amd46' }, 'architecture', /knows no such architecture/],
     ['any without a service', { architecture: 'any' }, 'architecture', /no service/],
     ['a comma', { depends: ['a1, b1'] }, 'depends', /comma/],
     ['an injected field', { depends: ['a1\nEssential: yes'] }, 'depends', /line break/],

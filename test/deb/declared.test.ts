@@ -80,6 +80,20 @@ describe('contents of the kind', () => {
     execFileSync('sh', ['-n'], { input: postinst });
   });
 
+  test('with an owner that nothing makes are told of', async () => {
+    const contents = [{ src: 'config/a.conf', dst: '/opt/ccai/', owner: 'ccia', group: 'adm' }];
+    const warnings = async (more: object) => (await plan({ contents, ...more })).warnings;
+    expect(await warnings({})).toEqual([
+      'ccai-files: /opt/ccai/a.conf belongs to ccia, which nothing makes: name it in sysusers',
+    ]);
+    expect(await warnings({ sysusers: 'package/ccai.sysusers' })).toEqual([
+      expect.stringContaining('did you mean ccai?'),
+    ]);
+    expect(await warnings({ depends: ['brings-ccia'] })).toEqual([]);
+    contents[0]!.owner = 'ccai';
+    expect(await warnings({ sysusers: 'package/ccai.sysusers' })).toEqual([]);
+  });
+
   test.each<[object, string]>([
     [{ type: 'dir', src: 'config', dst: '/x' }, 'a dir is made, not copied'],
     [{ type: 'ghost', dst: '/x', mode: '0644' }, 'a ghost is made on the device'],

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
@@ -8,6 +8,7 @@ import { checkDebs } from '../../src/deb/check.ts';
 import { modelPackageName } from '../../src/deb/model-draft.ts';
 import { listProject, packProject } from '../../src/project/debs.ts';
 import { modelDebs } from '../../src/project/model-debs.ts';
+import { bytesKnown } from '../../src/project/plan-packages.ts';
 import { silent } from '../../src/progress.ts';
 import { describeReason } from '../../src/report/reason.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -115,6 +116,108 @@ describe('a model with the target deb', () => {
     const after = await pack('1.1.0');
     expect(readFileSync(marker, 'utf8')).toBe('run\n');
     expect(after[1]).toMatchObject({ version: '1.0.0', sha256: before[1]!.sha256 });
+  });
+
+  describe('with split:', () => {
+    const shards = Object.fromEntries(['1', '2', '3'].map((n) => [`models/big/${n}.bin`, n.repeat(700_000)]));
+    const big = { files: ['models/big'], split: '1.5MB', targets: ['deb'] };
+    const declare = (more: object = {}) =>
+      (config = makeProject({ ccai }, { ...files, ...shards }, { models: { big: { ...big, ...more } } }));
+    const names = (debs: readonly { name: string; version: string }[]) =>
+      debs.map(({ name, version }) => `${name} ${version}`);
+    const both = (version: string) => [`ccai-model-big ${version}`, `ccai-model-big-part2 ${version}`];
+    const only = ['ccai-model-big'];
+
+    test('is in parts that depend on each other in the exact version, which only packing tells', async () => {
+      declare();
+      const packed = await pack('1.0.0', only);
+      expect(names(packed)).toEqual(both('1.0.0'));
+      const field = (file: string, name: string) =>
+        spawnSync('dpkg-deb', ['-f', file, name], { encoding: 'utf8' }).stdout.trim();
+      expect(packed.map(({ file }) => field(file, 'Depends'))).toEqual([
+        'ccai-model-big-part2 (= 1.0.0)',
+        'ccai-model-big (= 1.0.0)',
+      ]);
+      const folder = temporary('unpacked');
+      for (const { file } of packed) expect(spawnSync('dpkg-deb', ['-x', file, folder]).status).toBe(0);
+      for (const [path, text] of Object.entries(shards)) {
+        expect(readFileSync(join(folder, 'opt/ccai', path), 'utf8') === text).toBe(true);
+      }
+    });
+
+    test('is reused whole, on a machine that has nothing of it, or packed whole', async () => {
+      declare();
+      const before = await pack('1.0.0', only);
+      env = { ...env, XDG_CACHE_HOME: temporary('cache') };
+      const after = await pack('1.1.0', only);
+      expect(names(after)).toEqual(both('1.0.0'));
+      expect(after.map(({ sha256 }) => sha256)).toEqual(before.map(({ sha256 }) => sha256));
+      writeFileSync(join(config.root, 'models/big/3.bin'), 'other');
+      expect(names(await pack('1.2.0', only))).toEqual(['ccai-model-big 1.2.0']);
+      config = parseProject(config.root, { ccai }, { models: { big: { ...big, split: '1MB' } } });
+      const reasons = [...(await listProject(project(), { ...options(), only, version: '1.3.0' })).decided.values()];
+      expect(reasons.flatMap(({ plan }) => (plan.action === 'make' ? plan.reasons.map(describeReason) : []))).toEqual([
+        'split: 1500000 → 1000000',
+      ]);
+    });
+
+    test('is packed anew where the store has lost a part', async () => {
+      declare();
+      const [, second] = await pack('1.0.0', only);
+      rmSync(store.blobPath(`sha256:${second!.sha256}`));
+      const { decided } = await listProject(project(), { ...options(), only, version: '1.1.0' });
+      expect([...decided.values()].map(({ plan }) => plan)).toMatchObject([
+        { action: 'make', reasons: [{ detail: 'its part ccai-model-big-part2 is gone' }] },
+      ]);
+      expect(names(await pack('1.1.0', only))).toEqual(both('1.1.0'));
+      expect(names(await pack('1.2.0', only))).toEqual(both('1.1.0'));
+    });
+
+    test('has no part with the name of another package', async () => {
+      declare();
+      const other = deb({ contents: [{ src: 'models/readme.txt', dst: '/opt/ccai/other' }] });
+      config = parseProject(config.root, { 'ccai-model-big-part2': other }, { models: { big } });
+      config.models[0]!.maintainer = 'A <a@example.com>';
+      await expect(pack('1.0.0')).rejects.toMatchObject({
+        message: expect.stringContaining('a part of ccai-model-big is called ccai-model-big-part2'),
+        at: expect.objectContaining({ file: expect.stringContaining('imgbuild.yaml') }),
+      });
+    });
+  });
+
+  test('is packed with xz where a package of the project is for a Debian without zstd', async () => {
+    const old = { ...ccai, suites: ['debian:11'] };
+    const text = { 'models/text/a.txt': 'words and words\n'.repeat(400_000) };
+    config = makeProject(
+      { ccai: old },
+      { ...files, ...text },
+      {
+        models: { text: { files: ['models/text'], targets: ['deb'] } },
+      },
+    );
+    const [packed] = await pack('1.0.0', ['ccai-model-text']);
+    expect(spawnSync('ar', ['t', packed!.file], { encoding: 'utf8' }).stdout).toContain('data.tar.xz');
+    expect((await pack('1.1.0', ['ccai-model-text']))[0]!.version).toBe('1.0.0');
+  });
+
+  test('is listed with its files and their sizes where they are here, fetched or made', async () => {
+    const listed = async () => {
+      const { planned } = await listProject(project(), { ...options(), version: '1.0.0' });
+      const { size, later } = planned.find(({ name }) => name === 'ccai-model-yolo')!;
+      return { size, later: later?.known, bytes: bytesKnown({ size, later: later! }) };
+    };
+    const here = await listed();
+    expect(here.later).toEqual([
+      { path: 'labels.txt', size: 4 },
+      { path: 'yolo.bin', size: 7 },
+    ]);
+    expect(here.bytes).toBe(here.size + 11);
+
+    const convert = { command: ['cp', '${source}/yolo.bin', '${output}/out.bin'], outputs: ['out.bin'] };
+    config = parseProject(config.root, { ccai }, { models: { yolo: { ...yolo, convert } } });
+    expect(await listed()).toMatchObject({ later: undefined, bytes: null });
+    await pack('1.0.0', ['ccai-model-yolo']);
+    expect((await listed()).later).toEqual([{ path: 'out.bin', size: 7 }]);
   });
 
   test('has its folder for itself', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { findCompressors } from '../../src/deb/compressors.ts';
@@ -214,6 +214,35 @@ describe.each<[string, () => LayerStore]>([
     expect(await reasons('1.2.0')).toEqual(['models/yolo.bin changed']);
     expect((await release('1.2.0')).packed).toEqual(['models_1.2.0_all.deb']);
     expect((await release('1.3.0')).debs[0]!.version).toBe('1.2.0');
+  });
+
+  test('of a release that is run again are those that it has, whatever was packed of the same inputs since', async () => {
+    for (const name of ['a', 'b']) {
+      writeFileSync(join(config.root, `models/${name}.bin`), Buffer.alloc(700_000, name));
+    }
+    declare({ models: deb({ split: '1MB', contents: [{ src: 'models/?.bin', dst: '/opt/ccai' }] }) });
+    const sums = (debs: readonly PackedDeb[]) => debs.map(({ sha256 }) => sha256);
+    const again = (debs: readonly PackedDeb[]) => ({ branches: [], inRelease: new Set(sums(debs)) });
+    const first = await release('1.0.0');
+    const second = await release('1.1.0', { force: true });
+    const third = await release('1.2.0', { force: true });
+    expect(new Set([first, second, third].flatMap(({ debs }) => sums(debs))).size).toBe(6);
+    for (const [version, { debs }] of [
+      ['1.0.0', first],
+      ['1.1.0', second],
+      ['1.2.0', third],
+    ] as const) {
+      const taken = await release(version, again(debs));
+      expect(taken.packed).toEqual([]);
+      expect(taken.debs.map(({ version: own, file }) => [own, basename(file)])).toEqual(
+        debs.map(({ version: own, file }) => [own, basename(file)]),
+      );
+      expect(sums(taken.debs)).toEqual(sums(debs));
+      for (const [index, { file }] of taken.debs.entries()) {
+        expect(readFileSync(file).equals(readFileSync(debs[index]!.file))).toBe(true);
+      }
+    }
+    expect((await release('1.3.0')).debs.map(({ version }) => version)).toEqual(['1.2.0', '1.2.0']);
   });
 
   test('are not of a version that is newer than the release', async () => {

@@ -8,6 +8,7 @@ import { silent } from '../../src/progress.ts';
 import { readRelease } from '../../src/release/release-store.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey, type SigningKey } from '../../src/signing/openpgp.ts';
+import { noise } from '../delta/sample-image.ts';
 import { imgbuild } from '../e2e/cli.ts';
 import { writeTree } from '../plan/saved-project.ts';
 import { filesOfProject, makeSmallProject, releaseSaved, saveImages } from './saved-project.ts';
@@ -235,6 +236,47 @@ describe('an unchanged package', () => {
     writeTree(folder, { 'files/a.txt': 'a' });
     expect((await release('1.1.0')).outcome).toBe('unchanged');
     expect(await filesAt('1.1.2', 'a')).toBe('1.1.2');
+  });
+
+  test('in parts, or of a model, was packed anew since, and the old release is run again as it was', async () => {
+    writeTree(folder, {
+      'imgbuild.yaml': `${readFileSync(join(folder, 'imgbuild.yaml'), 'utf8')}    split: 1MB
+models:
+  mood: { files: [parts, files/a.txt], targets: [deb], split: 1MB }
+`
+        .replace('{ src: files/a.txt,', '{ src: parts/*,')
+        .replace('/usr/share/quick/a.txt', '/usr/share/quick'),
+      'parts/1': noise(700_000, '1').toString('base64'),
+      'parts/2': noise(700_000, '2').toString('base64'),
+      'files/a.txt': 'a',
+    });
+    const versions = async (version: string) =>
+      (await release(version))
+        .release!.debs.filter(({ name }) => name !== 'quick-service')
+        .map(({ name, version: own }) => `${name} ${own}`)
+        .toSorted();
+    const all = (version: string) =>
+      ['quick-files', 'quick-files-part2', 'quick-model-mood', 'quick-model-mood-part2'].map(
+        (name) => `${name} ${version}`,
+      );
+    expect(await versions('1.0.0')).toEqual(all('1.0.0'));
+    writeTree(folder, { 'parts/2': 'other', 'files/a.txt': 'b' });
+    await release('1.1.0');
+    writeTree(folder, { 'parts/2': noise(700_000, '2').toString('base64'), 'files/a.txt': 'a' });
+    expect(await versions('1.2.0')).toEqual(all('1.2.0'));
+    const again = await release('1.0.0');
+    expect(again.outcome).toBe('unchanged');
+    checkSums(again.directory!);
+    // Nor does it matter that the store has lost what was packed of them.
+    const store = join(folder, '.imgbuild/store');
+    for (const { sha256 } of [...again.release!.debs, ...(await release('1.2.0')).release!.debs]) {
+      if (again.release!.debs.some((deb) => deb.sha256 === sha256 && deb.name === 'quick-service')) continue;
+      rmSync(join(store, 'blobs/sha256', sha256), { force: true });
+    }
+    rmSync(again.directory!, { recursive: true });
+    const third = await release('1.0.0');
+    expect(third.outcome).toBe('unchanged');
+    checkSums(third.directory!);
   });
 
   test('of a pre-release is packed anew by the final one', async () => {

@@ -1,4 +1,5 @@
 import { troubleAt } from '../draft.ts';
+import { otherThanArchitecture } from '../architecture.ts';
 import { problemOfArchitecture, problemOfLine, problemOfMaintainer, problemOfSection } from '../control.ts';
 import type { DeclaredFields } from '../fields.ts';
 import { throwAll } from '../trouble.ts';
@@ -73,7 +74,9 @@ export function binaryFields(stanza: ControlStanza, context: FieldsContext, arch
   if (own !== undefined) {
     for (const word of own.value.split(/\s+/)) {
       if (!/^(?:any|linux-any|any-[a-z0-9]+)$/.test(word)) {
-        refuse(own, problemOfArchitecture(word), 'write all, any, or names as in `dpkg --print-architecture`');
+        const fix = otherThanArchitecture(word);
+        const problem = problemOfArchitecture(word) ?? (fix && `dpkg knows no architecture ${word}`);
+        refuse(own, problem, fix ?? 'write all, any, or names as in `dpkg --print-architecture`');
       }
     }
   }

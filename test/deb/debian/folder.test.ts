@@ -2,8 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { examine } from '../../../src/build/examine.ts';
 import { checkDebs } from '../../../src/deb/check.ts';
 import type { Config } from '../../../src/config/config.ts';
+import { neededPrograms } from '../../../src/project/needed-programs.ts';
 import { Failure, Failures } from '../../../src/failure.ts';
 import { pack } from '../support/pack.ts';
 import { modelsFolder, monitorFolder, writeFiles } from '../support/debian-folder.ts';
@@ -336,6 +338,22 @@ describe('debian/rules', () => {
     } finally {
       restore();
     }
+  });
+
+  test('that builds something is what doctor names dpkg-buildpackage for', async () => {
+    expect(await neededPrograms(withRules(plain), {})).toEqual([]);
+    const config = withRules(`${plain}override_dh_auto_build:\n\tpython3 convert.py\n`);
+    const needed = await neededPrograms(config, {});
+    expect(needed.map(({ name }) => name)).toEqual(['dpkg-buildpackage']);
+    const env = { PATH: '/nowhere' };
+    const { signal } = new AbortController();
+    const findings = await examine({ config, directory: config.root, env, needed, signal });
+    expect(findings).toContainEqual({
+      level: 'error',
+      subject: 'program',
+      text: 'dpkg-buildpackage is missing: it builds the packages of package/models/debian',
+      fix: 'apt-get install dpkg-dev debhelper',
+    });
   });
 
   test('that builds something is built without the secrets of the environment', async () => {
