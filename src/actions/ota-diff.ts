@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { layerFormats } from '../delta/encode-image.ts';
 import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
@@ -11,7 +12,7 @@ import { deltaSummary } from '../report/github-summary.ts';
 import { renderDelta } from '../report/ota.ts';
 import { runAction } from './action.ts';
 import { platformsOf } from './delta-platforms.ts';
-import { flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
+import { choiceInput, flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
 import { signKeyInput } from './sign-key-input.ts';
 
@@ -19,6 +20,7 @@ await runAction(async (context) => {
   const from = namesInput('from');
   const to = requiredInput('to');
   if (from.length === 0) throw wrongInput('from', 'it names no release', 'write a version, such as 1.1.0');
+  const format = choiceInput('format', layerFormats);
   const signKey = await signKeyInput();
   if (signKey === undefined && !flagInput('allow-unsigned')) {
     const fix = 'set sign-key to an OpenPGP private key, or allow-unsigned to true';
@@ -46,6 +48,7 @@ await runAction(async (context) => {
           const report = await makeDelta({
             from: source,
             to: target,
+            format,
             output: path.join(directory, bundleFileName(source, target, target.project ?? config.name)),
             name: target.project ?? config.name,
             ...(signKey === undefined ? {} : { signKey }),
