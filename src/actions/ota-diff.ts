@@ -2,6 +2,7 @@ import * as core from '@actions/core';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Failure } from '../failure.ts';
+import { layerFormats } from '../delta/encode-image.ts';
 import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
@@ -22,6 +23,7 @@ await runAction(async (context) => {
   const to = requiredInput('to');
   const budget = sizeBudgetInput();
   const whenOver = choiceInput('over-budget', ['fail', 'warn']);
+  const format = choiceInput('format', layerFormats);
   const signKey = await signKeyInput();
   if (signKey === undefined && !flagInput('allow-unsigned')) {
     const fix = 'set sign-key to an OpenPGP private key, or allow-unsigned to true';
@@ -50,6 +52,7 @@ await runAction(async (context) => {
           const report = await makeDelta({
             from: source,
             to: target,
+            format,
             output: path.join(directory, bundleFileName(source, target, target.project ?? config.name)),
             name: target.project ?? config.name,
             ...(signKey === undefined ? {} : { signKey }),

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../failure.ts';
+import type { LayerFormat } from '../delta/encode-image.ts';
 import type { Trust } from '../delta/verify.ts';
 import { nothing } from '../image-source/nothing.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
@@ -17,6 +18,7 @@ interface TrustOptions {
 
 interface DiffOptions {
   output: string;
+  format: string;
   signKey?: string;
   platform?: string[];
   name?: string;
@@ -48,6 +50,11 @@ function addDiff(ota: Command, contextOf: ContextOf): void {
       '--platform <platform>',
       'for this platform; may be given several times (default: of this machine)',
       collect,
+    )
+    .option(
+      '--format <format>',
+      'oci-delta, which other tools read; imgbuild, which codes programs by what they are; or auto, the smaller',
+      'auto',
     )
     .option('--name <name>', "the project's name on the device (default: of the release, else of the image)")
     .option('--json', 'print what was made as one JSON document')
@@ -160,6 +167,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   const { makeDelta, bundleFileName } = await import('../delta/make.ts');
   const { makeOutputFolder } = await import('../deb/output-file.ts');
   const { renderDelta } = await import('../report/ota.ts');
+  const format = formatOf(options.format, await import('../delta/encode-image.ts'));
   const { findSigningKey } = await import('../signing/openpgp.ts');
   const signKey = await findSigningKey(options.signKey && path.resolve(context.directory, options.signKey));
   const platforms = options.platform?.map((text) => platformOf(text)) ?? [hostPlatform()];
@@ -179,6 +187,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
           const report = await makeDelta({
             from: source,
             to: target,
+            format,
             output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
             ...(project === undefined ? {} : { name: project }),
             ...(signKey === undefined ? {} : { signKey }),
@@ -220,6 +229,13 @@ function trustOf(context: CommandContext, options: TrustOptions, doing: string):
     fix: 'give --keyring FILE with the keys that may have signed it, or --allow-unsigned',
     kind: 'input',
   });
+}
+
+function formatOf(text: string, { layerFormats }: { layerFormats: readonly LayerFormat[] }): LayerFormat {
+  const found = layerFormats.find((each) => each === text);
+  if (found !== undefined) return found;
+  const because = `there is no format ${JSON.stringify(text)}`;
+  throw new Failure({ doing: 'reading --format', because, fix: `write ${layerFormats.join(', ')}`, kind: 'input' });
 }
 
 function platformOf(text: string | undefined): Platform {

@@ -58,7 +58,9 @@ export function adviceOn(bundle: InspectedBundle): Advice[] {
 }
 
 function isRebuilt({ kind, files }: InspectedLayer): boolean {
-  return kind === 'delta' && files!.length > 0 && files!.every(({ change }) => change === 'unchanged');
+  return (
+    kind === 'delta' && files !== undefined && files.length > 0 && files.every(({ change }) => change === 'unchanged')
+  );
 }
 
 function leftBehindIn(path: string): string | undefined {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { constants, createZstdCompress } from 'node:zlib';
 import type { Digest } from '../oci/digest.ts';
 import type { SourceLayer } from '../image-source/image.ts';
 import { Failure } from '../failure.ts';
-import { readTar } from '../tar/extract.ts';
 import { encodeFile } from './encode-file.ts';
-import { isPlainFile, pathParts, type Source, type SourceIndex } from './old-tree.ts';
+import { locateEntries, type LocatedEntry } from './locate-entries.ts';
+import type { OldEntry, Source, SourceIndex } from './old-tree.ts';
 import { readAll, writeAll, type RandomAccess, type SourceFiles } from './source-spool.ts';
 import { header } from './tar-diff/format.ts';
 import { windowLog } from './tar-diff/read.ts';
@@ -16,14 +16,19 @@ import { OperationWriter } from './tar-diff/write.ts';
 interface PlannedFile {
   start: number;
   size: number;
-  source: Exclude<Source, { kind: 'none' }>;
+  source: Exclude<Source<OldEntry>, { kind: 'none' }>;
 }
 
-/** A new filesystem layer on disk, uncompressed, and what of it comes from where. */
-export interface LayerPlan {
+/** A new filesystem layer on disk, uncompressed. */
+export interface StoredLayer {
   /** The uncompressed tar. */
   path: string;
   size: number;
+  entries: LocatedEntry[];
+}
+
+/** What of a new filesystem layer comes from where. */
+export interface LayerPlan extends StoredLayer {
   files: PlannedFile[];
   /** Bytes that no old file gives whole: they decide how hard to compress. */
   novel: number;
@@ -33,17 +38,15 @@ export interface LayerPlan {
 const smallest = 48;
 const ioSize = 1024 * 1024;
 
-/** Writes the layer's tar to `path`, checked, and finds the sources of its files. */
-export async function planLayer(
+/** Writes the layer's tar to `path`, checked, and finds what is in it. */
+export async function storeLayer(
   layer: SourceLayer,
-  sources: SourceIndex,
   path: string,
   onBytes: (bytes: number) => void,
-): Promise<LayerPlan> {
+): Promise<StoredLayer> {
   const file = openSync(path, 'wx', 0o600);
-  const files: PlannedFile[] = [];
+  const entries: LocatedEntry[] = [];
   let size = 0;
-  let reused = 0;
   try {
     const stored = (async function* () {
       for await (const chunk of layer.tar()) {
@@ -55,16 +58,8 @@ export async function planLayer(
     })();
     const rest = stored[Symbol.asyncIterator]();
     try {
-      for await (const entry of readTar({ [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) })) {
-        const name = pathParts(entry.header.name)?.join('/');
-        if (name === undefined || !isPlainFile(entry) || entry.header.size < smallest) continue;
-        const hash = createHash('sha256');
-        for await (const chunk of entry.contents()) hash.update(chunk);
-        const source = sources.sourceOf({ path: name, size: entry.header.size, hash: hash.digest('hex') });
-        if (source.kind === 'none') continue;
-        files.push({ start: entry.contentStart, size: entry.header.size, source });
-        if (source.kind === 'same') reused += entry.header.size;
-      }
+      const shared = { [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) };
+      for await (const { entry } of locateEntries(shared)) entries.push(entry);
     } catch (error) {
       // A tar that only its writer's own reader understands is still bytes: what was not understood goes as data.
       if (!(error instanceof Failure) || !/^reading a (tar|pax)/.test(error.doing)) throw error;
@@ -73,7 +68,21 @@ export async function planLayer(
   } finally {
     closeSync(file);
   }
-  return { path, size, files, novel: size - reused };
+  return { path, size, entries };
+}
+
+/** Finds the sources of a layer's files among those that an extracted tree has. */
+export function planLayer(layer: StoredLayer, sources: SourceIndex<OldEntry>): LayerPlan {
+  const files: PlannedFile[] = [];
+  let reused = 0;
+  for (const { path, plain, contentStart, size, hash } of layer.entries) {
+    if (!plain || size < smallest) continue;
+    const source = sources.sourceOf({ path, size, hash });
+    if (source.kind === 'none') continue;
+    files.push({ start: contentStart, size, source });
+    if (source.kind === 'same') reused += size;
+  }
+  return { ...layer, files, novel: layer.size - reused };
 }
 
 /** Old files whose bytes are needed to encode a plan. */
@@ -87,14 +96,15 @@ export interface EncodedLayer {
   digest: Digest;
 }
 
-/** Writes a planned layer as a tar-diff to `path`. */
+/** Writes a planned layer as a tar-diff to `path`; undefined once it has more than `limit` bytes. */
 export async function encodeLayer(
   plan: LayerPlan,
   sources: SourceFiles,
   path: string,
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
-): Promise<EncodedLayer> {
+  limit = Infinity,
+): Promise<EncodedLayer | undefined> {
   const output = openSync(path, 'wx', 0o600);
   const hash = createHash('sha256');
   let size = 0;
@@ -102,6 +112,7 @@ export async function encodeLayer(
     writeAll(output, bytes, size);
     hash.update(bytes);
     size += bytes.length;
+    if (size > limit) throw tooLarge;
   };
   const compressor = createZstdCompress({
     params: {
@@ -126,7 +137,9 @@ export async function encodeLayer(
     await written;
   } catch (error) {
     compressor.destroy();
-    throw error;
+    if (error !== tooLarge) throw error;
+    rmSync(path);
+    return undefined;
   } finally {
     closeSync(file);
     closeSync(output);
@@ -178,8 +191,11 @@ async function writeOperations(
   await writer.end();
 }
 
+/** Ends the work, and is never seen outside. */
+const tooLarge = new Error('more bytes than are wanted');
+
 /** The hardest level for what an update usually brings; less for what would take minutes. */
-function levelFor(novel: number): number {
+export function levelFor(novel: number): number {
   const megabytes = novel / 1_000_000;
   return megabytes <= 24 ? 19 : megabytes <= 100 ? 15 : 12;
 }

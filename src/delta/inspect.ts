@@ -1,6 +1,7 @@
 import { decompressed } from '../image-source/verified.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { DeltaFormat } from './bundle/format.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import { entryTracker, type SeenArchive, type SeenEntry } from './track-entries.ts';
@@ -34,6 +35,8 @@ export interface InspectedFile {
 export interface InspectedLayer {
   diffId: string;
   kind: 'reused' | 'delta' | 'whole';
+  /** Of a delta. What files cost is known of tar-diffs and of filesystem layers that are sent whole. */
+  format?: DeltaFormat;
   /** In the bundle. */
   bytes: number;
   /** Of the uncompressed tar, where it is read. */
@@ -109,12 +112,19 @@ async function inspectLayers(bundle: Bundle, image: BundleImage): Promise<Inspec
       layers.push({ diffId, kind: 'reused', bytes: 0 });
       continue;
     }
+    if (carried.kind === 'delta' && carried.format === 'imgbuild') {
+      const { format, blob, uncompressedSize: size } = carried;
+      const uncompressed = size === undefined ? {} : { uncompressed: size };
+      layers.push({ diffId, kind: 'delta', format, bytes: blob.size, ...uncompressed });
+      continue;
+    }
     const seen = await follow(bundle, carried.kind, carried.blob);
     const files = seen.entries.map(describeFile);
     const sum = (part: (file: InspectedFile) => number) => files.reduce((total, file) => total + part(file), 0);
     layers.push({
       diffId,
       kind: carried.kind,
+      ...(carried.kind === 'delta' ? { format: carried.format } : {}),
       bytes: carried.blob.size,
       uncompressed: seen.size,
       headers: seen.literal - sum((file) => file.literal),

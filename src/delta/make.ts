@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { ImageSet, SourceImage } from '../image-source/image.ts';
@@ -8,12 +8,10 @@ import type { Progress } from '../progress.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import { openBundle } from './bundle/read.ts';
-import { writeBundle, type BundledImage, type CarriedLayer } from './bundle/write.ts';
+import type { DeltaFormat } from './bundle/format.ts';
+import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { diskFailure } from './disk-failure.ts';
-import { encodeLayer, planLayer, sourcesOf, type LayerPlan } from './encode-layer.ts';
-import { indexSources, readOldTree, type SourceIndex } from './old-tree.ts';
-import { gather } from './rebuild.ts';
-import type { SourceSpool } from './source-spool.ts';
+import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { rebuildAll } from './verify.ts';
 
@@ -24,6 +22,8 @@ export interface DeltaRequest {
   output: string;
   /** The project: the device keeps its state under this name. */
   name?: string;
+  /** What filesystem layers may be coded as; `auto` unless said otherwise. */
+  format?: LayerFormat;
   signKey?: SigningKey;
   progress: Progress;
   signal: AbortSignal;
@@ -34,6 +34,8 @@ export interface LayerReport {
   diffId: Digest;
   /** `reused`: the device has it. `delta`: made from its files. `whole`: sent as in a registry. */
   kind: 'reused' | 'delta' | 'whole';
+  /** Of a delta. */
+  format?: DeltaFormat;
   /** In the bundle. */
   bytes: number;
   /** What a pull would move for it. */
@@ -73,11 +75,11 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
-  const { from, to, output, progress, signal } = request;
+  const { from, to, output, format = 'auto', progress, signal } = request;
   const pairs = pairImages(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
-    bundled.push(await encodeImage(pair, join(temporary, String(at)), progress, signal));
+    bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
   }
   const unproven = join(temporary, basename(output));
   const file = await open(unproven, 'wx', 0o644);
@@ -100,14 +102,8 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
   return report(request, bundled, written);
 }
 
-interface Pair {
-  from: SourceImage | undefined;
-  to: SourceImage;
-  reference: string | undefined;
-}
-
 /** Images belong together by the repository that their reference names; one and one always do. */
-function pairImages(from: ImageSet, to: ImageSet): Pair[] {
+function pairImages(from: ImageSet, to: ImageSet): ImagePair[] {
   if (from.images.length === 1 && to.images.length === 1) {
     const [old, image] = [from.images[0]!, to.images[0]!];
     if (platformName(old.platform) !== platformName(image.platform)) {
@@ -128,78 +124,11 @@ function pairImages(from: ImageSet, to: ImageSet): Pair[] {
   }));
 }
 
-async function encodeImage(pair: Pair, prefix: string, progress: Progress, signal: AbortSignal): Promise<BundledImage> {
-  const { from, to, reference } = pair;
-  const known = new Set(from?.layers.map(({ diffId }) => diffId));
-  const missing = to.layers.filter(
-    ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
-  );
-  const reading = progress.transfer(`${from?.name ?? to.name}: reading`);
-  const count = (bytes: number) => {
-    signal.throwIfAborted();
-    reading.add(bytes);
-  };
-  let index: SourceIndex;
-  const plans: LayerPlan[] = [];
-  let spool: SourceSpool | undefined;
-  const carried: CarriedLayer[] = [];
-  try {
-    // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-    index = indexSources(from === undefined ? [] : await readOldTree(from.layers, count));
-    for (const [at, layer] of missing.entries()) {
-      plans.push(await planLayer(layer, index, `${prefix}-${at}.tar`, count));
-    }
-    if (from !== undefined) await checkReused(from, to, count);
-    const wanted = new Set(plans.flatMap(sourcesOf));
-    spool = await gather(wanted.size === 0 ? [] : from!.layers, wanted, `${prefix}-sources`, count);
-  } finally {
-    reading.end();
-  }
-  try {
-    for (const [at, layer] of missing.entries()) {
-      const plan = plans[at]!;
-      const encoding = progress.transfer(`${to.name}: filesystem layer ${at + 1} of ${missing.length}`, plan.size);
-      try {
-        const onBytes = (bytes: number) => {
-          signal.throwIfAborted();
-          encoding.add(bytes);
-        };
-        const delta = await encodeLayer(plan, spool, `${prefix}-${at}.delta`, onBytes, signal);
-        const isSmaller = delta.size < layer.descriptor.size;
-        const size = { layer, uncompressedSize: plan.size };
-        carried.push(isSmaller ? { ...size, kind: 'delta', delta } : { ...size, kind: 'whole' });
-        await rm(plan.path);
-        if (!isSmaller) await rm(delta.path);
-      } finally {
-        encoding.end();
-      }
-    }
-  } finally {
-    spool.close();
-  }
-  return { from, to, reference, carried };
-}
-
-/** What is not sent is read all the same: a damaged target is an error, unless it is the very blob that was read. */
-async function checkReused(from: SourceImage, to: SourceImage, count: (bytes: number) => void): Promise<void> {
-  const read = new Set(from.place !== undefined && from.place === to.place ? digestsOf(from) : []);
-  const known = new Set(from.layers.map(({ diffId }) => diffId));
-  for (const layer of to.layers) {
-    if (!known.has(layer.diffId) || read.has(layer.descriptor.digest)) continue;
-    read.add(layer.descriptor.digest);
-    for await (const chunk of layer.blob()) count(chunk.length);
-  }
-}
-
-function digestsOf(image: SourceImage): Digest[] {
-  return image.layers.map(({ descriptor }) => descriptor.digest);
-}
-
 /** Applies the finished file to the old images. */
 async function prove(
   path: string,
   temporary: string,
-  pairs: readonly Pair[],
+  pairs: readonly ImagePair[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -208,7 +137,7 @@ async function prove(
     const images = await bundle.images();
     for (const [at, image] of images.entries()) {
       const { from, to } = pairs[at]!;
-      await rebuildAll(bundle, image, from, temporary, progress, signal);
+      await rebuildAll(bundle, image, from, temporary, progress, { signal });
       const same =
         image.config.bytes.equals(to.config.bytes) &&
         image.layers.length === to.layers.length &&
@@ -240,7 +169,8 @@ function report(
         const sent = byDiffId.get(diffId);
         if (sent === undefined) return { diffId, kind: 'reused', bytes: 0, pullBytes: 0 };
         const bytes = sent.kind === 'delta' ? sent.delta.size : descriptor.size;
-        return { diffId, kind: sent.kind, bytes, pullBytes: descriptor.size };
+        const format = sent.kind === 'delta' ? { format: sent.format } : {};
+        return { diffId, kind: sent.kind, ...format, bytes, pullBytes: descriptor.size };
       }),
     };
   });

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { SourceLayer } from '../image-source/image.ts';
-import { readTar, type TarEntry } from '../tar/extract.ts';
+import type { Digest } from '../oci/digest.ts';
+import { locateEntries, type LocatedEntry } from './locate-entries.ts';
 
 /** A regular file of the old image, as a reader of its whole tree sees it. */
 export interface OldFile {
@@ -11,64 +11,70 @@ export interface OldFile {
   hash: string;
 }
 
+/** An entry of any old filesystem layer, whether a higher one hides it or not. */
+export interface OldEntry extends LocatedEntry {
+  layer: Digest;
+  /** Its place among all of them: the next one of the same tar follows. */
+  number: number;
+}
+
+export interface OldImage {
+  /** Of filesystem layers from the lowest up, each once. */
+  entries: OldEntry[];
+  /** The regular files that a reader of the whole tree sees: only these can be read from an extracted tree. */
+  visible: OldEntry[];
+}
+
 /** `undefined`: no regular file, or one that cannot be a source. */
 interface Node {
-  file?: OldFile;
+  file?: OldEntry;
   children?: Map<string, Node>;
 }
 
-type Change = { path: string[]; kind: 'folder' } | { path: string[]; kind: 'leaf'; file?: OldFile };
+type Change = { path: string[]; kind: 'folder' } | { path: string[]; kind: 'leaf'; file?: OldEntry };
 
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 
 /**
- * The parts of an entry's name, or undefined for one that leaves the tree. Sources are named by these parts joined by
- * '/', on both sides.
+ * Every entry of an image, and every regular file after all of its filesystem layers: later ones replace and whiteouts
+ * hide (OCI image spec, layer.md). Reads and checks every filesystem layer once; memory is a few hundred bytes for each
+ * entry.
  */
-export function pathParts(name: string): string[] | undefined {
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 || parts.includes('..') || name.includes('\0') ? undefined : parts;
-}
-
-/** Whether the bytes in the archive are the bytes of the file, so that it can be read from an extracted tree. */
-export function isPlainFile(entry: TarEntry): boolean {
-  return (entry.header.type === 'file' || entry.header.type === 'contiguous-file') && !entry.sparse;
-}
-
-/**
- * Every regular file of an image after all of its filesystem layers: later ones replace and whiteouts hide (OCI image
- * spec, layer.md). Only these can be read on a device. Reads and checks every filesystem layer once; memory is a few
- * hundred bytes for each file.
- */
-export async function readOldTree(layers: SourceLayer[], onBytes: (bytes: number) => void): Promise<OldFile[]> {
+export async function readOldImage(layers: SourceLayer[], onBytes: (bytes: number) => void): Promise<OldImage> {
   const root: Node = { children: new Map() };
-  for (const layer of layers) await addLayer(root, layer, onBytes);
-  const files: OldFile[] = [];
+  const entries: OldEntry[] = [];
+  const seen = new Set<Digest>();
+  for (const layer of layers) {
+    await addLayer(root, layer, seen.has(layer.diffId) ? [] : entries, onBytes);
+    seen.add(layer.diffId);
+  }
+  const visible: OldEntry[] = [];
   const visit = (node: Node) => {
-    if (node.file) files.push(node.file);
+    if (node.file) visible.push(node.file);
     for (const child of node.children?.values() ?? []) visit(child);
   };
   visit(root);
-  return files;
+  return { entries, visible };
 }
 
-async function addLayer(root: Node, layer: SourceLayer, onBytes: (bytes: number) => void): Promise<void> {
+async function addLayer(
+  root: Node,
+  layer: SourceLayer,
+  entries: OldEntry[],
+  onBytes: (bytes: number) => void,
+): Promise<void> {
   const added: Change[] = [];
-  for await (const entry of readTar(counted(layer.tar(), onBytes))) {
-    const path = pathParts(entry.header.name);
+  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes))) {
+    const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
+    entries.push(old);
     if (path === undefined) continue;
     const name = path.at(-1)!;
     if (name === opaque) clear(root, path.slice(0, -1));
     else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
-    else if (entry.header.type === 'directory') added.push({ path, kind: 'folder' });
-    else if (!isPlainFile(entry) || entry.header.size === 0) added.push({ path, kind: 'leaf' });
-    else {
-      const hash = createHash('sha256');
-      for await (const chunk of entry.contents()) hash.update(chunk);
-      const file = { path: path.join('/'), size: entry.header.size, hash: hash.digest('hex') };
-      added.push({ path, kind: 'leaf', file });
-    }
+    else if (entry.type === 'directory') added.push({ path, kind: 'folder' });
+    else if (!entry.plain || entry.size === 0) added.push({ path, kind: 'leaf' });
+    else added.push({ path, kind: 'leaf', file: old });
   }
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
   for (const change of added) put(root, change);
@@ -116,15 +122,15 @@ function remove(root: Node, path: string[]): void {
 }
 
 /** What of an old file a new one may be made from. */
-export type Source =
+export type Source<File extends OldFile = OldFile> =
   /** Byte for byte the same; `moved` says that it has another path. */
-  | { kind: 'same'; old: OldFile; moved: boolean }
+  | { kind: 'same'; old: File; moved: boolean }
   /** Named alike; the bytes differ. */
-  | { kind: 'similar'; old: OldFile }
+  | { kind: 'similar'; old: File }
   | { kind: 'none' };
 
-export interface SourceIndex {
-  sourceOf(file: OldFile): Source;
+export interface SourceIndex<File extends OldFile = OldFile> {
+  sourceOf(file: OldFile): Source<File>;
 }
 
 /** Candidates of one name that are looked at, the nearest in size. */
@@ -133,10 +139,10 @@ const candidates = 16;
 const smallSize = 64 * 1024;
 
 /** Chooses sources: the same bytes anywhere, the same path, the same name but for its version, in this order. */
-export function indexSources(files: readonly OldFile[]): SourceIndex {
-  const byHash = new Map<string, OldFile>();
-  const byPath = new Map<string, OldFile>();
-  const byKey = new Map<string, OldFile[]>();
+export function indexSources<File extends OldFile>(files: readonly File[]): SourceIndex<File> {
+  const byHash = new Map<string, File>();
+  const byPath = new Map<string, File>();
+  const byKey = new Map<string, File[]>();
   for (const file of files) {
     byPath.set(file.path, file);
     const known = byHash.get(file.hash);
@@ -180,7 +186,7 @@ function stem(name: string): string {
     .replace(/#(?:[.+~:-]#)+/g, '#');
 }
 
-function nearest(bySize: readonly OldFile[], file: OldFile): OldFile | undefined {
+function nearest<File extends OldFile>(bySize: readonly File[], file: OldFile): File | undefined {
   let low = 0;
   let high = bySize.length;
   while (low < high) {
@@ -188,7 +194,7 @@ function nearest(bySize: readonly OldFile[], file: OldFile): OldFile | undefined
     if (bySize[middle]!.size < file.size) low = middle + 1;
     else high = middle;
   }
-  let best: OldFile | undefined;
+  let best: File | undefined;
   let bestScore = -1;
   const from = Math.max(0, low - candidates / 2);
   for (const old of bySize.slice(from, from + candidates)) {
@@ -214,7 +220,7 @@ function sharedEnds(a: string, b: string): number {
   return front + 2 * back;
 }
 
-function similarSize(a: number, b: number): boolean {
+export function similarSize(a: number, b: number): boolean {
   if (a < smallSize && b < smallSize) return true;
   return a < 10 * b && b < 10 * a;
 }

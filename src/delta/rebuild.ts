@@ -6,7 +6,10 @@ import { decompressed } from '../image-source/verified.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { SourceSpool, writeAll, type RandomAccess, type SourceFiles } from './source-spool.ts';
-import { pathParts } from './old-tree.ts';
+import { pathParts } from './locate-entries.ts';
+import { decodeLayerDelta } from './layer-delta/decode.ts';
+import { decodeSourceRanges, noRanges, type SourceRanges } from './layer-delta/source-ranges.ts';
+import type { RangeSpool } from './layer-delta/range-spool.ts';
 import { readTarDiff, type OperationVisitor } from './tar-diff/read.ts';
 
 /** Where a bundle doesn't say how large a filesystem layer becomes, it may become this large, in bytes. */
@@ -22,8 +25,26 @@ export interface RebuiltSink {
   write(bytes: Uint8Array): void;
 }
 
-/** Every path that the image's deltas open. Reads each delta once, checked. */
-export async function sourcePaths(bundle: Bundle, image: BundleImage): Promise<Set<string>> {
+/** What the deltas of an image read of the old one. */
+export interface WantedSources {
+  /** Files of its tree, by path: for tar-diffs. */
+  paths: Set<string>;
+  /** Bytes of its filesystem layers: for layer deltas. */
+  ranges: SourceRanges;
+}
+
+/** What of the old image was wanted, gathered. */
+export interface GatheredSources extends SourceFiles {
+  ranges: RangeSpool | undefined;
+}
+
+/** Reads each delta once, checked. */
+export async function wantedSources(bundle: Bundle, image: BundleImage): Promise<WantedSources> {
+  const ranges = image.sources === undefined ? noRanges : await decodeSourceRanges(bundle.blob(image.sources));
+  return { paths: await sourcePaths(bundle, image), ranges };
+}
+
+async function sourcePaths(bundle: Bundle, image: BundleImage): Promise<Set<string>> {
   const paths = new Set<string>();
   const nothing = () => {};
   const visitor: OperationVisitor = {
@@ -39,29 +60,34 @@ export async function sourcePaths(bundle: Bundle, image: BundleImage): Promise<S
   for (const { carried } of image.layers) {
     if (carried.kind === 'reused') continue;
     // A layer that is sent whole is read too: all bytes are known to be good before anything is done with them.
-    if (carried.kind === 'delta')
+    if (carried.kind === 'delta' && carried.format === 'tar-diff')
       await readTarDiff(bundle.blob(carried.blob), visitor, what(bundle, carried.blob.digest));
     else for await (const chunk of bundle.blob(carried.blob)) void chunk;
   }
   return paths;
 }
 
-/** Gathers the wanted files out of an opened image. */
+/** Gathers the wanted files out of an opened image, and into `ranges` what it wants. */
 export async function gather(
   layers: readonly SourceLayer[],
   wanted: ReadonlySet<string>,
   path: string,
   onBytes: (bytes: number) => void = () => {},
+  ranges?: RangeSpool,
 ): Promise<SourceSpool> {
   const spool = new SourceSpool(wanted, path);
   let more: string[];
   try {
     for (const [at, layer] of layers.entries()) {
       const iterator = layer.tar()[Symbol.asyncIterator]();
+      const tap = ranges?.tap(layer.diffId);
       const counted = {
         next: async () => {
           const next = await iterator.next();
-          if (next.done !== true) onBytes(next.value.length);
+          if (next.done !== true) {
+            onBytes(next.value.length);
+            tap?.write(next.value);
+          }
           return next;
         },
       };
@@ -72,6 +98,7 @@ export async function gather(
       } finally {
         await iterator.return?.();
       }
+      tap?.commit(layer.diffId);
       spool.commit(at);
     }
     more = spool.linkTargets();
@@ -84,6 +111,12 @@ export async function gather(
   return gather(layers, new Set([...wanted, ...more]), path, onBytes);
 }
 
+export interface RebuildOptions {
+  signal: AbortSignal;
+  /** Bytes that a layer delta may need; 64 MiB unless said otherwise. */
+  memory?: number;
+}
+
 /**
  * Makes a filesystem layer out of what the bundle carries, uncompressed, and fails before the end unless its digest is
  * the diffID. Memory: the window of the delta and two buffers.
@@ -91,9 +124,9 @@ export async function gather(
 export async function rebuildLayer(
   bundle: Bundle,
   layer: TargetLayer,
-  sources: SourceFiles,
+  sources: GatheredSources,
   sink: RebuiltSink,
-  signal: AbortSignal,
+  { signal, memory }: RebuildOptions,
 ): Promise<number> {
   const { carried } = layer;
   if (carried.kind === 'reused') throw new TypeError(`${layer.diffId} is not in the bundle`);
@@ -102,6 +135,12 @@ export async function rebuildLayer(
     for await (const chunk of decompressed(bundle.blob(carried.blob), what(bundle, carried.blob.digest))) {
       output.put(chunk);
     }
+  } else if (carried.format === 'imgbuild') {
+    const { ranges } = sources;
+    ranges?.expectComplete();
+    const options = { ranges: ranges?.count ?? 0, ...(memory === undefined ? {} : { memory }) };
+    const to = { write: (bytes: Uint8Array) => output.put(bytes) };
+    await decodeLayerDelta(bundle.blob(carried.blob), ranges ?? nothing, to, options);
   } else {
     await applyOperations(bundle.blob(carried.blob), sources, output, what(bundle, carried.blob.digest));
   }
@@ -255,6 +294,9 @@ export function fileSink(path: string): RebuiltSink & { close(): void } {
     },
   };
 }
+
+/** What a bundle reads from that starts from no image. */
+const nothing: RandomAccess = { size: 0, read() {} };
 
 export const nowhere: RebuiltSink = { write() {} };
 

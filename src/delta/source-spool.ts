@@ -1,13 +1,18 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { Failure } from '../failure.ts';
 import { readTar } from '../tar/extract.ts';
-import { isPlainFile, pathParts } from './old-tree.ts';
+import { isPlainFile, pathParts } from './locate-entries.ts';
 
 /** Bytes that are read at any place. */
 export interface RandomAccess {
   size: number;
   /** Exactly `length` bytes from `position` on, into `into` from its start. */
   read(position: number, length: number, into: Uint8Array): void;
+}
+
+/** A part of it. The caller knows that it lies within. */
+export function partOf(file: RandomAccess, start: number, size: number): RandomAccess {
+  return { size, read: (position, length, into) => file.read(start + position, length, into) };
 }
 
 /** Files of the old image by path: those that a delta reads from. */

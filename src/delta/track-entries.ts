@@ -1,7 +1,7 @@
 import { blockSize, decodeHeader, isZeroBlock, padding } from '../tar/header.ts';
 import { decodeName } from '../tar/name.ts';
 import { applyPax, decodePax, type PaxRecords } from '../tar/pax.ts';
-import { pathParts } from './old-tree.ts';
+import { pathParts } from './locate-entries.ts';
 import type { OperationVisitor } from './tar-diff/read.ts';
 
 /** A regular file that operations put out, and what it was made from. Sizes in bytes. */

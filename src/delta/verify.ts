@@ -7,7 +7,8 @@ import type { Progress } from '../progress.ts';
 import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
-import { gather, nowhere, rebuildLayer, sourcePaths } from './rebuild.ts';
+import { RangeSpool } from './layer-delta/range-spool.ts';
+import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 
@@ -43,24 +44,31 @@ export async function rebuildAll(
   from: SourceImage | undefined,
   temporary: string,
   progress: Progress,
-  signal: AbortSignal,
+  options: RebuildOptions,
 ): Promise<void> {
+  const { signal } = options;
   expectSource(bundle, image, from);
-  const wanted = await sourcePaths(bundle, image);
+  const wanted = await wantedSources(bundle, image);
   const path = join(temporary, `sources-${randomBytes(4).toString('hex')}`);
   const proving = progress.transfer('proving');
   let spool: SourceSpool | undefined;
+  let ranges: RangeSpool | undefined;
   try {
-    spool = await gather(from?.layers ?? [], wanted, path, (bytes) => {
+    ranges = new RangeSpool(wanted.ranges, `${path}-ranges`);
+    const count = (bytes: number) => {
       signal.throwIfAborted();
       proving.add(bytes);
-    });
+    };
+    const files = await gather(from?.layers ?? [], wanted.paths, path, count, ranges);
+    spool = files;
+    const sources = { file: (name: string) => files.file(name), ranges };
     for (const layer of image.layers) {
       if (layer.carried.kind === 'reused') continue;
-      proving.add(await rebuildLayer(bundle, layer, spool, nowhere, signal));
+      proving.add(await rebuildLayer(bundle, layer, sources, nowhere, options));
     }
   } finally {
     spool?.close();
+    ranges?.close();
     proving.end();
   }
 }
@@ -103,6 +111,8 @@ export async function verifyBundle(request: {
   temporary: string;
   progress: Progress;
   signal: AbortSignal;
+  /** Bytes that a layer delta may need; 64 MiB unless said otherwise. */
+  memory?: number;
 }): Promise<VerifiedBundle> {
   const bundle = await openBundle(request.path, request.signal);
   try {
@@ -115,7 +125,7 @@ export async function verifyBundle(request: {
           source &&
           (request.from.images.find((each) => each.config.descriptor.digest === source.config) ??
             request.from.images[0]);
-        await rebuildAll(bundle, image, from, folder, request.progress, request.signal);
+        await rebuildAll(bundle, image, from, folder, request.progress, request);
       }
     });
     return {

@@ -74,7 +74,7 @@ export function deltaSummary(deltas: readonly (DeltaReport & { platform: string 
         image.layers.map((layer) => [
           code(image.reference ?? image.config.slice(7, 19)),
           code(layer.diffId.slice(7, 19)),
-          layerKinds[layer.kind],
+          layer.format === undefined ? layerKinds[layer.kind] : `${layerKinds[layer.kind]} (${layer.format})`,
           layer.kind === 'reused' ? '' : formatBytes(layer.bytes),
           layer.kind === 'reused' ? '' : formatBytes(layer.pullBytes),
         ]),

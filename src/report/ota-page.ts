@@ -71,7 +71,10 @@ function shownOnce({ images }: InspectedBundle): InspectedLayer[] {
 function nodesOf(bundle: InspectedBundle, layers: readonly InspectedLayer[]): TreemapNode[] {
   const nodes = layers.map((layer): TreemapNode => {
     const note = `${formatBytes(layer.bytes)}, ${layer.kind === 'whole' ? 'sent whole' : 'as a delta'}`;
-    const parts = [...foldersOf(layer.files ?? []), leaf('headers and names', layer.overhead ?? 0, 'other', '')];
+    const parts =
+      layer.files === undefined
+        ? [leaf('files and headers', layer.bytes, 'other', '')]
+        : [...foldersOf(layer.files), leaf('headers and names', layer.overhead ?? 0, 'other', '')];
     const name = `filesystem layer ${layer.diffId.slice(7, 19)}`;
     return { name, weight: layer.bytes, kind: 'folder', note, parts };
   });

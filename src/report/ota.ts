@@ -15,11 +15,15 @@ function share(part: number, whole: number): string {
   return `${percent < 9.95 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-const kindOf: Record<LayerReport['kind'], string> = {
+const kinds: Record<LayerReport['kind'], string> = {
   reused: 'on the device already',
   delta: 'as a delta',
   whole: 'whole',
 };
+
+function kindOf({ kind, format }: Pick<LayerReport, 'kind' | 'format'>): string {
+  return format === undefined ? kinds[kind] : `${kinds[kind]} (${format})`;
+}
 
 /** What `ota diff` made: a line for each filesystem layer, and what a pull would have moved. */
 export function renderDelta(report: DeltaReport, style: Style): string {
@@ -31,7 +35,7 @@ export function renderDelta(report: DeltaReport, style: Style): string {
     lines.push(`  ${image.reference ?? short(image.config)}`);
     for (const layer of image.layers) {
       const sizes = layer.kind === 'reused' ? '' : `, ${formatBytes(layer.bytes)} of ${formatBytes(layer.pullBytes)}`;
-      lines.push(style.dim(`    ${short(layer.diffId)}  ${kindOf[layer.kind]}${sizes}`));
+      lines.push(style.dim(`    ${short(layer.diffId)}  ${kindOf(layer)}${sizes}`));
     }
   }
   if (report.pullBytes > 0) {
@@ -64,7 +68,7 @@ export function renderInspected(bundle: InspectedBundle, style: Style): string {
 function renderLayer(layer: InspectedLayer, style: Style): string[] {
   const size = layer.uncompressed === undefined ? '' : ` for ${formatBytes(layer.uncompressed)}`;
   const bytes = layer.kind === 'reused' ? '' : `, ${formatBytes(layer.bytes)}${size}`;
-  const lines = [`    ${short(layer.diffId)}  ${kindOf[layer.kind]}${bytes}`];
+  const lines = [`    ${short(layer.diffId)}  ${kindOf(layer)}${bytes}`];
   if (layer.files === undefined) return lines;
   const count = (change: string) => layer.files!.filter((file) => file.change === change).length;
   const counts = (['new', 'changed', 'moved', 'unchanged'] as const).map((change) => `${count(change)} ${change}`);

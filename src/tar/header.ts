@@ -130,14 +130,17 @@ export function decodeHeader(block: Uint8Array): TarHeader {
   const prefix = isPosix ? text(bytes, 'prefix') : '';
   const name = prefix === '' ? text(bytes, 'name') : `${prefix}/${text(bytes, 'name')}`;
   const type = typeOfFlag[flag] ?? 'unknown';
+  const size = sizeOf(bytes);
+  // Archives older than ustar mark a folder by its name alone. A name that fills its field may be the beginning of a longer
+  // one, which an entry before this one gives.
+  const isCut = size > 0 && !slice(bytes, 'name').includes(0);
   return {
     name,
-    // Archives older than ustar mark a folder by its name alone.
-    type: type === 'file' && name.endsWith('/') ? 'directory' : type,
+    type: type === 'file' && name.endsWith('/') && !isCut ? 'directory' : type,
     mode: number(bytes, 'mode') & 0o7777,
     uid: number(bytes, 'uid'),
     gid: number(bytes, 'gid'),
-    size: sizeOf(bytes),
+    size,
     mtime: number(bytes, 'mtime'),
     linkName: text(bytes, 'linkName'),
     userName: text(bytes, 'userName'),

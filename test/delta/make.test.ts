@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { openBundle } from '../../src/delta/bundle/read.ts';
+import { layerFormats } from '../../src/delta/encode-image.ts';
 import { inspectBundle } from '../../src/delta/inspect.ts';
 import { makeDelta, type DeltaReport, type DeltaRequest } from '../../src/delta/make.ts';
 import { verifyBundle } from '../../src/delta/verify.ts';
@@ -83,11 +84,13 @@ async function verify(
 
 const leftovers = () => readdirSync(folder).filter((name) => name.startsWith('.imgbuild'));
 
-describe('cases', () => {
+describe.each(layerFormats)('cases, format %s', (format) => {
+  const makeIt = (more: Partial<DeltaRequest> = {}, from?: string, to?: string) => make({ format, ...more }, from, to);
+
   test('nothing changed: no filesystem layer is carried', async () => {
     put('old.tar', [base, app]);
     put('new.tar', [base, app]);
-    const report = await make();
+    const report = await makeIt();
     expect(report.images[0]!.layers.map(({ kind }) => kind)).toEqual(['reused', 'reused']);
     expect(report.bytes).toBeLessThan(12_000);
     await verify();
@@ -96,7 +99,7 @@ describe('cases', () => {
   test('only the config changed', async () => {
     put('old.tar', [base, app]);
     const target = put('new.tar', [base, app], { env: ['PATH=/bin', 'V=2'] });
-    expect((await make()).images[0]).toMatchObject({
+    expect((await makeIt()).images[0]).toMatchObject({
       config: target.config,
       layers: [{ kind: 'reused' }, { kind: 'reused' }],
     });
@@ -110,7 +113,7 @@ describe('cases', () => {
     ];
     put('old.tar', [sampleTar(files, 1_700_000_000)]);
     put('new.tar', [sampleTar(files, 1_710_000_000)]);
-    const [layer] = (await make()).images[0]!.layers;
+    const [layer] = (await makeIt()).images[0]!.layers;
     expect(layer).toMatchObject({ kind: 'delta' });
     expect(layer!.bytes).toBeLessThan(250);
   });
@@ -118,14 +121,14 @@ describe('cases', () => {
   test('a filesystem layer inserted below known ones, and two merged', async () => {
     put('old.tar', [base, app]);
     put('new.tar', [sampleTar([{ name: 'first', bytes: 'first' }]), base, app]);
-    expect((await make()).images[0]!.layers.map(({ kind }) => kind)).toEqual(['whole', 'reused', 'reused']);
+    expect((await makeIt()).images[0]!.layers.map(({ kind }) => kind)).toEqual(['whole', 'reused', 'reused']);
     const merged = sampleTar([
       { name: 'bin/', folder: true },
       { name: 'bin/sh', bytes: noise(50_000, 'sh') },
       { name: 'app.py', bytes: noise(30_000, 'app') },
     ]);
     put('new.tar', [merged]);
-    const report = await make();
+    const report = await makeIt();
     expect(report.images[0]!.layers[0]!.bytes).toBeLessThan(300);
     await verify();
   });
@@ -133,7 +136,7 @@ describe('cases', () => {
   test('empty filesystem layers, one of them twice', async () => {
     put('old.tar', [base, Buffer.alloc(1024)]);
     put('new.tar', [base, Buffer.alloc(1024), app, Buffer.alloc(10_240), Buffer.alloc(10_240)]);
-    await make();
+    await makeIt();
     expect((await verify()).images[0]!.diffIds).toHaveLength(5);
   });
 
@@ -141,7 +144,7 @@ describe('cases', () => {
     // Compressed harder than a delta's framing allows: a few bytes are more as operations.
     put('old.tar', [base]);
     put('new.tar', [base, sampleTar([{ name: 'r', bytes: noise(400_000, 'random') }])], { compression: 'zstd' });
-    const [, layer] = (await make()).images[0]!.layers;
+    const [, layer] = (await makeIt()).images[0]!.layers;
     expect(layer!.bytes).toBeLessThanOrEqual(layer!.pullBytes);
     await verify();
   });
@@ -149,14 +152,14 @@ describe('cases', () => {
   test.each(['gzip', 'zstd', 'none'] as const)('images of %s filesystem layers', async (compression) => {
     put('old.tar', [base, app], { compression });
     put('new.tar', [base, newApp], { compression });
-    expect((await make()).images[0]!.layers[1]!.bytes).toBeLessThan(250);
+    expect((await makeIt()).images[0]!.layers[1]!.bytes).toBeLessThan(250);
     await verify();
   });
 
   test('from nothing: every filesystem layer is carried', async () => {
     put('new.tar', [base, app], { reference: 'app:1' });
     const none = { name: 'none', images: [], close: async () => {} };
-    const report = await make({ from: none }, 'oci-archive:new.tar');
+    const report = await makeIt({ from: none }, 'oci-archive:new.tar');
     expect(report.images[0]!.layers.map(({ kind }) => kind)).not.toContain('reused');
     await verify(undefined, 'oci-archive:new.tar');
   });
@@ -164,46 +167,55 @@ describe('cases', () => {
   test('the same inputs give the same bytes', async () => {
     put('old.tar', [base, app]);
     put('new.tar', [base, newApp]);
-    const first = await make();
-    expect((await make({ output: join(folder, 'again.ota.tar') })).digest).toBe(first.digest);
+    const first = await makeIt();
+    expect((await makeIt({ output: join(folder, 'again.ota.tar') })).digest).toBe(first.digest);
   });
 });
 
-test('the file begins with what proves the rest: oci-layout, index.json, signature, manifests, then filesystem layers', async () => {
-  put('old.tar', [base, app]);
-  const target = put('new.tar', [base, newApp], { reference: 'app:2' });
-  const { privateKey } = await generateSigningKey('t <t@example.com>');
-  await make({ signKey: await readSigningKey(Buffer.from(privateKey), 'the key'), name: 'demo' });
-  const names = execFileSync('tar', ['-tf', join(folder, 'out.ota.tar')])
-    .toString()
-    .trim()
-    .split('\n');
-  expect(names.slice(0, 3)).toEqual(['oci-layout', 'index.json', 'index.json.asc']);
-  const member = (name: string) => execFileSync('tar', ['-xOf', join(folder, 'out.ota.tar'), name]);
-  const index = JSON.parse(member('index.json').toString());
-  const blob = (digest: string) => member(`blobs/sha256/${digest.slice(7)}`);
-  expect(names[3]).toBe(`blobs/sha256/${index.manifests[0].digest.slice(7)}`);
-  const delta = JSON.parse(blob(index.manifests[0].digest).toString());
-  expect(delta).toMatchObject({
-    schemaVersion: 2,
-    artifactType: 'application/vnd.io.github.containers.oci-delta.v1',
-    config: { mediaType: 'application/vnd.oci.empty.v1+json', size: 2 },
-    subject: { digest: target.manifest },
-    annotations: {
-      'io.github.containers.delta.target': target.manifest,
-      'io.github.containers.delta.reused-diff-id': JSON.stringify(target.diffIds.slice(0, 1)),
-      'org.imgbuild.ota.name': 'demo',
-      'org.imgbuild.ota.reference': 'app:2',
-    },
-  });
-  expect(
-    delta.layers.map(
-      (layer: { annotations: Record<string, string> }) => layer.annotations['io.github.containers.delta.content'],
-    ),
-  ).toEqual(['image-manifest', 'image-config', 'image-layer']);
-  expect(delta.layers[2].mediaType).toBe('application/vnd.tar-diff');
-  expect(names.at(-1)).toBe(`blobs/sha256/${delta.layers[2].digest.slice(7)}`);
-});
+test.each([
+  ['oci-delta', 'application/vnd.io.github.containers.oci-delta.v1', []],
+  ['imgbuild', 'application/vnd.imgbuild.ota.v1', ['sources']],
+] as const)(
+  'the file begins with what proves the rest: oci-layout, index.json, signature, manifests, then filesystem layers, format %s',
+  async (format, artifactType, more) => {
+    put('old.tar', [base, app]);
+    const target = put('new.tar', [base, newApp], { reference: 'app:2' });
+    const { privateKey } = await generateSigningKey('t <t@example.com>');
+    await make({ format, signKey: await readSigningKey(Buffer.from(privateKey), 'the key'), name: 'demo' });
+    const names = execFileSync('tar', ['-tf', join(folder, 'out.ota.tar')])
+      .toString()
+      .trim()
+      .split('\n');
+    expect(names.slice(0, 3)).toEqual(['oci-layout', 'index.json', 'index.json.asc']);
+    const member = (name: string) => execFileSync('tar', ['-xOf', join(folder, 'out.ota.tar'), name]);
+    const index = JSON.parse(member('index.json').toString());
+    const blob = (digest: string) => member(`blobs/sha256/${digest.slice(7)}`);
+    expect(names[3]).toBe(`blobs/sha256/${index.manifests[0].digest.slice(7)}`);
+    const delta = JSON.parse(blob(index.manifests[0].digest).toString());
+    expect(delta).toMatchObject({
+      schemaVersion: 2,
+      artifactType,
+      config: { mediaType: 'application/vnd.oci.empty.v1+json', size: 2 },
+      subject: { digest: target.manifest },
+      annotations: {
+        'io.github.containers.delta.target': target.manifest,
+        'io.github.containers.delta.reused-diff-id': JSON.stringify(target.diffIds.slice(0, 1)),
+        'org.imgbuild.ota.name': 'demo',
+        'org.imgbuild.ota.reference': 'app:2',
+      },
+    });
+    expect(
+      delta.layers.map(
+        (layer: { annotations: Record<string, string> }) => layer.annotations['io.github.containers.delta.content'],
+      ),
+    ).toEqual(['image-manifest', 'image-config', ...more, 'image-layer']);
+    const types = delta.layers.slice(2).map((layer: { mediaType: string }) => layer.mediaType);
+    const own = ['application/vnd.imgbuild.sources.v1', 'application/vnd.imgbuild.layer-delta.v1'];
+    expect(types).toEqual(format === 'imgbuild' ? own : ['application/vnd.tar-diff']);
+    const blobs = delta.layers.slice(2).map((layer: { digest: string }) => `blobs/sha256/${layer.digest.slice(7)}`);
+    expect(names.slice(-blobs.length)).toEqual(blobs);
+  },
+);
 
 describe('what cannot be made leaves nothing behind', () => {
   test.each(['old.tar', 'new.tar'])('a flipped bit in %s', async (name) => {
@@ -260,32 +272,36 @@ describe('what cannot be made leaves nothing behind', () => {
 });
 
 describe('damaged bundles', () => {
-  test('every cut and flipped byte is an error, or changes nothing that counts', async () => {
-    put('old.tar', [base, app]);
-    const target = put('new.tar', [base, newApp]);
-    await make();
-    const good = readFileSync(join(folder, 'out.ota.tar'));
-    const bad = join(folder, 'bad.ota.tar');
-    const problems: string[] = [];
-    const attempt = async (bytes: Buffer, what: string) => {
-      writeFileSync(bad, bytes);
-      const outcome = await verify(bad).catch((error: Error) => error);
-      if (outcome instanceof Error ? outcome.name !== 'Failure' : outcome.images[0]!.config !== target.config)
-        problems.push(`${what}: ${String(outcome)}`);
-    };
-    let seed = 1;
-    const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below;
-    for (let round = 0; round < 150; round++) {
-      const bytes = Buffer.from(good);
-      const at = random(bytes.length);
-      bytes[at]! ^= 1 << random(8);
-      await attempt(bytes, `flip at ${at}`);
-      const end = random(good.length);
-      await attempt(good.subarray(0, end), `cut at ${end}`);
-    }
-    expect(problems).toEqual([]);
-    expect(leftovers()).toEqual([]);
-  }, 60_000);
+  test.each(layerFormats)(
+    'every cut and flipped byte is an error, or changes nothing that counts, format %s',
+    async (format) => {
+      put('old.tar', [base, app]);
+      const target = put('new.tar', [base, newApp]);
+      await make({ format });
+      const good = readFileSync(join(folder, 'out.ota.tar'));
+      const bad = join(folder, 'bad.ota.tar');
+      const problems: string[] = [];
+      const attempt = async (bytes: Buffer, what: string) => {
+        writeFileSync(bad, bytes);
+        const outcome = await verify(bad).catch((error: Error) => error);
+        if (outcome instanceof Error ? outcome.name !== 'Failure' : outcome.images[0]!.config !== target.config)
+          problems.push(`${what}: ${String(outcome)}`);
+      };
+      let seed = 1;
+      const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below;
+      for (let round = 0; round < 150; round++) {
+        const bytes = Buffer.from(good);
+        const at = random(bytes.length);
+        bytes[at]! ^= 1 << random(8);
+        await attempt(bytes, `flip at ${at}`);
+        const end = random(good.length);
+        await attempt(good.subarray(0, end), `cut at ${end}`);
+      }
+      expect(problems).toEqual([]);
+      expect(leftovers()).toEqual([]);
+    },
+    60_000,
+  );
 
   test('wrong source image', async () => {
     put('old.tar', [base, app]);
@@ -374,7 +390,7 @@ test('inspect says what of each file is sent', async () => {
       { name: 'new.txt', bytes: 'quite new' },
     ]),
   ]);
-  await make();
+  await make({ format: 'oci-delta' });
   const path = join(folder, 'out.ota.tar');
   await expect(inspectBundle(path, 0, AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
   const inspected = await inspectBundle(path, statSync(path).size, new AbortController().signal);
@@ -433,7 +449,7 @@ test('inspect accounts for every byte of a bundle, by file', async () => {
     ]),
     sampleTar([{ name: 'other', bytes: noise(100_000, 'other') }]),
   ]);
-  await make();
+  await make({ format: 'oci-delta' });
   const path = join(folder, 'out.ota.tar');
   const size = statSync(path).size;
   const { documents, images } = await inspectBundle(path, size, new AbortController().signal);
@@ -451,4 +467,24 @@ test('inspect accounts for every byte of a bundle, by file', async () => {
   expect(costs.get('other')).toBeGreaterThan(95_000);
   expect(costs.get('lib.so')).toBeLessThan(20_000);
   expect(costs.get('log.txt')).toBeLessThan(5_000);
+});
+
+test('inspect says what filesystem layers cost in our own format', async () => {
+  put('old.tar', [base, app]);
+  put('new.tar', [base, newApp]);
+  const report = await make({ format: 'imgbuild' });
+  const path = join(folder, 'out.ota.tar');
+  const inspected = await inspectBundle(path, report.bytes, new AbortController().signal);
+  const made = report.images[0]!.layers[1]!;
+  expect(made).toMatchObject({ kind: 'delta', format: 'imgbuild' });
+  const layer = { diffId: made.diffId, kind: 'delta', format: 'imgbuild', bytes: made.bytes };
+  expect(inspected.images[0]!.layers[1]).toEqual({ ...layer, uncompressed: newApp.length });
+});
+
+test('what our own format gains nothing by stays in the public one', async () => {
+  put('old.tar', [base]);
+  put('new.tar', [base, sampleTar([{ name: 'r', bytes: noise(300, 'random') }])], { compression: 'zstd' });
+  await make({ format: 'auto' });
+  const index = execFileSync('tar', ['-xOf', join(folder, 'out.ota.tar'), 'index.json']).toString();
+  expect(index).toContain('application/vnd.io.github.containers.oci-delta.v1');
 });

@@ -7,8 +7,8 @@ import { gunzipSync, zstdCompressSync, constants } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeFile } from '../../src/delta/encode-file.ts';
-import { encodeLayer, planLayer, sourcesOf } from '../../src/delta/encode-layer.ts';
-import { indexSources, readOldTree } from '../../src/delta/old-tree.ts';
+import { encodeLayer, planLayer, sourcesOf, storeLayer } from '../../src/delta/encode-layer.ts';
+import { indexSources, readOldImage } from '../../src/delta/old-tree.ts';
 import { applyOperations, gather } from '../../src/delta/rebuild.ts';
 import type { RandomAccess, SourceFiles } from '../../src/delta/source-spool.ts';
 import { header, operation, putUvarint } from '../../src/delta/tar-diff/format.ts';
@@ -70,11 +70,12 @@ async function deltaOf(old: Buffer[], text: Buffer): Promise<Buffer> {
   const place = mkdtempSync(join(folder, 'delta-'));
   const layers = old.map(layerOf);
   const none = () => {};
-  const plan = await planLayer(layerOf(text), indexSources(await readOldTree(layers, none)), join(place, 'new'), none);
+  const stored = await storeLayer(layerOf(text), join(place, 'new'), none);
+  const plan = planLayer(stored, indexSources((await readOldImage(layers, none)).visible));
   const spool = await gather(layers, new Set(sourcesOf(plan)), join(place, 'sources'), none);
   const encoded = await encodeLayer(plan, spool, join(place, 'delta'), none, new AbortController().signal);
   spool.close();
-  const bytes = readFileSync(encoded.path);
+  const bytes = readFileSync(encoded!.path);
   expect(encoded).toMatchObject({ size: bytes.length, digest: sha256(bytes) });
   return bytes;
 }
@@ -196,7 +197,7 @@ describe('what we write is applied by an independent reader, and by ours', () =>
       { name: 'link/', folder: true },
       { name: 'link/z', bytes: bytes.f! },
     ]);
-    const tree = await readOldTree([layerOf(lower), layerOf(upper)], () => {});
+    const { visible: tree } = await readOldImage([layerOf(lower), layerOf(upper)], () => {});
     expect(tree.map(({ path }) => path).toSorted()).toEqual(['kept', 'link/z', 'opaque/y']);
     // What is hidden cannot be read on a device: it is sent, not taken.
     const newTar = sampleTar([...'abcdef'].map((name) => ({ name: `new-${name}`, bytes: bytes[name]! })));

@@ -11,14 +11,13 @@ import { withFolderLock } from '../../store/folder-lock.ts';
 import { tarOf } from '../bundle/member.ts';
 import { openBundle, type Bundle, type BundleImage } from '../bundle/read.ts';
 import { diskFailure } from '../disk-failure.ts';
-import { fileSink, rebuildLayer, sourcePaths } from '../rebuild.ts';
-import type { SourceFiles } from '../source-spool.ts';
+import { fileSink, rebuildLayer, wantedSources, type GatheredSources } from '../rebuild.ts';
 import { withTemporaryFolder } from '../../files/temporary-folder.ts';
 import { checkSignature, type Trust } from '../verify.ts';
 import { readCurrent, stateFolder, writeCurrent, type CurrentRelease } from './current.ts';
 import { sameList } from './find-source.ts';
 import { loadArchive, type ReadyLayer } from './load-archive.ts';
-import { readAnySource } from './read-any-source.ts';
+import { closeSources, readAnySource } from './read-any-source.ts';
 
 export interface ApplyRequest {
   /** Absolute path of the bundle. */
@@ -29,6 +28,8 @@ export interface ApplyRequest {
   state: string;
   progress: Progress;
   signal: AbortSignal;
+  /** Bytes that a layer delta may need; 64 MiB unless said otherwise. */
+  memory?: number;
 }
 
 export interface AppliedImage {
@@ -136,18 +137,18 @@ async function applyImage(
     await engine.tryContainer(known.id);
     return done(known.id, 'present');
   }
-  const wanted = await sourcePaths(bundle, image);
+  const wanted = await wantedSources(bundle, image);
   const { source, read } = await readAnySource(request, info, bundle, image, wanted, temporary);
   const ready = new Map<Digest, ReadyLayer>(read?.tars);
   try {
-    const sources: SourceFiles = read?.files ?? { file: () => undefined };
+    const sources: GatheredSources = { file: (path) => read?.files.file(path), ranges: read?.ranges };
     for (const [at, layer] of image.layers.entries()) {
       if (layer.carried.kind === 'reused' || ready.has(layer.diffId)) continue;
       const path = join(temporary, `layer-${at}-${config.slice(7, 19)}.tar`);
       const sink = fileSink(path);
       const rebuilding = progress.transfer(`filesystem layer ${at + 1} of ${image.layers.length}: rebuilding`);
       try {
-        const size = await rebuildLayer(bundle, layer, sources, sink, signal);
+        const size = await rebuildLayer(bundle, layer, sources, sink, request);
         rebuilding.add(size);
         ready.set(layer.diffId, { path, size });
       } finally {
@@ -156,7 +157,7 @@ async function applyImage(
       }
     }
   } finally {
-    read?.files.close();
+    if (read !== undefined) closeSources(read);
   }
   const present = new Map([...(read?.descriptors ?? [])].filter(([diffId]) => !ready.has(diffId)));
   const archive = loadArchive(image, ready, present);

@@ -4,6 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Progress } from '../../progress.ts';
 import type { Bundle, BundleImage } from '../bundle/read.ts';
 import { findSources } from './find-source.ts';
+import type { WantedSources } from '../rebuild.ts';
 import { readSource, type ReadSource } from './read-source.ts';
 
 interface Asked {
@@ -18,30 +19,33 @@ export async function readAnySource(
   info: EngineInfo,
   bundle: Bundle,
   image: BundleImage,
-  files: ReadonlySet<string>,
+  wantedSources: WantedSources,
   temporary: string,
 ): Promise<{ source?: InspectedImage; read?: ReadSource }> {
   if (image.source === undefined) return {};
+  const { paths, ranges } = wantedSources;
   const candidates = await findSources(engine, info, image);
   let refused: unknown;
   for (const source of candidates) {
     const tars = missingByChain(info, image, source);
     // The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-    if (info.store === 'classic' && files.size === 0 && tars.size === 0) return { source };
+    if (info.store === 'classic' && paths.size === 0 && ranges.count === 0 && tars.size === 0) {
+      return { source };
+    }
     const reading = progress.transfer('reading the source image');
     const count = (bytes: number) => reading.add(bytes);
     try {
-      let wanted: ReadonlySet<string> = files;
+      let wanted: ReadonlySet<string> = paths;
       for (;;) {
-        const read = await readSource(engine, source, { files: wanted, tars }, temporary, count, signal);
+        const read = await readSource(engine, source, { files: wanted, ranges, tars }, temporary, count, signal);
         const isCertain = info.store === 'classic' || image.source.diffIds !== undefined;
         if (!isCertain && !read.configs.has(image.source.config)) {
-          read.files.close();
+          closeSources(read);
           break;
         }
         const more = read.files.linkTargets();
         if (more.length === 0) return { source, read };
-        read.files.close();
+        closeSources(read);
         wanted = new Set([...wanted, ...more]);
       }
     } catch (error) {
@@ -57,6 +61,11 @@ export async function readAnySource(
     because: `Docker at ${engine.address} has no image ${image.source.config}${image.from === undefined ? '' : ` (release ${image.from})`}, from which it starts`,
     fix: 'use a bundle that starts from an image that `docker images` lists, or load the new release as a whole',
   });
+}
+
+export function closeSources({ files, ranges }: ReadSource): void {
+  files.close();
+  ranges.close();
 }
 
 /**

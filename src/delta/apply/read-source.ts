@@ -9,12 +9,15 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import type { ImageConfig, ImageManifest } from '../../oci/manifest.ts';
 import { readTar, type ReadTarEntry } from '../../tar/extract.ts';
+import { RangeSpool, type LayerTap } from '../layer-delta/range-spool.ts';
+import type { SourceRanges } from '../layer-delta/source-ranges.ts';
 import { fileSink } from '../rebuild.ts';
 import { SourceSpool } from '../source-spool.ts';
 
 /** What was read of the source image through the engine. */
 export interface ReadSource {
   files: SourceSpool;
+  ranges: RangeSpool;
   /** sha256 of each config in the engine's archive. */
   configs: Set<Digest>;
   /** How the engine's store names its filesystem layers, by diffID; empty for stores that keep no blobs. */
@@ -33,13 +36,14 @@ const documentsLimit = 64 * 1024 * 1024;
 export async function readSource(
   engine: DockerEngine,
   image: InspectedImage,
-  wanted: { files: ReadonlySet<string>; tars: ReadonlySet<Digest> },
+  wanted: { files: ReadonlySet<string>; ranges: SourceRanges; tars: ReadonlySet<Digest> },
   folder: string,
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<ReadSource> {
   const prefix = join(folder, `source-${randomBytes(4).toString('hex')}`);
   const files = new SourceSpool(wanted.files, prefix);
+  const ranges = new RangeSpool(wanted.ranges, `${prefix}-ranges`);
   const documents = new Map<string, Buffer>();
   const seen = new Set<Digest>();
   const tars: ReadSource['tars'] = new Map();
@@ -62,7 +66,8 @@ export async function readSource(
           continue;
         }
         const path = wanted.tars.size === 0 ? undefined : `${prefix}-${number++}.tar`;
-        const layer = await readLayer(all, files, path, `${entry.header.name} of ${image.id}`);
+        const tap = ranges.tap(diffIdIn(entry.header.name, ranges));
+        const layer = await readLayer(all, { files, tap, path }, `${entry.header.name} of ${image.id}`);
         const diffId = layer?.diffId;
         const place = diffId === undefined ? -1 : image.diffIds.lastIndexOf(diffId);
         if (diffId !== undefined && place >= 0) {
@@ -82,9 +87,10 @@ export async function readSource(
     if (altered.length > 0) {
       throw damaged(image, `Docker does not give the filesystem layer ${altered[0]} as it was: it was altered`);
     }
-    return { files, tars, ...describe(documents, image) };
+    return { files, ranges, tars, ...describe(documents, image) };
   } catch (error) {
     files.close();
+    ranges.close();
     throw error;
   }
 }
@@ -104,8 +110,7 @@ async function sniff(entry: ReadTarEntry): Promise<{ head: Buffer; all: AsyncIte
 /** Undefined for what is no tar. */
 async function readLayer(
   stored: AsyncIterable<Buffer>,
-  files: SourceSpool,
-  path: string | undefined,
+  { files, tap, path }: { files: SourceSpool; tap: LayerTap | undefined; path: string | undefined },
   what: string,
 ): Promise<{ diffId: Digest; size: number } | undefined> {
   const hash = createHash('sha256');
@@ -116,6 +121,7 @@ async function readLayer(
       hash.update(chunk);
       size += chunk.length;
       sink?.write(chunk);
+      tap?.write(chunk);
       yield chunk;
     }
   })();
@@ -123,13 +129,22 @@ async function readLayer(
   try {
     await files.add(shared);
     while ((await tar.next()).done !== true);
-    return { diffId: `sha256:${hash.digest('hex')}`, size };
+    const diffId: Digest = `sha256:${hash.digest('hex')}`;
+    tap?.commit(diffId);
+    return { diffId, size };
   } catch (error) {
+    tap?.discard();
     if (error instanceof Failure && error.doing.startsWith('reading a tar')) return undefined;
     throw error;
   } finally {
     sink?.close();
   }
+}
+
+/** Archives that are OCI layouts name filesystem layers by their digest, which is the diffID where they lie as they are. */
+function diffIdIn(name: string, ranges: RangeSpool): Digest | undefined {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1];
+  return hex !== undefined && ranges.wants(`sha256:${hex}`) ? `sha256:${hex}` : undefined;
 }
 
 /** Finds manifest and config of the image among the archive's documents. */

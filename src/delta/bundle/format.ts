@@ -9,7 +9,15 @@ import { mediaType } from '../../oci/media-type.ts';
  * signature.
  */
 export const artifactType = 'application/vnd.io.github.containers.oci-delta.v1';
+/** Of one that carries layer deltas, in the same layout (docs/layer-delta-format.md). */
+export const ownArtifactType = 'application/vnd.imgbuild.ota.v1';
 export const tarDiffType = 'application/vnd.tar-diff';
+export const layerDeltaType = 'application/vnd.imgbuild.layer-delta.v1';
+export const sourcesType = 'application/vnd.imgbuild.sources.v1';
+
+/** How a filesystem layer is coded against the old image. */
+export type DeltaFormat = 'tar-diff' | 'imgbuild';
+export const deltaTypes: Record<DeltaFormat, string> = { 'tar-diff': tarDiffType, imgbuild: layerDeltaType };
 
 /** Annotations of oci-delta. */
 export const annotation = {

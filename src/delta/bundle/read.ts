@@ -7,7 +7,18 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
 import type { ImageConfig, ImageIndex, ImageManifest } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
-import { annotation, artifactType, blobName, ownAnnotation, signatureName, tarDiffType } from './format.ts';
+import {
+  annotation,
+  artifactType,
+  blobName,
+  layerDeltaType,
+  ownAnnotation,
+  ownArtifactType,
+  signatureName,
+  sourcesType,
+  tarDiffType,
+  type DeltaFormat,
+} from './format.ts';
 
 /** A filesystem layer of the target: from the source image, or out of the bundle. */
 export interface TargetLayer {
@@ -17,7 +28,8 @@ export interface TargetLayer {
   carried:
     | { kind: 'reused' }
     /** `uncompressedSize` in bytes, where the bundle says it. */
-    | { kind: 'delta' | 'whole'; blob: Descriptor; uncompressedSize?: number };
+    | { kind: 'delta'; format: DeltaFormat; blob: Descriptor; uncompressedSize?: number }
+    | { kind: 'whole'; blob: Descriptor; uncompressedSize?: number };
 }
 
 export interface BundleImage {
@@ -27,6 +39,8 @@ export interface BundleImage {
   config: { descriptor: Descriptor; bytes: Buffer; value: ImageConfig };
   platform: Platform;
   layers: TargetLayer[];
+  /** What layer deltas read from; there where one is carried. */
+  sources: Descriptor | undefined;
   name: string | undefined;
   from: string | undefined;
   to: string | undefined;
@@ -104,7 +118,7 @@ async function readImages(members: MemberStore, path: string, indexBytes: Buffer
 
 async function readImage(members: MemberStore, path: string, descriptor: Descriptor): Promise<BundleImage> {
   const delta = parse(path, await document(members, path, descriptor), 'delta') as Partial<ImageManifest>;
-  if (delta.artifactType !== artifactType) {
+  if (delta.artifactType !== artifactType && delta.artifactType !== ownArtifactType) {
     throw broken(path, `it holds ${delta.artifactType ?? 'an image'}, not a delta that can be read`);
   }
   const layers = Array.isArray(delta.layers) ? delta.layers : [];
@@ -148,18 +162,15 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
       }
       return { diffId, descriptor: layer, carried: { kind: 'reused' } };
     }
-    const isDelta = blob.mediaType === tarDiffType;
-    if (!isDelta && blob.digest !== layer.digest) {
+    const format = formatOf(blob, delta.artifactType!);
+    if (format === undefined && blob.digest !== layer.digest) {
       throw broken(path, `the filesystem layer ${layer.digest} is sent as ${blob.mediaType}, which cannot be read`);
     }
     const text = blob.annotations?.[ownAnnotation.size];
     const size = text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-    const kind = isDelta ? 'delta' : 'whole';
-    return {
-      diffId,
-      descriptor: layer,
-      carried: { kind, blob, ...(size === undefined ? {} : { uncompressedSize: size }) },
-    };
+    const common = { blob, ...(size === undefined ? {} : { uncompressedSize: size }) };
+    const how = format === undefined ? { kind: 'whole' as const } : { kind: 'delta' as const, format };
+    return { diffId, descriptor: layer, carried: { ...how, ...common } };
   });
   const platform: Platform = { os: config.os, architecture: config.architecture };
   if (config.variant) platform.variant = config.variant;
@@ -169,11 +180,25 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
     config: { descriptor: configDescriptor, bytes: configBytes, value: config },
     platform,
     layers: target,
+    sources: target.some(({ carried: each }) => each.kind === 'delta' && each.format === 'imgbuild')
+      ? sourcesOf(path, only('sources'))
+      : undefined,
     name: annotations[ownAnnotation.name],
     from: annotations[ownAnnotation.from],
     to: annotations[ownAnnotation.to],
     reference: annotations[ownAnnotation.reference],
   };
+}
+
+/** Undefined for a filesystem layer as it is; layer deltas are in bundles of our own type alone. */
+function formatOf({ mediaType }: Descriptor, type: string): DeltaFormat | undefined {
+  if (mediaType === tarDiffType) return 'tar-diff';
+  return mediaType === layerDeltaType && type === ownArtifactType ? 'imgbuild' : undefined;
+}
+
+function sourcesOf(path: string, descriptor: Descriptor): Descriptor {
+  if (descriptor.mediaType === sourcesType) return descriptor;
+  throw broken(path, `its sources are ${descriptor.mediaType}, which cannot be read`);
 }
 
 function sourceOf(path: string, annotations: Record<string, string>): BundleImage['source'] {

@@ -10,18 +10,21 @@ import {
   annotation,
   artifactType,
   blobName,
+  deltaTypes,
   emptyConfig,
   emptyDescriptor,
   layoutBytes,
   ownAnnotation,
+  ownArtifactType,
   signatureName,
-  tarDiffType,
+  sourcesType,
+  type DeltaFormat,
 } from './format.ts';
 import { memberFromFile, memberOf, tarOf, type Member } from './member.ts';
 
 /** How a filesystem layer that the old image lacks is sent. */
 export type CarriedLayer = { layer: SourceLayer; uncompressedSize: number } & (
-  | { kind: 'delta'; delta: EncodedLayer }
+  | { kind: 'delta'; format: DeltaFormat; delta: EncodedLayer }
   /** The blob as the target manifest names it. */
   | { kind: 'whole' }
 );
@@ -33,6 +36,8 @@ export interface BundledImage {
   /** The name and tag on the device, where there is one. */
   reference: string | undefined;
   carried: CarriedLayer[];
+  /** What layer deltas read from; there where one is carried. */
+  sources?: Buffer;
 }
 
 export interface BundleHead {
@@ -87,7 +92,8 @@ export async function writeBundle(
 }
 
 function prepare(head: BundleHead, image: BundledImage): Prepared {
-  const { from, to, carried } = image;
+  const { from, to, carried, sources } = image;
+  const type = sources === undefined ? artifactType : ownArtifactType;
   const subject: Descriptor = {
     mediaType: to.manifest.descriptor.mediaType,
     digest: to.manifest.descriptor.digest,
@@ -106,7 +112,7 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
     if (each.kind === 'delta') {
       const { path, size, digest } = each.delta;
       layers.push(memberFromFile(blobName(digest), path, size));
-      return { mediaType: tarDiffType, digest, size, annotations };
+      return { mediaType: deltaTypes[each.format], digest, size, annotations };
     }
     const { digest, size } = layer.descriptor;
     layers.push({ name: blobName(digest), size, open: () => layer.blob() });
@@ -117,11 +123,12 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: mediaType.manifest,
-    artifactType,
+    artifactType: type,
     config: emptyDescriptor,
     layers: [
       { ...subject, annotations: content('image-manifest') },
       { mediaType: configType, digest: configDigest, size: configSize, annotations: content('image-config') },
+      ...(sources === undefined ? [] : [{ ...sourcesDescriptor(sources), annotations: content('sources') }]),
       ...layerDescriptors,
     ],
     subject,
@@ -143,7 +150,7 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
     mediaType: mediaType.manifest,
     digest: digestOf(bytes),
     size: bytes.length,
-    artifactType,
+    artifactType: type,
     platform: { ...to.platform },
   };
   return {
@@ -153,9 +160,14 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
       memberOf(blobName(emptyDescriptor.digest), emptyConfig),
       memberOf(blobName(subject.digest), to.manifest.bytes),
       memberOf(blobName(configDigest), to.config.bytes),
+      ...(sources === undefined ? [] : [memberOf(blobName(digestOf(sources)), sources)]),
     ],
     layers,
   };
+}
+
+function sourcesDescriptor(bytes: Buffer): Descriptor {
+  return { mediaType: sourcesType, digest: digestOf(bytes), size: bytes.length };
 }
 
 function list(digests: Digest[]): string | undefined {

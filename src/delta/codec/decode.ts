@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { RandomAccess } from '../source-spool.ts';
 import { readBlock, readUvarint } from './block.ts';
 import { StreamSource } from './byte-source.ts';
@@ -19,7 +20,7 @@ import {
 } from './format.ts';
 import { decodeGeneralBlock } from './general-decoder.ts';
 import { OldPages } from './old-pages.ts';
-import { Output, type ByteSink, type HeldPart } from './output.ts';
+import { Output, type ByteSink } from './output.ts';
 
 export interface DecodeOptions {
   /** Memory that is granted, in bytes; 64 MiB unless said otherwise. */
@@ -67,21 +68,28 @@ async function decodeBlocks(source: StreamSource, header: DeltaHeader, old: OldP
     if (header.memory < needed) throw brokenDelta('it declares less memory than it needs');
   };
   expectDeclared(memoryNeeded(blockSize));
+  const hash = createHash('sha256');
+  const output = new Output({
+    write(bytes) {
+      hash.update(bytes);
+      sink.write(bytes);
+    },
+  });
   let elf: ElfDecoder | undefined;
-  let held: HeldPart | undefined;
   if (header.codec === 'elf') {
     if (header.oldSize >= elfLimit || newSize >= elfLimit) throw brokenDelta('its files are too large for its coding');
     const prelude = decodePrelude(await readBlock(preludeStreams, source, blockSize), header.oldSize, newSize);
-    held = heldPart(prelude.model);
+    const held = heldPart(prelude.model);
     expectDeclared(memoryNeeded(blockSize, tablesOf(prelude.model, prelude.copies)));
+    if (held !== undefined) output.hold(held);
     elf = new ElfDecoder(prelude, old, newSize);
   }
-  const output = new Output(sink, held);
   while (output.size < newSize) {
     const size = await readUvarint(source);
     if (size === 0 || size > newSize - output.size) throw brokenDelta(`it has a block of ${size} bytes`);
     if (elf !== undefined) elf.block(await readBlock(elfStreams, source, blockSize), size, output);
-    else decodeGeneralBlock(await readBlock(generalStreams, source, blockSize), size, old, output);
+    else await decodeGeneralBlock(await readBlock(generalStreams, source, blockSize), size, old, output);
   }
-  return output.finish();
+  output.flush();
+  return hash.digest();
 }

@@ -40,6 +40,11 @@ export class DifferenceEncoder {
     }
   }
 
+  /** So many bytes that are as predicted. */
+  equal(size: number): void {
+    this.#equal += size;
+  }
+
   /** The next block begins with none. */
   reset(): void {
     this.#equal = 0;

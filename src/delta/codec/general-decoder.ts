@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expectUsedUp, type StreamReaders } from './block.ts';
 import { DifferenceDecoder } from './differences.ts';
 import { brokenDelta } from './failure.ts';
@@ -6,17 +7,20 @@ import type { OldPages } from './old-pages.ts';
 import type { Output } from './output.ts';
 
 const buffer = 64 * 1024;
+/** Bytes between two looks at what else goes on: a small block may make very many. */
+const breath = 64 * 2 ** 20;
 
 /** Puts out the `size` bytes of one block. */
-export function decodeGeneralBlock(
+export async function decodeGeneralBlock(
   streams: StreamReaders<(typeof generalStreams)[number]>,
   size: number,
   old: OldPages,
   output: Output,
-): void {
+): Promise<void> {
   const differences = new DifferenceDecoder(streams);
   const bytes = Buffer.allocUnsafe(buffer);
   let position = 0;
+  let breathed = size;
   for (let left = size; left > 0;) {
     const inserted = streams.insert.uvarint();
     if (inserted > left) throw brokenDelta('it inserts more than its block holds');
@@ -35,6 +39,10 @@ export function decodeGeneralBlock(
       done += step;
     }
     left -= copied;
+    if (breathed - left >= breath) {
+      breathed = left;
+      await setImmediate();
+    }
   }
   differences.expectEnd();
   expectUsedUp(generalStreams, streams);

@@ -1,12 +1,33 @@
 import { alignedParts, type EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { packBlock, sizeOf, streamWriters } from './block.ts';
+import { BlockSizer } from './block-sizer.ts';
 import { DifferenceEncoder } from './differences.ts';
 import { blockTarget, generalStreams, mebibyte, pieceLimit } from './format.ts';
-import { BlockSizer } from './block-sizer.ts';
 
 /** Parts of the old and the new file that are looked at together: with these, 750 MiB were measured at most. */
 export const generalWindows: EncodeWindows = { old: 96 * mebibyte, new: 48 * mebibyte };
+
+/** What comes next in the new file. */
+export type Piece = {
+  /** Whom its bytes are charged to; whatever the caller counts by. */
+  owner?: number;
+} & (
+  | { kind: 'insert'; bytes: Uint8Array }
+  /** `bytes`, which are nearly like `source`, as many bytes that stand at `position` in the old file. */
+  | { kind: 'copy'; position: number; bytes: Uint8Array; source: Uint8Array; joins?: boolean }
+  /** So many bytes that stand at `position` in the old file. */
+  | { kind: 'same'; position: number; size: number; joins?: boolean }
+);
+
+export interface GeneralOptions {
+  level: number;
+  sizer: BlockSizer;
+  /** Bytes of the new file that were coded since the last call; it may throw to end the work. */
+  onBytes: (bytes: number) => void;
+  /** Called for each block: its bytes, shared out among the owners of its pieces by what they put into its streams. */
+  onShares?: (shares: ReadonlyMap<number | undefined, number>) => void;
+}
 
 /** Yields the blocks of `text` out of `old`: for any bytes, of any size. */
 export async function* encodeGeneral(
@@ -17,54 +38,121 @@ export async function* encodeGeneral(
   onBytes: (bytes: number) => void,
   windows: EncodeWindows,
 ): AsyncGenerator<Buffer> {
+  yield* encodePieces(alignedPieces(old, text, windows), { level, sizer, onBytes });
+}
+
+/** What makes `text` out of `old`. `position` of the pieces counts from where `old` begins. */
+export async function* alignedPieces(
+  old: RandomAccess,
+  text: RandomAccess,
+  windows: EncodeWindows,
+): AsyncGenerator<Piece[]> {
+  for await (const { bytes, pieces } of alignedParts(old, text, windows)) {
+    const found: Piece[] = [];
+    let done = 0;
+    for (const { start, position, source } of pieces) {
+      if (start > done) found.push({ kind: 'insert', bytes: bytes.subarray(done, start) });
+      done = start + source.length;
+      found.push({ kind: 'copy', position, bytes: bytes.subarray(start, done), source });
+    }
+    if (done < bytes.length) found.push({ kind: 'insert', bytes: bytes.subarray(done) });
+    yield found;
+  }
+}
+
+/**
+ * Yields the blocks that pieces make, whoever found them. A piece that `joins` makes one copy with the one before where it
+ * goes on at its end.
+ */
+export async function* encodePieces(
+  batches: AsyncIterable<readonly Piece[]>,
+  { level, sizer, onBytes, onShares }: GeneralOptions,
+): AsyncGenerator<Buffer> {
   const streams = streamWriters(generalStreams);
   const differences = new DifferenceEncoder(streams);
   /** Where the last copy ended in the old file. */
   let position = 0;
+  /** Bytes of the last copy, and where that number stands; 0 when nothing may join it. */
+  let copied = 0;
+  let copiedAt = 0;
   let inserted = 0;
+  let shares = new Map<number | undefined, number>();
 
   const insert = (bytes: Uint8Array) => {
     streams.data.put(bytes);
     inserted += bytes.length;
     sizer.add(bytes.length);
   };
-  const copy = (from: number, bytes: Uint8Array, source: Uint8Array) => {
-    streams.insert.uvarint(inserted);
-    streams.seek.svarint(from - position);
-    streams.copy.uvarint(bytes.length);
-    differences.put(bytes, 0, source, 0, bytes.length);
-    position = from + bytes.length;
+  /** Returns how many of `size` bytes go into this copy. */
+  const copy = (from: number, size: number, joins: boolean): number => {
+    const going = joins && copied > 0 && inserted === 0 && from === position && copied < pieceLimit;
+    const taken = Math.min(size, pieceLimit - (going ? copied : 0));
+    if (going) streams.copy.length = copiedAt;
+    else {
+      streams.insert.uvarint(inserted);
+      streams.seek.svarint(from - position);
+      copied = 0;
+      copiedAt = streams.copy.length;
+    }
+    copied += taken;
+    streams.copy.uvarint(copied);
+    position = from + taken;
     inserted = 0;
-    sizer.add(bytes.length);
+    sizer.add(taken);
+    return taken;
   };
   const close = async () => {
     if (inserted > 0) streams.insert.uvarint(inserted);
     inserted = 0;
     position = 0;
+    copied = 0;
     differences.reset();
-    return sizer.close(sizeOf(generalStreams, streams), await packBlock(generalStreams, streams, level));
+    const block = sizer.close(sizeOf(generalStreams, streams), await packBlock(generalStreams, streams, level));
+    if (onShares !== undefined) {
+      onShares(scaled(shares, block.length));
+      shares = new Map();
+    }
+    return block;
   };
   const full = () => sizeOf(generalStreams, streams) >= blockTarget;
 
-  for await (const { bytes, pieces } of alignedParts(old, text, windows)) {
-    let done = 0;
-    for (const piece of [...pieces, undefined]) {
-      for (const end = piece?.start ?? bytes.length; done < end;) {
-        const size = Math.min(pieceLimit, end - done);
-        insert(bytes.subarray(done, done + size));
-        done += size;
-        if (full()) yield await close();
+  for await (const pieces of batches) {
+    let size = 0;
+    for (const piece of pieces) {
+      const before = onShares === undefined ? 0 : sizeOf(generalStreams, streams);
+      const length = piece.kind === 'same' ? piece.size : piece.bytes.length;
+      let counted = before;
+      for (let done = 0; done < length;) {
+        if (piece.kind === 'insert') {
+          const part = piece.bytes.subarray(done, done + pieceLimit);
+          insert(part);
+          done += part.length;
+        } else {
+          const taken = copy(piece.position + done, Math.min(pieceLimit, length - done), piece.joins === true);
+          if (piece.kind === 'same') differences.equal(taken);
+          else differences.put(piece.bytes, done, piece.source, done, taken);
+          done += taken;
+        }
+        if (!full()) continue;
+        if (onShares !== undefined) charge(shares, piece.owner, sizeOf(generalStreams, streams) - counted);
+        counted = 0;
+        yield await close();
       }
-      if (piece === undefined) break;
-      for (let at = 0; at < piece.source.length;) {
-        const size = Math.min(pieceLimit, piece.source.length - at);
-        copy(piece.position + at, bytes.subarray(done, done + size), piece.source.subarray(at, at + size));
-        at += size;
-        done += size;
-        if (full()) yield await close();
-      }
+      if (onShares !== undefined) charge(shares, piece.owner, sizeOf(generalStreams, streams) - counted);
+      size += length;
     }
-    onBytes(bytes.length);
+    onBytes(size);
   }
   if (sizer.open > 0) yield await close();
+}
+
+function charge(shares: Map<number | undefined, number>, owner: number | undefined, bytes: number): void {
+  if (bytes > 0) shares.set(owner, (shares.get(owner) ?? 0) + bytes);
+}
+
+/** The same shares of another sum. */
+function scaled(shares: ReadonlyMap<number | undefined, number>, sum: number): Map<number | undefined, number> {
+  let total = 0;
+  for (const share of shares.values()) total += share;
+  return new Map([...shares].map(([owner, share]) => [owner, (share * sum) / total]));
 }

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Bytes of the new file go here, in order; they must be used before `write` returns. */
 export interface ByteSink {
   write(bytes: Uint8Array): void;
@@ -15,19 +13,22 @@ export interface HeldPart {
 
 const gathered = 256 * 1024;
 
-/** Gathers small pieces, holds back what is to be completed, and hashes the rest. */
+/** Gathers small pieces and holds back what is to be completed. */
 export class Output {
   readonly #sink: ByteSink;
-  readonly #held: (HeldPart & { bytes: Buffer }) | undefined;
   readonly #buffer = Buffer.allocUnsafe(gathered);
-  readonly #hash = createHash('sha256');
+  #held: (HeldPart & { bytes: Buffer }) | undefined;
   #filled = 0;
   /** Bytes that came so far. */
   size = 0;
 
-  constructor(sink: ByteSink, held?: HeldPart) {
+  constructor(sink: ByteSink) {
     this.#sink = sink;
-    this.#held = held && { ...held, bytes: Buffer.allocUnsafe(held.size) };
+  }
+
+  /** Its start counts from what came so far. What was held before must be complete. */
+  hold(part: HeldPart): void {
+    this.#held = { ...part, start: this.size + part.start, bytes: Buffer.allocUnsafe(part.size) };
   }
 
   put(bytes: Uint8Array): void {
@@ -43,33 +44,26 @@ export class Output {
     this.#gather(bytes.subarray(0, from));
     held.bytes.set(bytes.subarray(from, to), start + from - held.start);
     if (start + to < held.start + held.size) return;
+    this.#held = undefined;
     held.complete(held.bytes);
     this.#gather(held.bytes);
     this.#gather(bytes.subarray(to));
   }
 
-  /** The sha256 of all. */
-  finish(): Buffer {
-    this.#flush();
-    return this.#hash.digest();
+  /** Hands on what is still gathered. */
+  flush(): void {
+    const bytes = this.#buffer.subarray(0, this.#filled);
+    this.#filled = 0;
+    if (bytes.length > 0) this.#sink.write(bytes);
   }
 
   #gather(bytes: Uint8Array): void {
-    if (bytes.length > gathered - this.#filled) this.#flush();
+    if (bytes.length > gathered - this.#filled) this.flush();
     if (bytes.length >= gathered) {
-      this.#hash.update(bytes);
       this.#sink.write(bytes);
       return;
     }
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;
-  }
-
-  #flush(): void {
-    const bytes = this.#buffer.subarray(0, this.#filled);
-    this.#filled = 0;
-    if (bytes.length === 0) return;
-    this.#hash.update(bytes);
-    this.#sink.write(bytes);
   }
 }

@@ -1,3 +1,4 @@
+import type { RandomAccess } from '../../source-spool.ts';
 import { elfLimit } from '../format.ts';
 import { inOrder } from './addresses.ts';
 
@@ -85,6 +86,15 @@ export function readElf(bytes: Buffer): ElfImage | undefined {
   });
   if (segments.length === 0 || segments.length > 64 || !inOrder(segments)) return undefined;
   return { machine, fixed: bytes.readUInt16LE(16) === 2, segments, sections };
+}
+
+/** By the first bytes alone: undefined for what is no such ELF file, whatever the rest says. */
+export function machineOf(file: RandomAccess): ElfImage['machine'] | undefined {
+  if (file.size < 64 || file.size >= elfLimit) return undefined;
+  const head = Buffer.alloc(20);
+  file.read(0, head.length, head);
+  if (head.readUInt32BE(0) !== 0x7f454c46 || head[4] !== 2 || head[5] !== 1) return undefined;
+  return machines.get(head.readUInt16LE(18) as 62 | 183);
 }
 
 /** Where the entries of a table are. */

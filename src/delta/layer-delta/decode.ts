@@ -1,0 +1,137 @@
+import { readBlock, readUvarint } from '../codec/block.ts';
+import { StreamSource } from '../codec/byte-source.ts';
+import { decodePrelude, ElfDecoder, heldPart } from '../codec/elf/elf-decoder.ts';
+import { tablesOf } from '../codec/elf/steps.ts';
+import { brokenDelta } from '../codec/failure.ts';
+import {
+  elfLimit,
+  elfStreams,
+  generalStreams,
+  mebibyte,
+  memoryLimit,
+  preludeStreams,
+  type ElfTables,
+} from '../codec/format.ts';
+import { decodeGeneralBlock } from '../codec/general-decoder.ts';
+import { OldPages } from '../codec/old-pages.ts';
+import { Output, type ByteSink } from '../codec/output.ts';
+import { partOf, type RandomAccess } from '../source-spool.ts';
+import {
+  decodeLayerDeltaHeader,
+  elfPart,
+  layerDeltaHeaderLimit,
+  layerMemoryNeeded,
+  type LayerDeltaHeader,
+} from './format.ts';
+
+export interface LayerDecodeOptions {
+  /** How many ranges the old file consists of: they are in memory. */
+  ranges: number;
+  /** Memory that is granted, in bytes; 64 MiB unless said otherwise. */
+  memory?: number;
+}
+
+/**
+ * Makes the tar of a filesystem layer out of the old file (docs/layer-delta-format.md). Throws a Failure when the delta
+ * breaks the format or needs more memory than is granted. There is no digest in it: what comes out counts when it has
+ * that of the filesystem layer. Memory: what the delta declares, at most `memory`.
+ */
+export async function decodeLayerDelta(
+  delta: AsyncIterable<Buffer>,
+  old: RandomAccess,
+  sink: ByteSink,
+  { ranges, memory = memoryLimit }: LayerDecodeOptions,
+): Promise<LayerDeltaHeader> {
+  const source = new StreamSource(delta);
+  try {
+    const { header, size } = decodeLayerDeltaHeader(await source.peek(layerDeltaHeaderLimit));
+    await source.take(size);
+    if (header.memory > memory) {
+      const needed = Math.ceil(header.memory / mebibyte);
+      throw brokenDelta(`it needs ${needed} MiB of memory, and ${Math.floor(memory / mebibyte)} are granted`);
+    }
+    if (header.oldSize !== old.size) {
+      throw brokenDelta(`it was made for sources of ${header.oldSize} bytes, and these have ${old.size}`);
+    }
+    await new Parts(source, header, ranges, old, sink).decode();
+    await source.expectEnd();
+    return header;
+  } finally {
+    await source.close();
+  }
+}
+
+class Parts {
+  readonly #source: StreamSource;
+  readonly #header: LayerDeltaHeader;
+  readonly #ranges: number;
+  readonly #old: RandomAccess;
+  readonly #pages: OldPages;
+  readonly #output: Output;
+
+  constructor(source: StreamSource, header: LayerDeltaHeader, ranges: number, old: RandomAccess, sink: ByteSink) {
+    this.#source = source;
+    this.#header = header;
+    this.#ranges = ranges;
+    this.#old = old;
+    this.#pages = new OldPages(old);
+    this.#output = new Output(sink);
+  }
+
+  async decode(): Promise<void> {
+    this.#expectDeclared();
+    const { newSize } = this.#header;
+    while (this.#output.size < newSize) {
+      await this.#generalPart();
+      if (this.#output.size < newSize) await this.#filePart();
+    }
+    this.#output.flush();
+  }
+
+  async #generalPart(): Promise<void> {
+    const size = await readUvarint(this.#source);
+    if (size > this.#header.newSize - this.#output.size) throw brokenDelta(`it has a part of ${size} bytes`);
+    const { blockSize } = this.#header;
+    await this.#blocks(size, async (bytes) => {
+      const streams = await readBlock(generalStreams, this.#source, blockSize);
+      await decodeGeneralBlock(streams, bytes, this.#pages, this.#output);
+    });
+  }
+
+  async #filePart(): Promise<void> {
+    const coding = (await this.#source.take(1))[0]!;
+    if (coding !== elfPart) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
+    const size = await readUvarint(this.#source);
+    const start = await readUvarint(this.#source);
+    const oldSize = await readUvarint(this.#source);
+    if (size === 0 || size > this.#header.newSize - this.#output.size)
+      throw brokenDelta(`it has a file of ${size} bytes`);
+    if (start + oldSize > this.#old.size) throw brokenDelta('it has a file that is made from beyond its sources');
+    if (size >= elfLimit || oldSize >= elfLimit) throw brokenDelta('its files are too large for their coding');
+    const { blockSize } = this.#header;
+    const prelude = decodePrelude(await readBlock(preludeStreams, this.#source, blockSize), oldSize, size);
+    this.#expectDeclared(tablesOf(prelude.model, prelude.copies));
+    const held = heldPart(prelude.model);
+    if (held !== undefined) this.#output.hold(held);
+    const elf = new ElfDecoder(prelude, new OldPages(partOf(this.#old, start, oldSize)), size);
+    await this.#blocks(size, async (bytes) => {
+      elf.block(await readBlock(elfStreams, this.#source, blockSize), bytes, this.#output);
+    });
+  }
+
+  /** Blocks until they have made as many bytes. */
+  async #blocks(size: number, block: (bytes: number) => Promise<void>): Promise<void> {
+    for (let left = size; left > 0;) {
+      const bytes = await readUvarint(this.#source);
+      if (bytes === 0 || bytes > left) throw brokenDelta(`it has a block of ${bytes} bytes`);
+      await block(bytes);
+      left -= bytes;
+    }
+  }
+
+  #expectDeclared(elf?: ElfTables): void {
+    if (this.#header.memory < layerMemoryNeeded(this.#header.blockSize, this.#ranges, elf)) {
+      throw brokenDelta('it declares less memory than it needs');
+    }
+  }
+}

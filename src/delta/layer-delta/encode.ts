@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { BlockSizer } from '../codec/block-sizer.ts';
+import { ByteWriter } from '../codec/bytes.ts';
+import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
+import { encodePieces, type Piece } from '../codec/general-encoder.ts';
+import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
+import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
+import { entryPieces } from './entry-pieces.ts';
+import { encodeFileParts, type FileParts } from './file-parts.ts';
+import type { EntrySources } from './find-sources.ts';
+import { encodeLayerDeltaHeader, layerMemoryNeeded } from './format.ts';
+import type { OldBytes } from './old-bytes.ts';
+
+export interface LayerDeltaWork {
+  layer: StoredLayer;
+  sources: readonly EntrySources[];
+  old: OldBytes;
+  /** How many ranges the old file consists of. */
+  ranges: number;
+  /** Where the delta goes; a temporary file lies beside it meanwhile. */
+  path: string;
+  /** Bytes of the new tar that were coded since the last call; it may throw to end the work. */
+  onBytes: (bytes: number) => void;
+}
+
+export interface EncodedLayerDelta extends EncodedLayer {
+  /** For each entry, its bytes of the delta: its share of the blocks that it is in, with its headers. */
+  shares: Float64Array;
+}
+
+/**
+ * Writes a filesystem layer as a layer delta (docs/layer-delta-format.md). Memory: as for one pair of files, at most 1 GiB,
+ * and a few hundred bytes for each entry.
+ */
+export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
+  const file = openSync(work.layer.path, 'r');
+  const { size } = work.layer;
+  const tar: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const level = levelFor(novelBytes(work.layer, work.sources));
+  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, work.ranges, tables) <= memoryLimit;
+  try {
+    const elf = { tar, old: work.old, level, fits, onBytes: work.onBytes };
+    const parts = await encodeFileParts(work.sources, `${work.path}.parts`, elf);
+    try {
+      return await writeDelta(work, tar, level, parts);
+    } finally {
+      parts.close();
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function writeDelta(
+  { layer, sources, old, ranges, path, onBytes }: LayerDeltaWork,
+  tar: RandomAccess,
+  level: number,
+  fileParts: FileParts,
+): Promise<EncodedLayerDelta> {
+  const output = openSync(path, 'wx', 0o600);
+  const hash = createHash('sha256');
+  const shares = new Float64Array(sources.length);
+  let size = 0;
+  const put = (bytes: Buffer) => {
+    writeAll(output, bytes, size);
+    hash.update(bytes);
+    size += bytes.length;
+  };
+  const putNumber = (value: number) => {
+    const writer = new ByteWriter(8);
+    writer.uvarint(value);
+    put(Buffer.from(writer.view()));
+  };
+  const onShares = (found: ReadonlyMap<number | undefined, number>) => {
+    for (const [entry, bytes] of found) if (entry !== undefined) shares[entry]! += bytes;
+  };
+  const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * layer.size + 64);
+  const general = async (pieces: AsyncIterable<Piece[]>, bytes: number) => {
+    putNumber(bytes);
+    if (bytes === 0) return;
+    for await (const block of encodePieces(pieces, { level, sizer: new BlockSizer(blockSize), onBytes, onShares })) {
+      put(block);
+    }
+  };
+  try {
+    const memory = Math.max(
+      layerMemoryNeeded(blockSize, ranges),
+      ...fileParts.parts.map(({ tables }) => layerMemoryNeeded(blockSize, ranges, tables)),
+    );
+    put(encodeLayerDeltaHeader({ oldSize: old.places.size, newSize: layer.size, blockSize, memory }));
+    let done = 0;
+    let first = 0;
+    for (const part of fileParts.parts) {
+      const { contentStart, size: fileSize } = sources[part.entry]!.entry;
+      const before = sources.slice(first, part.entry + 1);
+      await general(entryPieces(tar, old, before, first, done, contentStart), contentStart - done);
+      for (const bytes of fileParts.read(part)) put(bytes);
+      shares[part.entry]! += part.size;
+      done = contentStart + fileSize;
+      first = part.entry + 1;
+    }
+    if (done < layer.size) {
+      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size), layer.size - done);
+    }
+  } finally {
+    closeSync(output);
+  }
+  return { path, size, digest: `sha256:${hash.digest('hex')}`, shares };
+}
+
+/** Bytes that no old file gives whole: they decide how hard to compress. */
+function novelBytes(layer: StoredLayer, sources: readonly EntrySources[]): number {
+  return sources.reduce((left, { entry, content }) => (content.kind === 'same' ? left - entry.size : left), layer.size);
+}

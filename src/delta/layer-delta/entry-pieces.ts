@@ -1,0 +1,122 @@
+import { alignedPieces, generalWindows, type Piece } from '../codec/general-encoder.ts';
+import { mebibyte, pieceLimit } from '../codec/format.ts';
+import { partOf, type RandomAccess } from '../source-spool.ts';
+import { blockSize } from '../../tar/header.ts';
+import type { EntrySources } from './find-sources.ts';
+import type { OldBytes } from './old-bytes.ts';
+
+/** Pieces that go on together: so many, or this many bytes. */
+const batchPieces = 512;
+const batchBytes = 4 * mebibyte;
+
+/**
+ * What makes a part of the new tar, from `from` to `to`, out of the old file. `entries`: those whose headers end within it,
+ * in order; `first` is the number of the first one, by which bytes are charged.
+ */
+export async function* entryPieces(
+  tar: RandomAccess,
+  old: OldBytes,
+  entries: readonly EntrySources[],
+  first: number,
+  from: number,
+  to: number,
+): AsyncGenerator<Piece[]> {
+  let batch: Piece[] = [];
+  let bytes = 0;
+  let done = from;
+  const read = (end: number): Buffer => {
+    const found = Buffer.allocUnsafe(end - done);
+    tar.read(done, found.length, found);
+    bytes += found.length;
+    done = end;
+    return found;
+  };
+  const take = () => {
+    const pieces = batch;
+    batch = [];
+    bytes = 0;
+    return pieces;
+  };
+  const full = () => batch.length >= batchPieces || bytes >= batchBytes;
+  async function* insert(end: number, owner: number | undefined): AsyncGenerator<Piece[]> {
+    for (let at = done; at < end; at += pieceLimit) {
+      batch.push({ kind: 'insert', bytes: read(Math.min(end, at + pieceLimit)), ...ownedBy(owner) });
+      if (full()) yield take();
+    }
+  }
+
+  for (const [at, sources] of entries.entries()) {
+    const { entry, content } = sources;
+    const owner = first + at;
+    const padding = entry.start - done;
+    // A gap that no padding explains is a tar that only its writer understands.
+    if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
+    batch.push(...headerPieces(read(entry.contentStart), entry.start, entry.contentStart, sources, old, owner));
+    const end = Math.min(to, entry.contentStart + entry.size);
+    if (content.kind === 'same' && end > done) {
+      const position = old.places.at(content.old.layer, content.old.contentStart);
+      batch.push({ kind: 'same', position, size: end - done, joins: true, owner });
+      done = end;
+    } else if (content.kind === 'similar' && end > done) {
+      if (batch.length > 0) yield take();
+      const start = old.places.at(content.old.layer, content.old.contentStart);
+      for await (const pieces of alignedPieces(
+        old.contents(content.old),
+        partOf(tar, done, end - done),
+        generalWindows,
+      )) {
+        yield pieces.map((piece) =>
+          piece.kind === 'insert'
+            ? { ...piece, owner }
+            : { ...piece, owner, position: start + piece.position, joins: true },
+        );
+      }
+      done = end;
+    } else yield* insert(end, owner);
+    if (full()) yield take();
+  }
+  yield* insert(to, undefined);
+  if (batch.length > 0) yield take();
+}
+
+const ownedBy = (owner: number | undefined) => (owner === undefined ? {} : { owner });
+
+/** `bytes`: padding and headers up to `end`; the headers begin at `start`. */
+function headerPieces(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  { header }: EntrySources,
+  old: OldBytes,
+  owner: number,
+): Piece[] {
+  if (header === undefined) return [{ kind: 'insert', bytes, owner }];
+  const { bytes: source, position } = old.headers(header);
+  const size = end - start;
+  const oldSize = header.contentStart - header.start;
+  const pieces: Piece[] = [];
+  let done = 0;
+  const copy = (from: number, to: number, sourceAt: number) => {
+    let begin = from;
+    let sourceBegin = sourceAt;
+    // What is before the headers is padding, here and there.
+    while (begin > done && sourceBegin > 0 && bytes[begin - 1] === source[sourceBegin - 1]) {
+      begin--;
+      sourceBegin--;
+    }
+    if (begin > done) pieces.push({ kind: 'insert', bytes: bytes.subarray(done, begin), owner });
+    const resembled = source.subarray(sourceBegin, sourceBegin + to - begin);
+    const like = { position: position + sourceBegin, bytes: bytes.subarray(begin, to), source: resembled };
+    pieces.push({ kind: 'copy', ...like, joins: true, owner });
+    done = to;
+  };
+  const first = bytes.length - size;
+  const extension = Math.min(size, oldSize) - blockSize;
+  if (size === oldSize) copy(first, bytes.length, header.before);
+  else {
+    // One of them has no long name or pax records, or shorter ones: their last blocks are alike.
+    if (extension > 0) copy(first, first + extension, header.before);
+    copy(bytes.length - blockSize, bytes.length, source.length - blockSize);
+  }
+  return pieces;
+}

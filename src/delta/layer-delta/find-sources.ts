@@ -1,0 +1,83 @@
+import type { LocatedEntry } from '../locate-entries.ts';
+import { indexSources, type OldEntry, type SourceIndex } from '../old-tree.ts';
+
+/** What an entry of a new filesystem layer is made from. */
+export interface EntrySources {
+  entry: LocatedEntry;
+  /** Its headers resemble those of this one. */
+  header: OldEntry | undefined;
+  content: { kind: 'none' } | { kind: 'same' | 'similar'; old: OldEntry };
+}
+
+/** Entries of all old filesystem layers, those that higher ones hide too. */
+export interface OldEntries {
+  all: readonly OldEntry[];
+  /** In each list the highest filesystem layer comes last. */
+  byPath: ReadonlyMap<string, readonly OldEntry[]>;
+  byHash: ReadonlyMap<string, readonly OldEntry[]>;
+  files: SourceIndex<OldEntry>;
+}
+
+/** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
+const smallest = 32;
+/** Entries with the same contents that are looked at for one that goes on. */
+const candidates = 64;
+
+export function indexEntries(all: readonly OldEntry[]): OldEntries {
+  const byPath = new Map<string, OldEntry[]>();
+  const byHash = new Map<string, OldEntry[]>();
+  for (const entry of all) {
+    listed(byPath, entry.path).push(entry);
+    if (entry.size > 0) listed(byHash, entry.hash).push(entry);
+  }
+  return { all, byPath, byHash, files: indexSources(all.filter(({ plain, size }) => plain && size > 0)) };
+}
+
+function listed<Value>(map: Map<string, Value[]>, key: string): Value[] {
+  let list = map.get(key);
+  if (list === undefined) map.set(key, (list = []));
+  return list;
+}
+
+/** For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. */
+export function findSources(entries: readonly LocatedEntry[], old: OldEntries): EntrySources[] {
+  let before: OldEntry | undefined;
+  return entries.map((entry) => {
+    const next = before && old.all[before.number + 1];
+    const following = next?.layer === before?.layer ? next : undefined;
+    const header = headerOf(entry, following, old);
+    const content = contentOf(entry, header, following, old);
+    const chosen = header ?? (content.kind === 'none' ? before : content.old);
+    before = content.kind === 'none' || chosen?.path === entry.path ? chosen : content.old;
+    return { entry, header: chosen, content };
+  });
+}
+
+/** Of the same path: the one that goes on, else one with the same contents, else the highest. */
+function headerOf(entry: LocatedEntry, following: OldEntry | undefined, old: OldEntries): OldEntry | undefined {
+  const named = old.byPath.get(entry.path);
+  if (named === undefined) return undefined;
+  if (following?.path === entry.path && following.hash === entry.hash) return following;
+  const equal = named.findLast(({ hash, type }) => hash === entry.hash && type === entry.type);
+  if (equal !== undefined) return equal;
+  return following?.path === entry.path
+    ? following
+    : (named.findLast(({ type }) => type === entry.type) ?? named.at(-1));
+}
+
+function contentOf(
+  entry: LocatedEntry,
+  header: OldEntry | undefined,
+  following: OldEntry | undefined,
+  old: OldEntries,
+): EntrySources['content'] {
+  if (entry.size === 0) return { kind: 'none' };
+  if (header?.hash === entry.hash) return { kind: 'same', old: header };
+  const equal = old.byHash.get(entry.hash);
+  if (equal !== undefined && (entry.size >= smallest || equal.includes(following!))) {
+    const found = following !== undefined && equal.slice(0, candidates).includes(following) ? following : undefined;
+    return { kind: 'same', old: found ?? equal[0]! };
+  }
+  const source = old.files.sourceOf(entry);
+  return source.kind === 'none' ? source : { kind: 'similar', old: source.old };
+}

@@ -1,0 +1,94 @@
+/** Writes sources and layer deltas by docs/layer-delta-format.md alone, without anything of what is tested. */
+import { createHash } from 'node:crypto';
+
+export type Bytes = number[];
+
+export function uvarint(value: number): Bytes {
+  return value < 128 ? [value] : [(value % 128) + 128, ...uvarint(Math.floor(value / 128))];
+}
+
+export const svarint = (value: number): Bytes => uvarint(value < 0 ? -2 * value - 1 : 2 * value);
+
+/** Streams as they are, none packed. */
+function streams(...contents: Bytes[]): Bytes {
+  return [...contents.flatMap((each) => (each.length === 0 ? [0] : [...uvarint(each.length), 0])), ...contents.flat()];
+}
+
+/** Ranges of old tars: start and size of each. */
+export function sources(...layers: { tar: Uint8Array; ranges: [start: number, size: number][] }[]): Buffer {
+  const ranges = layers.flatMap(({ tar, ranges: each }) => {
+    let end = 0;
+    const coded = each.flatMap(([start, size]) => {
+      const before = end;
+      end = start + size;
+      return [...uvarint(start - before), ...uvarint(size)];
+    });
+    return [...createHash('sha256').update(tar).digest(), ...uvarint(each.length), ...coded];
+  });
+  return Buffer.from([...Buffer.from('ibs1'), ...streams([...uvarint(layers.length), ...ranges])]);
+}
+
+export type Step =
+  | { insert: string | Uint8Array }
+  | { copy: [from: number, size: number]; add?: [at: number, by: number][] };
+
+/** One general block. `add`: bytes of a copy that differ, each as a run of its own. */
+export function block(...steps: Step[]): Bytes {
+  const [insert, seek, copy, gap, run, difference, data]: Bytes[] = [[], [], [], [], [], [], []];
+  let made = 0;
+  let inserted = 0;
+  let place = 0;
+  let predicted = 0;
+  let different = 0;
+  for (const step of steps) {
+    if ('insert' in step) {
+      const bytes = Buffer.from(step.insert);
+      data!.push(...bytes);
+      inserted += bytes.length;
+      made += bytes.length;
+      continue;
+    }
+    const [from, size] = step.copy;
+    insert!.push(...uvarint(inserted));
+    inserted = 0;
+    seek!.push(...svarint(from - place));
+    copy!.push(...uvarint(size));
+    place = from + size;
+    for (const [at, by] of step.add ?? []) {
+      gap!.push(...uvarint(predicted + at - different));
+      run!.push(1);
+      difference!.push(by);
+      different = predicted + at + 1;
+    }
+    predicted += size;
+    made += size;
+  }
+  if (inserted > 0) insert!.push(...uvarint(inserted));
+  return [...uvarint(made), ...streams(insert!, seek!, copy!, gap!, run!, difference!, data!)];
+}
+
+export const general = (size: number, ...blocks: Bytes[]): Bytes => [...uvarint(size), ...blocks.flat()];
+
+export interface Head {
+  old: number;
+  new: number;
+  blockSize?: number;
+  memory?: number;
+  ranges?: number;
+}
+
+export function layerDelta(
+  { old, new: size, blockSize = 4096, ranges = 1, memory = 2 * blockSize + 2 ** 23 + 2 ** 22 + 16 * ranges }: Head,
+  ...parts: Bytes[]
+): Buffer {
+  const numbers = [old, size, blockSize, memory].flatMap(uvarint);
+  return Buffer.from([...Buffer.from('ibl1'), ...numbers, ...parts.flat()]);
+}
+
+/** A file part that copies a whole range as it is: an ELF model without segments, sections, tables. */
+export function copiedFile(from: number, size: number): Bytes {
+  // Copies; no segments twice; low and high; no sections; no jump tables; no unwind table.
+  const prelude = streams([1, 0, 0, 0, 0, 0, 0, 0], [0], [0], uvarint(size));
+  const blocks = [...uvarint(size), ...streams(...Array.from({ length: 16 }, () => []))];
+  return [1, ...uvarint(size), ...uvarint(from), ...uvarint(size), ...prelude, ...blocks];
+}

@@ -1,0 +1,229 @@
+/**
+ * Writes the vectors that other decoders are tested with: `node test/delta/layer-delta/make-vectors.ts`. They are made anew
+ * only when the format changes.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { makeElf, sampleProgram } from '../codec/elf-file.ts';
+import { sha256 } from '../codec/files.ts';
+import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
+import { block, copiedFile, general, layerDelta, sources, uvarint } from './container.ts';
+import { coded } from './layers.ts';
+
+/** `layers`: old tars, lowest first. `sha256` of what must come out; `error` when nothing must. */
+export type Vector = { name: string; layers: string[]; sources: string; delta: string } & (
+  | { sha256: string }
+  | { error: string }
+);
+
+const folder = path.join(import.meta.dirname, 'vectors');
+const vectors: Vector[] = [];
+mkdirSync(folder, { recursive: true });
+
+function keep(name: string, bytes: Uint8Array): string {
+  writeFileSync(path.join(folder, name), bytes);
+  return name;
+}
+
+const words = Array.from({ length: 300 }, (_, at) => `line ${at} of a text, ${(at * 7919) % 1009}\n`).join('');
+const program = sampleProgram('x86-64', 60);
+const later = {
+  ...program,
+  functions: program.functions.toSpliced(20, 3, ...sampleProgram('x86-64', 70).functions.slice(60)),
+};
+const arm = sampleProgram('aarch64', 40, 2);
+const base: SampleEntry[] = [
+  { name: 'bin/', folder: true },
+  { name: 'bin/program', bytes: makeElf(program), mode: 0o755 },
+  { name: 'bin/arm', bytes: makeElf(arm) },
+  { name: 'share/text', bytes: words },
+  { name: 'share/random', bytes: noise(3_000, 1) },
+];
+const app: SampleEntry[] = [
+  { name: 'app/', folder: true },
+  { name: 'app/main.py', bytes: words.slice(0, 4_000) },
+  { name: 'app/.wh.gone', bytes: '' },
+  { name: 'share/text', bytes: words.toUpperCase() },
+];
+const updated: SampleEntry[] = [
+  { name: 'bin/', folder: true },
+  { name: 'bin/program', bytes: makeElf(later), mode: 0o755 },
+  { name: 'bin/arm', bytes: makeElf({ ...arm, functions: arm.functions.toReversed() }) },
+  { name: 'bin/link', link: 'bin/program' },
+  { name: 'share/text', bytes: words.replaceAll('99', '98') },
+  { name: 'share/moved', bytes: noise(3_000, 1) },
+  { name: 'new/', folder: true },
+  { name: `new/${'long '.repeat(30)}name`, bytes: 'new contents\n'.repeat(9) },
+];
+
+async function own(name: string, old: Record<string, Buffer>, text: Buffer): Promise<void> {
+  const layers = Object.entries(old).map(([file, bytes]) => keep(`${file}.tar`, bytes));
+  const made = await coded(Object.values(old), [text]);
+  const files = {
+    layers,
+    sources: keep(`${name}.sources`, made.sources),
+    delta: keep(`${name}.delta`, made.deltas[0]!),
+  };
+  vectors.push({ name, ...files, sha256: sha256(text) });
+}
+const old = { base: sampleTar(base), app: sampleTar(app) };
+await own('times', old, sampleTar([...base, ...app], 1_710_000_000));
+await own('updated', old, sampleTar(updated));
+await own('nothing-old', {}, sampleTar(app));
+await own('empty-tar', { base: old.base }, Buffer.alloc(0));
+
+/** Written by hand; the old file is what the ranges hold. */
+function hand(name: string, ranges: [number, number][], delta: Buffer, text: Uint8Array | string, list?: Buffer): void {
+  const { base: tar } = old;
+  const layers = ['base.tar'];
+  const sourcesFile = keep(`${name}.sources`, list ?? sources({ tar, ranges }));
+  const files = { layers, sources: sourcesFile, delta: keep(`${name}.delta`, delta) };
+  vectors.push({ name, ...files, ...(typeof text === 'string' ? { error: text } : { sha256: sha256(text) }) });
+}
+const at = (start: number, size: number) => old.base.subarray(start, start + size);
+const ranges: [number, number][] = [
+  [0, 1_000],
+  [5_000, 600],
+  [9_000, 2],
+];
+const joined = Buffer.concat([at(0, 1_000), at(5_000, 600), at(9_000, 2)]);
+const across = Buffer.concat([Buffer.from('in front'), joined.subarray(900, 1_602)]);
+across[8 + 3]! += 7;
+const copyAcross = block({ insert: 'in front' }, { copy: [900, 702], add: [[3, 7]] });
+const head = { old: 1_602, new: 710, ranges: 3 };
+hand('hand-ranges', ranges, layerDelta(head, general(710, copyAcross)), across);
+hand(
+  'hand-blocks',
+  ranges,
+  layerDelta(
+    { ...head, new: 20 },
+    general(20, block({ copy: [10, 5] }), block({ copy: [1_597, 5] }, { insert: '0123456789' })),
+  ),
+  Buffer.concat([joined.subarray(10, 15), joined.subarray(1_597), Buffer.from('0123456789')]),
+);
+const memory = 2 * 4096 + 2 ** 23 + 2 ** 22 + 2 ** 24 + 56 + 16 * 3;
+const files = { ...head, new: 1_300, memory };
+hand(
+  'hand-files',
+  ranges,
+  layerDelta(files, general(0), copiedFile(100, 600), general(100, block({ copy: [0, 100] })), copiedFile(1_000, 600)),
+  Buffer.concat([joined.subarray(100, 700), joined.subarray(0, 100), joined.subarray(1_000, 1_600)]),
+);
+hand(
+  'hand-file-without-memory',
+  ranges,
+  layerDelta({ ...files, memory: memory - 57, new: 600 }, general(0), copiedFile(100, 600)),
+  'less memory than the file needs',
+);
+hand(
+  'hand-file-beyond',
+  ranges,
+  layerDelta({ ...files, new: 600 }, general(0), copiedFile(1_003, 600)),
+  'a file from beyond the old file',
+);
+hand(
+  'hand-file-twice',
+  ranges,
+  layerDelta({ ...files, new: 1_200 }, general(0), copiedFile(0, 600), copiedFile(0, 600)),
+  'two file parts without a general one between',
+);
+hand(
+  'hand-file-too-long',
+  ranges,
+  layerDelta({ ...files, new: 599 }, general(0), copiedFile(100, 600)),
+  'a file beyond the new tar',
+);
+hand('hand-coding', ranges, layerDelta({ ...files, new: 1 }, general(0), [0, 1, 0, 1]), 'a file in the general coding');
+hand(
+  'hand-part-too-long',
+  ranges,
+  layerDelta({ ...head, new: 709 }, general(710, copyAcross)),
+  'a part beyond the new tar',
+);
+hand('hand-block-across-parts', ranges, layerDelta(head, general(700, copyAcross)), 'a block beyond its part');
+hand('hand-trailing', ranges, layerDelta(head, general(710, copyAcross), [0]), 'bytes behind the end');
+hand('hand-cut', ranges, layerDelta(head, general(710, copyAcross)).subarray(0, -3), 'cut');
+hand(
+  'hand-other-size',
+  ranges,
+  layerDelta({ ...head, old: 1_601 }, general(710, copyAcross)),
+  'an old file of another size',
+);
+hand(
+  'hand-memory',
+  ranges,
+  layerDelta({ ...head, memory: 65 * 2 ** 20 }, general(710, copyAcross)),
+  'more than 64 MiB',
+);
+hand(
+  'hand-little-memory',
+  ranges,
+  layerDelta({ ...head, memory: 2 * 4096 + 2 ** 23 + 2 ** 22 + 47 }, general(710, copyAcross)),
+  'less than its blocks and ranges need',
+);
+hand(
+  'hand-block-size',
+  ranges,
+  layerDelta({ ...head, blockSize: 2 ** 23 + 1, memory: 2 ** 26 }, general(710, copyAcross)),
+  'blocks that are too large',
+);
+
+const good = layerDelta(head, general(710, copyAcross));
+const id = (tar: Uint8Array) => [...Buffer.from(sha256(tar), 'hex')];
+/** `ranges` as they are, not packed. */
+const list = (...bytes: number[]) => Buffer.from([...Buffer.from('ibs1'), ...uvarint(bytes.length), 0, ...bytes]);
+const two = [...uvarint(0), ...uvarint(1_000), ...uvarint(4_000), ...uvarint(602)];
+hand(
+  'hand-short',
+  ranges,
+  layerDelta({ ...head, ranges: 2 }, general(8, block({ insert: 'in front' }))),
+  'fewer bytes than the new tar',
+  list(1, ...id(old.base), 2, ...two),
+);
+hand(
+  'hand-sources-beyond',
+  [],
+  good,
+  'a range beyond the filesystem layer',
+  list(1, ...id(old.base), 1, ...uvarint(old.base.length - 1_601), ...uvarint(1_602)),
+);
+hand(
+  'hand-sources-twice',
+  [],
+  good,
+  'a filesystem layer twice',
+  list(2, ...id(old.base), 1, 0, ...uvarint(1_000), ...id(old.base), 1, ...uvarint(1_000), ...uvarint(602)),
+);
+hand(
+  'hand-sources-other',
+  [],
+  good,
+  'a filesystem layer that is not there',
+  list(1, ...id(old.app), 1, 0, ...uvarint(1_602)),
+);
+hand('hand-sources-no-range', [], good, 'a filesystem layer without ranges', list(1, ...id(old.base), 0));
+hand(
+  'hand-sources-empty-range',
+  [],
+  good,
+  'a range of no bytes',
+  list(1, ...id(old.base), 2, 0, ...uvarint(1_602), 0, 0),
+);
+hand(
+  'hand-sources-trailing',
+  [],
+  good,
+  'bytes behind the ranges',
+  list(1, ...id(old.base), 1, 0, ...uvarint(1_602), 9),
+);
+hand('hand-sources-layers', [], good, 'more filesystem layers than may be', list(...uvarint(1_025)));
+hand(
+  'hand-sources-count',
+  [],
+  good,
+  'more ranges than may be',
+  list(1, ...id(old.base), ...uvarint(2 ** 18 + 1), 0, ...uvarint(1_602)),
+);
+hand('hand-sources-magic', [], good, 'another version', Buffer.concat([Buffer.from('ibs2'), list(0).subarray(4)]));
+
+writeFileSync(path.join(folder, 'vectors.json'), `${JSON.stringify(vectors, null, 2)}\n`);
