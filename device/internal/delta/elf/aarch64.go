@@ -77,9 +77,9 @@ func withOperand(word int32, kind fieldKind, operand int32) int32 {
 		bits = operand >> 2 << 5
 	case page:
 		operand >>= 12
-		bits = operand>>2<<5 | operand&3<<29
+		bits = operand>>2&0x7ffff<<5 | operand&3<<29
 	case adr:
-		bits = operand>>2<<5 | operand&3<<29
+		bits = operand>>2&0x7ffff<<5 | operand&3<<29
 	case lowAdd:
 		bits = operand << 10
 	default:

@@ -65,6 +65,7 @@ type Decoder struct {
 	oldSegment, newSegment segment
 	fields                 []field
 	read, made             []byte
+	sweeping               sweeping
 }
 
 // Decode writes the new file, of size bytes, out of blocks and the old file. grant is what the delta's header declares of

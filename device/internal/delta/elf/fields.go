@@ -118,21 +118,29 @@ func (d *Decoder) findFields(start int32) {
 			d.x86Fields(s, from, to)
 		case aarch64Code:
 			d.aarch64Fields(s, from, to)
-		case relocations:
-			d.relocations(s, from, to)
-		case data:
-			d.data(s, from, to)
-		case unwindRecords:
-			d.unwindFields(s, from, to)
-		case unwindTable:
-			d.unwindTable(s, from, to)
-		case symbols:
-			d.symbols(s, from, to)
-		case goIndex:
-			d.goIndex(s, from, to)
-		case goRecords:
-			d.goFields(s, from, to)
+		default:
+			d.tableFields(s, max(from, d.stepStart), min(to, d.stepEnd))
 		}
+	}
+}
+
+// tableFields are those that do not depend on where looking begins.
+func (d *Decoder) tableFields(s *section, from, to int32) {
+	switch s.kind {
+	case relocations:
+		d.relocations(s, from, to)
+	case data:
+		d.data(s, from, to)
+	case unwindRecords:
+		d.unwindFields(s, from, to)
+	case unwindTable:
+		d.unwindTable(s, from, to)
+	case symbols:
+		d.symbols(s, from, to)
+	case goIndex:
+		d.goIndex(s, from, to)
+	case goRecords:
+		d.goFields(s, from, to)
 	}
 }
 

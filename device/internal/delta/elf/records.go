@@ -15,21 +15,21 @@ type records struct {
 	known bool
 }
 
-const markDistance = 8192
+const markDistance = 1024
 
 // recordAt is the start of the record that has an offset, or the last one before it. size is that of a record, 0 for one that
 // is none, with which they end.
 func (s *section) recordAt(offset int32, size func(at int32) int32) int32 {
 	r := &s.records
 	if !r.known {
-		*r = records{furthest: s.start, last: s.start, known: true}
+		*r = records{marks: make([]int32, 0, (s.end-s.start)/markDistance+1), furthest: s.start, last: s.start, known: true}
 	}
 	at := r.last
 	if at > offset {
 		at = s.start
-		if mark := int(offset-s.start) / markDistance; mark < len(r.marks) {
-			at = r.marks[mark]
-		}
+	}
+	if count := len(r.marks); count > 0 {
+		at = max(at, r.marks[min(int(offset-s.start)/markDistance, count-1)])
 	}
 	for at < offset {
 		length := size(at)
@@ -237,7 +237,7 @@ func (d *Decoder) goRecord(s *section, at, from, to int32) {
 // pages of the old file that are read besides the window: what a field depends on may stand far from it.
 type pages struct {
 	file  delta.File
-	pages [8]oldPage
+	pages [32]oldPage
 	// joined is what lies in more than one page.
 	joined [64]byte
 	failed error

@@ -55,12 +55,12 @@ const reach = 24
 const (
 	hasModRM = 1 << iota
 	hasByte
-	hasFour
 	isSimple
+	isPrefix
 )
 
-// simple opcodes of the first table: those on which nothing depends but what the letter says.
-var simple = func() (of [256]byte) {
+// opcodes of the first table: which are prefixes, and all of those on which nothing depends but what the letter says.
+var opcodes = func() (of [256]byte) {
 	for at := range of {
 		switch firstTable[at] {
 		case '.':
@@ -71,30 +71,77 @@ var simple = func() (of [256]byte) {
 			of[at] = isSimple | hasByte
 		case 'M':
 			of[at] = isSimple | hasModRM | hasByte
+		case 'p':
+			of[at] = isPrefix
 		}
 	}
 	return of
 }()
 
+const (
+	modRMSize     = 15
+	modRMWide     = 1 << 4
+	modRMRelative = 1 << 5
+	// modRMBase says that a displacement of four bytes depends on the SIB byte.
+	modRMBase = 1 << 6
+)
+
+// modRMs are the bytes that each ModRM has with what follows it, and what kind of displacement is among them.
+var modRMs = func() (of [256]byte) {
+	for value := range of {
+		mod, rm := value>>6, value&7
+		size := byte(1)
+		if mod != 3 && rm == 4 {
+			size++
+		}
+		switch {
+		case mod == 0 && rm == 5:
+			size += 4 | modRMWide | modRMRelative
+		case mod == 0 && rm == 4:
+			size |= modRMBase
+		case mod == 1:
+			size++
+		case mod == 2:
+			size += 4 | modRMWide
+		}
+		of[value] = size
+	}
+	return of
+}()
+
+// modRM returns where what follows it begins.
+func (i *instruction) modRM(code []byte, at int) int {
+	entry := modRMs[code[at]]
+	end := at + int(entry&modRMSize)
+	switch {
+	case entry&modRMWide != 0:
+		i.displacement, i.relative = end-4, entry&modRMRelative != 0
+	case entry&modRMBase != 0 && code[at+1]&7 == 5:
+		i.displacement = end
+		end += 4
+	}
+	return end
+}
+
 // decode the instruction at the start of code, which has at least reach bytes.
 func decode(code []byte) (i instruction) {
 	_ = code[reach-1]
 	at, last, narrow := 0, byte(0), false
-	for at < 8 && firstTable[code[at]] == 'p' {
-		last = code[at]
+	opcode := code[0]
+	flags := opcodes[opcode]
+	for flags == isPrefix && at < 8 {
+		last = opcode
 		narrow = narrow || last == 0x66
 		at++
+		opcode = code[at]
+		flags = opcodes[opcode]
 	}
-	opcode := code[at]
 	at++
-	if flags := simple[opcode]; flags != 0 {
+	if flags&isSimple != 0 {
 		if flags&hasModRM != 0 {
 			at = i.modRM(code, at)
 		}
-		if flags&hasByte != 0 {
-			at++
-		}
-		i.length = at
+		i.length = at + int(flags&hasByte)/hasByte
 		return i
 	}
 	four := 4
@@ -174,26 +221,6 @@ func (i *instruction) vector(code []byte, at int, table byte) (end, immediate in
 	return i.modRM(code, at), immediate
 }
 
-// modRM returns where what follows it begins.
-func (i *instruction) modRM(code []byte, at int) int {
-	value := code[at]
-	at++
-	mod, rm := value>>6, value&7
-	if mod == 3 {
-		return at
-	}
-	wide := mod == 2 || mod == 0 && rm == 5
-	if rm == 4 {
-		wide = wide || mod == 0 && code[at]&7 == 5
-		at++
-	}
-	if wide {
-		i.displacement, i.relative = at, mod == 0 && rm == 5
-		return at + 4
-	}
-	return at + int(mod)
-}
-
 // distance of four bytes that leads somewhere: where it stands, 0 for none.
 func (i *instruction) distance() int {
 	switch {
@@ -208,6 +235,13 @@ func (i *instruction) distance() int {
 // sweep is how far before a chunk decoding begins, to fall into step with the instructions.
 const sweep = 64
 
+// sweeping remembers where decoding came to, so that small steps of one chunk do not decode all of it again.
+type sweeping struct {
+	// from is where fields are looked for, 0 before the first sweep. until is the end of the step that was looked at, and
+	// last the instruction before it.
+	from, until, last int32
+}
+
 // x86Fields between from and to; those outside of the step are left out.
 func (d *Decoder) x86Fields(s *section, from, to int32) {
 	to = min(to, s.end-reach)
@@ -215,9 +249,12 @@ func (d *Decoder) x86Fields(s *section, from, to int32) {
 	if to <= from || d.old.address(at) == -1 {
 		return
 	}
-	end := min(to, d.stepEnd)
+	if known := d.sweeping; known.until > 0 && known.from == from && known.until <= d.stepStart {
+		at = known.last
+	}
+	end, low, high := min(to, d.stepEnd), d.low, d.high
 	code := d.window[at-d.windowStart:]
-	low, high := d.low, d.high
+	last := at
 	for at < end {
 		i := decode(code)
 		if i.displacement != 0 {
@@ -240,7 +277,9 @@ func (d *Decoder) x86Fields(s *section, from, to int32) {
 				}
 			}
 		}
+		last = at
 		at += int32(i.length)
 		code = code[i.length:]
 	}
+	d.sweeping = sweeping{from, d.stepEnd, last}
 }
