@@ -59,6 +59,8 @@ func (c *call) do(ctx context.Context, in io.Reader, out, errs io.Writer) error 
 	switch c.command {
 	case "apply":
 		return s.apply(ctx)
+	case "update":
+		return s.update(ctx)
 	case "verify":
 		return s.verify(ctx)
 	case "status":
@@ -293,6 +295,16 @@ func printStatus(out io.Writer, status *update.Status) {
 	}
 	if status.Previous != "" {
 		fmt.Fprintf(out, "  rollback  %s\n", status.Previous)
+	}
+	for _, each := range status.Channels {
+		fmt.Fprintf(out, "  channel   %s: %s, number %d, until %s\n", each.Name, each.Version, each.Sequence,
+			each.Expires.Format(time.DateOnly))
+		if each.Left {
+			fmt.Fprintf(out, "  left      this device went back from %s\n", each.Version)
+		}
+		if each.Warning != "" {
+			fmt.Fprintf(out, "  warning   %s\n", each.Warning)
+		}
 	}
 	if status.Interrupted != nil {
 		fmt.Fprintf(out, "  interrupted while %s %s: `imgbuild-ota resume`\n", status.Interrupted.Step, status.Interrupted.To)

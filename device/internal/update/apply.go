@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/engine"
@@ -38,10 +39,79 @@ func (u *Updater) Apply(ctx context.Context, b *bundle.Bundle) (*Result, error) 
 		if result != nil || err != nil {
 			return result, err
 		}
-		a := &application{Updater: u, bundle: b, images: images, folder: folder, info: info}
-		defer a.close()
-		return a.run(ctx)
+		return u.applyRow(ctx, folder, info, []*bundle.Bundle{b})
 	})
+}
+
+// applyRow puts the release of the last of several bundles in place, each of which starts from what the one before makes.
+// What is between is loaded and never runs: `current` moves once.
+func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engine.Info, row []*bundle.Bundle) (*Result, error) {
+	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(row[len(row)-1].Index)}
+	undo := func(err error) error {
+		if journal.To.Images == nil {
+			return err // nothing has been loaded
+		}
+		return errors.Join(err, u.undoLoading(ctx, folder, info, journal))
+	}
+	for at, b := range row {
+		result, err := u.applyOne(ctx, folder, info, b, journal, at == 0, at == len(row)-1)
+		if result != nil || err != nil {
+			return result, undo(err)
+		}
+	}
+	if err := u.settle(ctx, folder, info, journal); err != nil {
+		return nil, undo(err)
+	}
+	return u.carryOn(ctx, folder, info, journal)
+}
+
+// applyOne loads the images of one bundle of a row; a result where nothing is to be done.
+func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engine.Info, b *bundle.Bundle, journal *state.Journal,
+	first, last bool) (*Result, error) {
+	images, err := u.Images(b)
+	if err != nil {
+		return nil, err
+	}
+	a := &application{Updater: u, bundle: b, images: images, folder: folder, info: info}
+	defer a.close()
+	current, err := folder.Current()
+	if err != nil {
+		return nil, err
+	}
+	a.to = target(images)
+	if err := a.plan(ctx); err != nil {
+		return nil, err
+	}
+	if last && reflect.DeepEqual(current, a.to.Current) {
+		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
+			return &Result{folder.Name, a.to.Version, Unchanged, a.to.Images}, err
+		}
+	}
+	if err := a.check(ctx); err != nil {
+		return nil, err
+	}
+	if first {
+		if journal.From, err = a.from(current); err != nil {
+			return nil, err
+		}
+	}
+	journal.To = a.to
+	if err := a.loadAll(ctx, journal); err != nil {
+		return nil, err
+	}
+	if last {
+		journal.Passing = slices.DeleteFunc(journal.Passing, func(passing state.Image) bool {
+			return slices.ContainsFunc(journal.To.Images, func(image state.Image) bool { return image.ID == passing.ID })
+		})
+		return nil, nil
+	}
+	for _, image := range journal.To.Images {
+		if slices.Contains(journal.Loaded, image.ID) {
+			image.Reference = ""
+			journal.Passing = append(journal.Passing, image)
+		}
+	}
+	return nil, nil
 }
 
 // endInterrupted finishes or undoes an earlier change; a result when that was to the release of this bundle.
@@ -99,34 +169,6 @@ func (a *application) close() {
 			plan.files.Close()
 		}
 	}
-}
-
-func (a *application) run(ctx context.Context) (*Result, error) {
-	current, err := a.folder.Current()
-	if err != nil {
-		return nil, err
-	}
-	a.to = target(a.images)
-	if err := a.plan(ctx); err != nil {
-		return nil, err
-	}
-	if reflect.DeepEqual(current, a.to.Current) {
-		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
-			return &Result{a.folder.Name, a.to.Version, Unchanged, a.to.Images}, err
-		}
-	}
-	if err := a.check(ctx); err != nil {
-		return nil, err
-	}
-	from, err := a.from(current)
-	if err != nil {
-		return nil, err
-	}
-	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(a.bundle.Index), To: a.to, From: from}
-	if err := a.loadAll(ctx, journal); err != nil {
-		return nil, errors.Join(err, a.undoLoading(ctx, a.folder, a.info, journal))
-	}
-	return a.carryOn(ctx, a.folder, a.info, journal)
 }
 
 // plan finds out what there is of each image.

@@ -19,7 +19,7 @@ import (
 	"imgbuild/device/internal/state"
 )
 
-// loadAll brings every image that is missing into the engine and proves it; when it returns, the journal says Moving.
+// loadAll brings every image that is missing into the engine and proves it.
 func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err error) {
 	if a.distrust, err = a.folder.BeginUnsynced(); err != nil {
 		return err
@@ -34,20 +34,25 @@ func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err 
 		}
 		journal.To.Images[at].ID = id
 	}
-	if err := a.sync(a.info); err != nil {
+	return nil
+}
+
+// settle brings what was loaded to the disk; when it returns, the journal says Moving.
+func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (err error) {
+	if err := u.sync(info); err != nil {
 		return err
 	}
-	if err := a.folder.EndUnsynced(); err != nil {
+	if err := folder.EndUnsynced(); err != nil {
 		return err
 	}
-	if journal.Tags, err = a.movingTags(ctx, journal.To.Images); err != nil {
+	if journal.Tags, err = u.movingTags(ctx, journal.To.Images); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	journal.Step = state.Moving
-	return a.folder.SetJournal(journal)
+	return folder.SetJournal(journal)
 }
 
 // load makes one image in the engine and returns its ID there.
@@ -132,8 +137,10 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 			return found, nil
 		}
 		found.close()
-		refused = failure.Input("finding the source image", fmt.Sprintf("Docker at %s has no image %s, from which it starts",
+		told := failure.Input("finding the source image", fmt.Sprintf("Docker at %s has no image %s, from which it starts",
 			a.Engine.Address(), image.Source.Config), "use a bundle that starts from an image that this device has")
+		told.Err = errSource
+		refused = told
 	}
 	return nil, refused
 }
@@ -238,9 +245,11 @@ func (a *application) rebuild(ctx context.Context, w io.Writer, layer *bundle.La
 		return a.unreadable(ctx, layer, err)
 	}
 	if found := oci.DigestOfSum(output.hash.Sum(nil)); found != layer.DiffID {
-		return failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID),
+		told := failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID),
 			"what came out has the digest "+string(found),
 			"the source image is not the one that the bundle was made from, or it was altered on this device")
+		told.Err = errSource
+		return told
 	}
 	return nil
 }

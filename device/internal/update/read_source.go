@@ -200,6 +200,8 @@ func temporaryFile(folder string) (*os.File, error) {
 }
 
 func damaged(image *engine.Image, because string) error {
-	return failure.Operation("reading the source image "+image.ID+" from Docker", because,
+	told := failure.Operation("reading the source image "+image.ID+" from Docker", because,
 		"load or pull the old release again, or load the new one as a whole")
+	told.Err = errSource
+	return told
 }
