@@ -107,22 +107,27 @@ func (r *Reader) Skip(limit int64, streams int) (int64, error) {
 	if makes < 1 || makes > limit {
 		return 0, fmt.Errorf("a block of it makes %d bytes, where %d are missing", makes, limit)
 	}
+	return makes, r.SkipStreams(streams)
+}
+
+// SkipStreams is Skip for a block without that number.
+func (r *Reader) SkipStreams(streams int) error {
 	sum, length := int64(0), int64(0)
 	for range streams {
 		size, packed, err := r.entry()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if sum += size; sum > r.size {
-			return 0, fmt.Errorf("a block of it has more than %d bytes", r.size)
+			return fmt.Errorf("a block of it has more than %d bytes", r.size)
 		}
 		if packed == 0 {
 			packed = size
 		}
 		length += packed
 	}
-	_, err = r.Discard(int(length))
-	return makes, Cut(err)
+	_, err := r.Discard(int(length))
+	return Cut(err)
 }
 
 const maxStreams = 16

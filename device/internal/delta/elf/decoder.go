@@ -44,7 +44,7 @@ const fixedMemory = 1 << 24
 // lookAround is how much of the old file is at hand before and behind a step.
 const lookAround = pageReach + 32
 
-// Decoder of one file.
+// Decoder of files, one after the other.
 type Decoder struct {
 	predictor
 	blocks *block.Reader
@@ -68,9 +68,9 @@ type Decoder struct {
 	sweeping               sweeping
 }
 
-// Decode writes the new file, of size bytes, out of blocks and the old file. grant is what the delta's header declares of
-// memory, besides that for blocks.
-func Decode(w io.Writer, blocks *block.Reader, old delta.File, size, grant int64) error {
+// Decode writes the new file, of size bytes, out of blocks and the old file. grant is what is declared of memory, besides
+// that for blocks. The decoder's buffers are kept for the next file.
+func (d *Decoder) Decode(w io.Writer, blocks *block.Reader, old delta.File, size, grant int64) error {
 	model, err := readModel(blocks, old.Size(), size, grant)
 	if err != nil {
 		return err
@@ -78,10 +78,14 @@ func Decode(w io.Writer, blocks *block.Reader, old delta.File, size, grant int64
 	if model.making != nil {
 		w = &tableMaker{w: w, making: *model.making, addresses: model.new}
 	}
-	d := &Decoder{
-		predictor: predictor{model: model, where: newWhere(model), learned: make([]learned, 1<<slotBits)},
-		blocks:    blocks, file: old, pages: pages{file: old},
-		read: make([]byte, stepSize+chunk+2*lookAround), made: make([]byte, stepSize),
+	if d.made == nil {
+		d.read, d.made = make([]byte, stepSize+chunk+2*lookAround), make([]byte, stepSize)
+		d.learned = make([]learned, 1<<slotBits)
+	}
+	clear(d.learned)
+	*d = Decoder{
+		predictor: predictor{model: model, where: newWhere(model), learned: d.learned},
+		blocks:    blocks, file: old, pages: pages{file: old}, fields: d.fields, read: d.read, made: d.made,
 	}
 	return d.decode(w)
 }

@@ -56,7 +56,7 @@ func Apply(w io.Writer, r io.Reader, old delta.File, memory int64) error {
 		decoder := general.Decoder{Old: old}
 		err = decoder.Blocks(out, blocks, size)
 	case 1:
-		err = elf.Decode(out, blocks, old, size, rest)
+		err = new(elf.Decoder).Decode(out, blocks, old, size, rest)
 	default:
 		err = fmt.Errorf("it has the coding %d, which cannot be read", head[4])
 	}
