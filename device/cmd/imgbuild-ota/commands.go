@@ -158,8 +158,12 @@ func (s *session) verify(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.out, "%s is good: %s, %s\n", s.arguments[0], report.Name, failure.Bytes(b.Size))
 	for _, image := range report.Images {
-		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %d old files\n", image.Reference, image.Config,
-			failure.Bytes(image.Writes), image.Reads)
+		reads := fmt.Sprintf("%d old files", image.Reads)
+		if image.Ranges > 0 {
+			reads = failure.Bytes(image.RangeBytes) + " of old filesystem layers"
+		}
+		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %s\n", image.Reference, image.Config,
+			failure.Bytes(image.Writes), reads)
 	}
 	return nil
 }

@@ -9,10 +9,10 @@ import (
 	"slices"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
-	"imgbuild/device/internal/source"
 	"imgbuild/device/internal/state"
 )
 
@@ -20,7 +20,7 @@ import (
 func (u *Updater) Images(b *bundle.Bundle) ([]bundle.Image, error) {
 	return b.Images(func(mediaType string) bool {
 		_, known := u.Codecs[mediaType]
-		return known
+		return known || mediaType == layerdelta.MediaType
 	})
 }
 
@@ -159,14 +159,14 @@ type plan struct {
 	present *engine.Image
 	// sources that it may be made from, the likeliest first.
 	sources []*engine.Image
-	// files that its deltas read from.
-	files *source.Files
+	// wanted is what its deltas read from.
+	wanted *wanted
 }
 
 func (a *application) close() {
 	for _, plan := range a.plans {
-		if plan.files != nil {
-			plan.files.Close()
+		if plan.wanted != nil {
+			plan.wanted.close()
 		}
 	}
 }
@@ -283,13 +283,16 @@ func (a *application) check(ctx context.Context) error {
 		if plan.present != nil {
 			continue
 		}
-		plan.files = source.NewFiles(a.Budget)
+		var err error
+		if plan.wanted, err = a.sources(plan.image); err != nil {
+			return err
+		}
 		for at := range plan.image.Layers {
 			layer := &plan.image.Layers[at]
 			if layer.Kind == bundle.Reused {
 				continue
 			}
-			if err := a.scan(ctx, layer, plan.files); err != nil {
+			if err := a.scan(ctx, layer, plan.wanted); err != nil {
 				return err
 			}
 			size := layer.Size
@@ -299,7 +302,7 @@ func (a *application) check(ctx context.Context) error {
 			}
 			store += size
 		}
-		spool += plan.files.Bytes()
+		spool += plan.wanted.bytes()
 		if len(plan.sources) > 0 && len(missingByChain(a.info, plan.image, plan.sources[0])) > 0 {
 			spool += plan.sources[0].Size
 			store += plan.sources[0].Size
@@ -309,17 +312,30 @@ func (a *application) check(ctx context.Context) error {
 	return checkSpace([]need{{a.folder.Path, spool}, {storeFolder(a.info), 2 * store}})
 }
 
-func (a *application) scan(ctx context.Context, layer *bundle.Layer, files *source.Files) error {
+// sources of an image, as far as the bundle lists them.
+func (a *application) sources(image *bundle.Image) (*wanted, error) {
+	w, err := newWanted(a.bundle, image, a.Budget)
+	if err != nil {
+		return nil, failure.Input("reading the bundle "+a.bundle.Name, err.Error(), "make it with `imgbuild ota diff`, or fetch it again")
+	}
+	return w, nil
+}
+
+func (a *application) scan(ctx context.Context, layer *bundle.Layer, w *wanted) error {
 	blob, err := a.bundle.Blob(layer.Blob)
 	if err != nil {
 		return err
 	}
 	blob = stoppable(ctx, blob)
-	if layer.Kind == bundle.Delta {
+	switch {
+	case layer.Kind == bundle.Delta && layer.Blob.MediaType == layerdelta.MediaType:
+		err = layerdelta.Scan(blob, w.ranges.Sources(), int64(a.Budget), limitOf(layer))
+	case layer.Kind == bundle.Delta:
 		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
-		if err := codec.Scan(blob, limitOf(layer), files.Want); err != nil {
-			return a.unreadable(ctx, layer, err)
-		}
+		err = codec.Scan(blob, limitOf(layer), w.files.Want)
+	}
+	if err != nil {
+		return a.unreadable(ctx, layer, err)
 	}
 	if _, err := io.Copy(io.Discard, blob); err != nil {
 		return a.unreadable(ctx, layer, err)

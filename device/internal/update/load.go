@@ -13,6 +13,7 @@ import (
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/compression"
 	"imgbuild/device/internal/delta"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
@@ -58,7 +59,7 @@ func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine
 // load makes one image in the engine and returns its ID there.
 func (a *application) load(ctx context.Context, plan *plan, journal *state.Journal) (string, error) {
 	// A second time, where the first was distrusted.
-	if err := plan.files.Close(); err != nil {
+	if err := plan.wanted.close(); err != nil {
 		return "", err
 	}
 	read, err := a.readAnySource(ctx, plan)
@@ -105,12 +106,12 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 
 // readAnySource reads the source image; of several that may be it, the first that proves to be.
 func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage, error) {
-	if err := plan.files.Spool(a.folder.Path); err != nil {
+	if err := plan.wanted.spool(a.folder.Path); err != nil {
 		return nil, err
 	}
 	image := plan.image
 	if image.Source == nil {
-		if plan.files.Len() > 0 {
+		if !plan.wanted.nothing() {
 			return nil, failure.Input("reading the bundle "+a.bundle.Name, "it reads old files and names no source image",
 				"make it with `imgbuild ota diff`")
 		}
@@ -118,9 +119,13 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 	}
 	var refused error
 	for _, candidate := range plan.sources {
+		if !plan.wanted.isIn(candidate) {
+			refused = damaged(candidate, "it lacks a filesystem layer that the deltas read from")
+			continue
+		}
 		tars := missingByChain(a.info, image, candidate)
 		// The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-		if a.info.Store == engine.Classic && plan.files.Len() == 0 && len(tars) == 0 {
+		if a.info.Store == engine.Classic && plan.wanted.nothing() && len(tars) == 0 {
 			return &readImage{}, nil
 		}
 		a.Log("reading the source image %s", short(candidate.ID))
@@ -147,12 +152,12 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
 	for {
-		plan.files.Again()
-		found, err := a.read(ctx, candidate, plan.files, tars, a.folder.Path)
+		plan.wanted.again()
+		found, err := a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
 		if err != nil {
 			return nil, err
 		}
-		more, err := plan.files.WantLinkTargets()
+		more, err := plan.wanted.files.WantLinkTargets()
 		if !more && err == nil {
 			return found, nil
 		}
@@ -229,11 +234,15 @@ func (a *application) rebuild(ctx context.Context, w io.Writer, layer *bundle.La
 	}
 	blob = stoppable(ctx, blob)
 	output := &hashedWriter{inner: &delta.LimitedWriter{W: w, Left: limitOf(layer)}, hash: sha256.New()}
-	if layer.Kind == bundle.Delta {
-		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
-		err = codec.Rebuild(output, blob, plan.files)
-	} else {
+	switch {
+	case layer.Kind != bundle.Delta:
 		err = unpack(output, blob, a)
+	case layer.Blob.MediaType == layerdelta.MediaType:
+		ranges := plan.wanted.ranges
+		err = layerdelta.Rebuild(output, blob, ranges.File(), ranges.Sources(), int64(a.Budget))
+	default:
+		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
+		err = codec.Rebuild(output, blob, plan.wanted.files)
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, blob)

@@ -11,6 +11,7 @@ import (
 	"imgbuild/device/internal/channel"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
+	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/state"
 )
 
@@ -124,9 +125,9 @@ func (a *application) provePulled(ctx context.Context, id string, image *channel
 // nothing is wanted of filesystem layers but that their digests are right.
 type nothing struct{}
 
-func (nothing) Add(r io.Reader) error {
+func (nothing) Add(_ string, r io.Reader) error {
 	_, err := io.Copy(io.Discard, r)
 	return err
 }
 
-func (nothing) Commit(int) {}
+func (nothing) Commit(int, oci.Digest) error { return nil }
