@@ -26,12 +26,15 @@ type call struct {
 	state         string
 	docker        string
 	keep          int
+	check         bool
+	back          bool
+	again         bool
 	budget        memory.Budget
 }
 
 // operands says how many each command takes.
 var operands = map[string]struct{ least, most int }{
-	"apply": {1, 1}, "verify": {1, 1}, "status": {0, 1}, "rollback": {0, 1}, "resume": {0, 1}, "prune": {0, 1},
+	"apply": {1, 1}, "update": {0, 1}, "verify": {1, 1}, "status": {0, 1}, "rollback": {0, 1}, "resume": {0, 1}, "prune": {0, 1},
 }
 
 func wrongCall(because string) error {
@@ -49,6 +52,9 @@ func parseCall(arguments []string) (*call, error) {
 	flags.StringVar(&c.state, "state", state.Root, "")
 	flags.StringVar(&c.docker, "docker", "", "")
 	flags.IntVar(&c.keep, "keep", 0, "")
+	flags.BoolVar(&c.check, "check", false, "")
+	flags.BoolVar(&c.back, "rollback", false, "")
+	flags.BoolVar(&c.again, "again", false, "")
 	mebi := flags.Int("memory", int(memory.Default>>20), "")
 	// Options may stand before and behind the names.
 	for rest := arguments; ; {
@@ -87,6 +93,8 @@ func parseCall(arguments []string) (*call, error) {
 		return nil, wrongCall("--keep is 1 at least: the release that runs is never removed")
 	case c.keep > 0 && c.command != "prune":
 		return nil, wrongCall("--keep belongs to prune")
+	case (c.check || c.back || c.again) && c.command != "update":
+		return nil, wrongCall("--check, --rollback and --again belong to update")
 	}
 	c.budget = memory.Budget(*mebi) << 20
 	return c, nil

@@ -59,6 +59,8 @@ func (c *call) do(ctx context.Context, in io.Reader, out, errs io.Writer) error 
 	switch c.command {
 	case "apply":
 		return s.apply(ctx)
+	case "update":
+		return s.update(ctx)
 	case "verify":
 		return s.verify(ctx)
 	case "status":
@@ -156,8 +158,12 @@ func (s *session) verify(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.out, "%s is good: %s, %s\n", s.arguments[0], report.Name, failure.Bytes(b.Size))
 	for _, image := range report.Images {
-		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %d old files\n", image.Reference, image.Config,
-			failure.Bytes(image.Writes), image.Reads)
+		reads := fmt.Sprintf("%d old files", image.Reads)
+		if image.Ranges > 0 {
+			reads = failure.Bytes(image.RangeBytes) + " of old filesystem layers"
+		}
+		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %s\n", image.Reference, image.Config,
+			failure.Bytes(image.Writes), reads)
 	}
 	return nil
 }
@@ -293,6 +299,16 @@ func printStatus(out io.Writer, status *update.Status) {
 	}
 	if status.Previous != "" {
 		fmt.Fprintf(out, "  rollback  %s\n", status.Previous)
+	}
+	for _, each := range status.Channels {
+		fmt.Fprintf(out, "  channel   %s: %s, number %d, until %s\n", each.Name, each.Version, each.Sequence,
+			each.Expires.Format(time.DateOnly))
+		if each.Left {
+			fmt.Fprintf(out, "  left      this device went back from %s\n", each.Version)
+		}
+		if each.Warning != "" {
+			fmt.Fprintf(out, "  warning   %s\n", each.Warning)
+		}
 	}
 	if status.Interrupted != nil {
 		fmt.Fprintf(out, "  interrupted while %s %s: `imgbuild-ota resume`\n", status.Interrupted.Step, status.Interrupted.To)

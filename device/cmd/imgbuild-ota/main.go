@@ -18,6 +18,7 @@ import (
 const usage = `Usage: imgbuild-ota COMMAND
 
 apply FILE|URL|-        put the release of a bundle in place, or go on where that was interrupted
+update [NAME]           ask the channel what to run, and put that in place; --check tells what it would do
 verify FILE             check signature, format and every byte of a bundle; change nothing
 status [NAME]           what runs, what is kept, what was interrupted
 rollback [NAME]         put the release back that ran before
@@ -30,6 +31,9 @@ prune [NAME] --keep N   remove the images of all but the last N releases
 --state DIR          default: /var/lib/imgbuild
 --docker ADDRESS     unix://PATH; default: DOCKER_HOST, else unix:///var/run/docker.sock
 --memory MIB         what the program may take; default: 64
+--check              with update: change nothing
+--rollback           with update: take an older ota.json and a lower version, too
+--again              with update: take a version from which this device went back
 --json               one document on stdout
 
 Exit codes: 0 done; 1 it failed; 2 the call, the configuration or the bundle is wrong.

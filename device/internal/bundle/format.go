@@ -4,6 +4,8 @@ package bundle
 // (README.md, "Delta file format"); docs/ota.md says what imgbuild adds.
 const (
 	artifactType = "application/vnd.io.github.containers.oci-delta.v1"
+	// ownArtifactType is that of deltas of which some are imgbuild's own (docs/layer-delta-format.md).
+	ownArtifactType = "application/vnd.imgbuild.ota.v1"
 
 	layoutName    = "oci-layout"
 	indexName     = "index.json"

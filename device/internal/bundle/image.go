@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/oci"
 )
 
@@ -18,6 +19,8 @@ type Image struct {
 	Config   Document
 	Platform oci.Platform
 	Layers   []Layer
+	// Sources say which bytes of the source image layer deltas read from; nil where there are none.
+	Sources *oci.Descriptor
 	// Name of the project, versions, and the name with tag on the device: empty where the bundle does not say them.
 	Name, From, To, Reference string
 }
@@ -95,7 +98,7 @@ func (b *Bundle) image(descriptor oci.Descriptor, isDelta func(string) bool) (*I
 	if _, err := b.document(descriptor, "delta", &artifact); err != nil {
 		return nil, err
 	}
-	if artifact.ArtifactType != artifactType {
+	if artifact.ArtifactType != artifactType && artifact.ArtifactType != ownArtifactType {
 		return nil, fmt.Errorf("it holds %.100q, not a delta that can be read", artifact.ArtifactType)
 	}
 	if len(artifact.Layers) > layerLimit {
@@ -126,6 +129,12 @@ func (b *Bundle) image(descriptor oci.Descriptor, isDelta func(string) bool) (*I
 	}
 	carried := map[string]oci.Descriptor{}
 	for _, layer := range artifact.Layers {
+		if layer.Annotations[annotationContent] == "sources" {
+			if image.Sources != nil || layer.MediaType != layerdelta.SourcesMediaType {
+				return nil, fmt.Errorf("its sources cannot be read: %.100q", layer.MediaType)
+			}
+			image.Sources = &layer
+		}
 		if to := layer.Annotations[annotationTo]; to != "" && layer.Annotations[annotationContent] == "image-layer" {
 			carried[to] = layer
 		}
@@ -136,6 +145,9 @@ func (b *Bundle) image(descriptor oci.Descriptor, isDelta func(string) bool) (*I
 		switch {
 		case ok && isDelta(blob.MediaType):
 			layer.Kind = Delta
+			if blob.MediaType == layerdelta.MediaType && image.Sources == nil {
+				return nil, fmt.Errorf("the filesystem layer %s is sent as a layer delta, and there are no sources", descriptor.Digest)
+			}
 		case ok && blob.Digest == descriptor.Digest:
 			layer.Kind = Whole
 		case ok:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Project struct {
 	HealthCheck []string
 	HealthyFor  *time.Duration
 	Timeout     *time.Duration
+	// URLs of ota.json, in the order to try them, and the channel that it must be of.
+	URLs    []string
+	Channel string
 }
 
 // Default is what counts without a file.
@@ -58,8 +62,26 @@ func (c *Config) Project(name string) Project {
 		if given.Timeout != nil {
 			merged.Timeout = given.Timeout
 		}
+		if given.URLs != nil {
+			merged.URLs = given.URLs
+		}
+		if given.Channel != "" {
+			merged.Channel = given.Channel
+		}
 	}
 	return merged
+}
+
+// Following are the projects that follow a channel, by name.
+func (c *Config) Following() []string {
+	var names []string
+	for name, project := range c.projects {
+		if project.URLs != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Read reads a file. A missing one is the default where it need not be there.
@@ -92,6 +114,11 @@ func parse(path, text string) (*Config, error) {
 		}
 		if err := config.set(section, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
 			return nil, wrong(path, at, err.Error())
+		}
+	}
+	for _, name := range config.Following() {
+		if config.projects[name].Channel == "" {
+			return nil, failure.Input("reading "+path, fmt.Sprintf("[%s] has a url and no channel", name), "see docs/device.md for the keys")
 		}
 	}
 	return config, nil
@@ -133,6 +160,20 @@ func (c *Config) set(section, key, value string) (err error) {
 		project.HealthyFor, err = duration(value)
 	case "health-timeout":
 		project.Timeout, err = duration(value)
+	case "url", "channel":
+		if section == "" {
+			return fmt.Errorf("%q is that of one project: it stands below [PROJECT]", key)
+		}
+		if key == "channel" {
+			project.Channel = value
+			return nil
+		}
+		project.URLs = strings.Fields(value)
+		for _, each := range project.URLs {
+			if !strings.HasPrefix(each, "https://") && !strings.HasPrefix(each, "http://") {
+				return fmt.Errorf("%q is no http or https URL", each)
+			}
+		}
 	default:
 		return fmt.Errorf("there is no key %q", key)
 	}

@@ -176,6 +176,15 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 	return info, nil
 }
 
+// Platform of the images that the engine runs: os/architecture, as Go names them.
+func (c *Client) Platform(ctx context.Context) (string, error) {
+	var value struct{ Os, Arch string }
+	if err := c.call(ctx, http.MethodGet, "/version", nil, &value); err != nil {
+		return "", err
+	}
+	return value.Os + "/" + value.Arch, nil
+}
+
 // Image is what an engine tells of one.
 type Image struct {
 	// ID is the config's digest in the classic store, the manifest's or index's in containerd's.
@@ -221,6 +230,47 @@ func (c *Client) List(ctx context.Context) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+// Tags lists the names of all images.
+func (c *Client) Tags(ctx context.Context) ([]string, error) {
+	var value []struct{ RepoTags []string }
+	if err := c.call(ctx, http.MethodGet, "/images/json", nil, &value); err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, each := range value {
+		tags = append(tags, each.RepoTags...)
+	}
+	return tags, nil
+}
+
+// Pull has the engine fetch an image by digest from its registry.
+func (c *Client) Pull(ctx context.Context, reference string) error {
+	repository, digest, _ := strings.Cut(reference, "@")
+	query := url.Values{"fromImage": {repository}, "tag": {digest}}
+	response, err := c.do(ctx, http.MethodPost, "/images/create?"+query.Encode(), "", nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	messages := json.NewDecoder(response.Body)
+	for {
+		var message struct {
+			Error string `json:"error"`
+		}
+		err := messages.Decode(&message)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return c.unreachable(fmt.Errorf("its answer broke off: %w", err))
+		case message.Error != "":
+			return failure.Operation("pulling "+reference+" (Docker at "+c.address+")", message.Error, "see what Docker says")
+		}
+	}
 }
 
 // Save reads what `docker save` writes. The caller closes it.

@@ -25,6 +25,8 @@ import (
 type Engine struct {
 	// Address for engine.Connect.
 	Address string
+	// Registry has images by reference.
+	Registry map[string]*sample.Image
 	// Hook, where set, is asked before each request is carried out; an error is the answer.
 	Hook func(method, path string) error
 
@@ -73,21 +75,35 @@ func (e *Engine) Client() *engine.Client {
 	return client
 }
 
+func (e *Engine) pull(w http.ResponseWriter, reference string) {
+	found := e.Registry[reference]
+	if found == nil {
+		answer(w, http.StatusOK, map[string]string{"error": "manifest unknown"})
+		return
+	}
+	e.put(found)
+	answer(w, http.StatusOK, map[string]string{"status": "Pull complete"})
+}
+
 // Put an image, as loaded or pulled long ago, and return its ID.
 func (e *Engine) Put(from *sample.Image, tags ...string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	id := e.put(from)
+	for _, tag := range tags {
+		e.tags[tag] = id
+	}
+	return id
+}
+
+func (e *Engine) put(from *sample.Image) string {
 	put := &image{from.Config, from.Manifest, from.DiffIDs()}
 	for at, layer := range from.Layers {
 		e.layers[chain(put.diffIDs[:at+1])] = layer
 		e.unpacked[chain(put.diffIDs[:at+1])] = layer
 		e.blobs[oci.DigestOf(layer)] = layer
 	}
-	id := e.add(put)
-	for _, tag := range tags {
-		e.tags[tag] = id
-	}
-	return id
+	return e.add(put)
 }
 
 // Alter the bytes of a filesystem layer on the engine's disk.
@@ -215,10 +231,14 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 			status = [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
 		}
 		answer(w, http.StatusOK, map[string]any{"DockerRootDir": e.folder, "DriverStatus": status, "ServerVersion": "0"})
+	case r.URL.Path == "/version":
+		answer(w, http.StatusOK, map[string]string{"Os": "linux", "Arch": "amd64"})
+	case r.URL.Path == "/images/create":
+		e.pull(w, r.URL.Query().Get("fromImage")+"@"+r.URL.Query().Get("tag"))
 	case r.URL.Path == "/images/json":
-		list := []map[string]string{}
+		list := []map[string]any{}
 		for id := range e.images {
-			list = append(list, map[string]string{"Id": id})
+			list = append(list, map[string]any{"Id": id, "RepoTags": e.tagsOf(id)})
 		}
 		answer(w, http.StatusOK, list)
 	case parts[0] == "images" && r.Method == http.MethodDelete:

@@ -93,10 +93,11 @@ func Download(ctx context.Context, address, folder string, check Check, note fun
 	if err != nil {
 		return nil, err
 	}
-	d := &download{ctx: ctx, address: address, name: Redacted(address), limited: &roomy{file: file, folder: folder}, note: note}
+	d := newDownload(ctx, address, folder, note)
 	defer d.close()
-	if err = check(io.TeeReader(d, d.limited)); err == nil {
-		_, err = io.Copy(d.limited, d)
+	limited := &roomy{file: file, folder: folder}
+	if err = check(io.TeeReader(d, limited)); err == nil {
+		_, err = io.Copy(limited, d)
 	}
 	if err != nil {
 		file.Close()
@@ -110,8 +111,13 @@ type download struct {
 	ctx     context.Context
 	address string
 	name    string
-	limited *roomy
+	folder  string
 	note    func(string, ...any)
+	// known is the size that the file must have, -1 where any will do. What is known is verified afterwards: parts may come
+	// from a server that does not say which file it has.
+	known int64
+	// restart forgets what came, where a server sends all of it again; nil where that cannot be.
+	restart func() error
 
 	body  io.ReadCloser
 	timer *time.Timer
@@ -122,8 +128,18 @@ type download struct {
 	failures  int
 }
 
+func newDownload(ctx context.Context, address, folder string, note func(string, ...any)) *download {
+	return &download{ctx: ctx, address: address, name: Redacted(address), folder: folder, note: note, known: -1}
+}
+
 func (d *download) Read(p []byte) (int, error) {
 	for {
+		if d.known >= 0 {
+			if d.position >= d.known {
+				return 0, io.EOF
+			}
+			p = p[:min(int64(len(p)), d.known-d.position)]
+		}
 		if d.body == nil {
 			if err := d.connect(); err != nil {
 				if err = d.again(err); err != nil {
@@ -178,7 +194,7 @@ func (d *download) again(err error) error {
 		return told.error
 	}
 	d.failures++
-	if d.failures == attempts || d.position > 0 && d.validator == "" {
+	if d.failures == attempts || d.position > 0 && d.validator == "" && d.restart == nil {
 		return failure.Operation("downloading "+d.name, reason(err), "see whether the device has a network, and try again")
 	}
 	wait := firstWait << (d.failures - 1)
@@ -221,7 +237,9 @@ func (d *download) connect() error {
 	request.Header.Set("Accept-Encoding", "identity")
 	if d.position > 0 {
 		request.Header.Set("Range", "bytes="+strconv.FormatInt(d.position, 10)+"-")
-		request.Header.Set("If-Range", d.validator)
+		if d.validator != "" {
+			request.Header.Set("If-Range", d.validator)
+		}
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -241,6 +259,13 @@ func (d *download) accept(response *http.Response) error {
 	refuse := func(because string) error {
 		return final{failure.Operation("downloading "+d.name, because, "check the address, and try again")}
 	}
+	if response.StatusCode == http.StatusOK && d.position > 0 && d.restart != nil {
+		d.note("%s sends all of it again", d.name)
+		if err := d.restart(); err != nil {
+			return final{err}
+		}
+		d.position = 0
+	}
 	switch {
 	case response.StatusCode == http.StatusOK && d.position == 0:
 		d.total = response.ContentLength
@@ -248,12 +273,21 @@ func (d *download) accept(response *http.Response) error {
 		if d.validator == "" || strings.HasPrefix(d.validator, "W/") {
 			d.validator = response.Header.Get("Last-Modified")
 		}
+		if d.known >= 0 && d.total >= 0 && d.total != d.known {
+			return refuse(fmt.Sprintf("the server has a file of %d bytes, not of %d", d.total, d.known))
+		}
+		d.total = max(d.total, d.known)
 		return d.room()
 	case response.StatusCode == http.StatusPartialContent && d.position > 0:
 		from := fmt.Sprintf("bytes %d-", d.position)
 		if !strings.HasPrefix(response.Header.Get("Content-Range"), from) {
 			return refuse("the server sends another part than was asked for")
 		}
+		_, total, _ := strings.Cut(response.Header.Get("Content-Range"), "/")
+		if size, err := strconv.ParseInt(total, 10, 64); err == nil && d.known >= 0 && size != d.known {
+			return refuse(fmt.Sprintf("the server has a file of %d bytes, not of %d", size, d.known))
+		}
+		d.total = max(d.total, d.known)
 		return nil
 	case response.StatusCode == http.StatusOK:
 		return refuse("the file on the server has changed meanwhile, or it sends no parts")
@@ -266,10 +300,13 @@ func (d *download) accept(response *http.Response) error {
 
 // room tells before the download when it cannot fit.
 func (d *download) room() error {
-	free, _, err := durable.Space(d.limited.folder)
+	if d.folder == "" {
+		return nil
+	}
+	free, _, err := durable.Space(d.folder)
 	if err != nil || d.total < 0 || free >= d.total+reserve {
 		return err
 	}
 	return final{failure.Operation("downloading "+d.name, fmt.Sprintf("it has %s, and %s are free on the disk of %s",
-		failure.Bytes(d.total), failure.Bytes(free), d.limited.folder), "make room, and try again")}
+		failure.Bytes(d.total), failure.Bytes(free), d.folder), "make room, and try again")}
 }

@@ -151,6 +151,9 @@ type Target struct {
 	Reference string
 	// Deltas by the diffID that they make. Filesystem layers that From has are reused, others sent whole.
 	Deltas map[oci.Digest][]byte
+	// LayerDeltas by the diffID that they make, and the list of sources for them.
+	LayerDeltas map[oci.Digest][]byte
+	Sources     []byte
 	// Sizes overrides what the bundle says of the uncompressed sizes; "" leaves it out.
 	Sizes map[oci.Digest]string
 	// Without the IDs of the source's filesystem layers, as the public tool writes it.
@@ -203,6 +206,12 @@ func artifact(name, from, to string, target Target) (text []byte, carried [][]by
 			own + "name": name, own + "from": from, own + "to": to, own + "reference": target.Reference,
 		},
 	}
+	if target.Sources != nil {
+		manifest.ArtifactType = "application/vnd.imgbuild.ota.v1"
+		manifest.Layers = append(manifest.Layers, with(descriptor("application/vnd.imgbuild.sources.v1", target.Sources),
+			map[string]string{prefix + "content": "sources"}))
+		carried = append(carried, target.Sources)
+	}
 	known := map[oci.Digest]bool{}
 	if target.From != nil {
 		manifest.Annotations[prefix+"source-config"] = string(oci.DigestOf(target.From.Config))
@@ -225,7 +234,11 @@ func artifact(name, from, to string, target Target) (text []byte, carried [][]by
 			annotations[own+"uncompressed-size"] = size
 		}
 		delta, isDelta := target.Deltas[id]
+		layerDelta, isLayerDelta := target.LayerDeltas[id]
 		switch {
+		case isLayerDelta:
+			manifest.Layers = append(manifest.Layers, with(descriptor("application/vnd.imgbuild.layer-delta.v1", layerDelta), annotations))
+			carried = append(carried, layerDelta)
 		case isDelta:
 			manifest.Layers = append(manifest.Layers, with(descriptor("application/vnd.tar-diff", delta), annotations))
 			carried = append(carried, delta)

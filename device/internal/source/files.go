@@ -98,12 +98,18 @@ func (f *Files) Bytes() int64 {
 
 // Spool says where files are to be put: in a file without a name in folder.
 func (f *Files) Spool(folder string) error {
-	file, err := os.CreateTemp(folder, "sources-*")
-	if err != nil {
-		return err
-	}
+	file, err := temporaryFile(folder)
 	f.file = file
-	return os.Remove(file.Name())
+	return err
+}
+
+// temporaryFile has no name: it is gone with the process.
+func temporaryFile(folder string) (*os.File, error) {
+	file, err := os.CreateTemp(folder, ".sources-*")
+	if err != nil {
+		return nil, err
+	}
+	return file, os.Remove(file.Name())
 }
 
 // Close frees the disk.
@@ -119,6 +125,10 @@ func (f *Files) Close() error {
 // Add reads the tar of one filesystem layer to its end. What it gave counts once Commit says which one it was.
 func (f *Files) Add(r io.Reader) error {
 	f.pending = f.pending[:0]
+	if len(f.wanted) == 0 {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
 	buffered := bufio.NewReaderSize(r, 256<<10)
 	archive := tar.NewReader(buffered)
 	for {

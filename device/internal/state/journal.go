@@ -37,6 +37,8 @@ type Journal struct {
 	To Release `json:"to"`
 	// Loaded are the IDs of images that were not there before.
 	Loaded []string `json:"loaded,omitempty"`
+	// Passing are images of releases between the two, which nothing needs once the new one is there.
+	Passing []Image `json:"passing,omitempty"`
 	// From is the release that runs before.
 	From Release `json:"from"`
 	// Tags are those that move: what they named before.

@@ -119,6 +119,8 @@ type Releases struct {
 	Releases []Release `json:"releases"`
 	// Discarded are images of releases that did not prove themselves, as long as something still uses them.
 	Discarded []Image `json:"discarded,omitempty"`
+	// Unnamed are IDs of images that an interrupted update left, and that could not be removed yet.
+	Unnamed []string `json:"unnamed,omitempty"`
 }
 
 // Releases reads the list; an empty one where nothing was put in place yet.

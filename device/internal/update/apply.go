@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
-	"imgbuild/device/internal/source"
 	"imgbuild/device/internal/state"
 )
 
@@ -19,7 +20,7 @@ import (
 func (u *Updater) Images(b *bundle.Bundle) ([]bundle.Image, error) {
 	return b.Images(func(mediaType string) bool {
 		_, known := u.Codecs[mediaType]
-		return known
+		return known || mediaType == layerdelta.MediaType
 	})
 }
 
@@ -38,10 +39,79 @@ func (u *Updater) Apply(ctx context.Context, b *bundle.Bundle) (*Result, error) 
 		if result != nil || err != nil {
 			return result, err
 		}
-		a := &application{Updater: u, bundle: b, images: images, folder: folder, info: info}
-		defer a.close()
-		return a.run(ctx)
+		return u.applyRow(ctx, folder, info, []*bundle.Bundle{b})
 	})
+}
+
+// applyRow puts the release of the last of several bundles in place, each of which starts from what the one before makes.
+// What is between is loaded and never runs: `current` moves once.
+func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engine.Info, row []*bundle.Bundle) (*Result, error) {
+	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(row[len(row)-1].Index)}
+	undo := func(err error) error {
+		if journal.To.Images == nil {
+			return err // nothing has been loaded
+		}
+		return errors.Join(err, u.undoLoading(ctx, folder, info, journal))
+	}
+	for at, b := range row {
+		result, err := u.applyOne(ctx, folder, info, b, journal, at == 0, at == len(row)-1)
+		if result != nil || err != nil {
+			return result, undo(err)
+		}
+	}
+	if err := u.settle(ctx, folder, info, journal); err != nil {
+		return nil, undo(err)
+	}
+	return u.carryOn(ctx, folder, info, journal)
+}
+
+// applyOne loads the images of one bundle of a row; a result where nothing is to be done.
+func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engine.Info, b *bundle.Bundle, journal *state.Journal,
+	first, last bool) (*Result, error) {
+	images, err := u.Images(b)
+	if err != nil {
+		return nil, err
+	}
+	a := &application{Updater: u, bundle: b, images: images, folder: folder, info: info}
+	defer a.close()
+	current, err := folder.Current()
+	if err != nil {
+		return nil, err
+	}
+	a.to = target(images)
+	if err := a.plan(ctx); err != nil {
+		return nil, err
+	}
+	if last && reflect.DeepEqual(current, a.to.Current) {
+		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
+			return &Result{folder.Name, a.to.Version, Unchanged, a.to.Images}, err
+		}
+	}
+	if err := a.check(ctx); err != nil {
+		return nil, err
+	}
+	if first {
+		if journal.From, err = a.from(current); err != nil {
+			return nil, err
+		}
+	}
+	journal.To = a.to
+	if err := a.loadAll(ctx, journal); err != nil {
+		return nil, err
+	}
+	if last {
+		journal.Passing = slices.DeleteFunc(journal.Passing, func(passing state.Image) bool {
+			return slices.ContainsFunc(journal.To.Images, func(image state.Image) bool { return image.ID == passing.ID })
+		})
+		return nil, nil
+	}
+	for _, image := range journal.To.Images {
+		if slices.Contains(journal.Loaded, image.ID) {
+			image.Reference = ""
+			journal.Passing = append(journal.Passing, image)
+		}
+	}
+	return nil, nil
 }
 
 // endInterrupted finishes or undoes an earlier change; a result when that was to the release of this bundle.
@@ -89,44 +159,16 @@ type plan struct {
 	present *engine.Image
 	// sources that it may be made from, the likeliest first.
 	sources []*engine.Image
-	// files that its deltas read from.
-	files *source.Files
+	// wanted is what its deltas read from.
+	wanted *wanted
 }
 
 func (a *application) close() {
 	for _, plan := range a.plans {
-		if plan.files != nil {
-			plan.files.Close()
+		if plan.wanted != nil {
+			plan.wanted.close()
 		}
 	}
-}
-
-func (a *application) run(ctx context.Context) (*Result, error) {
-	current, err := a.folder.Current()
-	if err != nil {
-		return nil, err
-	}
-	a.to = target(a.images)
-	if err := a.plan(ctx); err != nil {
-		return nil, err
-	}
-	if reflect.DeepEqual(current, a.to.Current) {
-		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
-			return &Result{a.folder.Name, a.to.Version, Unchanged, a.to.Images}, err
-		}
-	}
-	if err := a.check(ctx); err != nil {
-		return nil, err
-	}
-	from, err := a.from(current)
-	if err != nil {
-		return nil, err
-	}
-	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(a.bundle.Index), To: a.to, From: from}
-	if err := a.loadAll(ctx, journal); err != nil {
-		return nil, errors.Join(err, a.undoLoading(ctx, a.folder, a.info, journal))
-	}
-	return a.carryOn(ctx, a.folder, a.info, journal)
 }
 
 // plan finds out what there is of each image.
@@ -241,13 +283,16 @@ func (a *application) check(ctx context.Context) error {
 		if plan.present != nil {
 			continue
 		}
-		plan.files = source.NewFiles(a.Budget)
+		var err error
+		if plan.wanted, err = a.sources(plan.image); err != nil {
+			return err
+		}
 		for at := range plan.image.Layers {
 			layer := &plan.image.Layers[at]
 			if layer.Kind == bundle.Reused {
 				continue
 			}
-			if err := a.scan(ctx, layer, plan.files); err != nil {
+			if err := a.scan(ctx, layer, plan.wanted); err != nil {
 				return err
 			}
 			size := layer.Size
@@ -257,7 +302,7 @@ func (a *application) check(ctx context.Context) error {
 			}
 			store += size
 		}
-		spool += plan.files.Bytes()
+		spool += plan.wanted.bytes()
 		if len(plan.sources) > 0 && len(missingByChain(a.info, plan.image, plan.sources[0])) > 0 {
 			spool += plan.sources[0].Size
 			store += plan.sources[0].Size
@@ -267,17 +312,30 @@ func (a *application) check(ctx context.Context) error {
 	return checkSpace([]need{{a.folder.Path, spool}, {storeFolder(a.info), 2 * store}})
 }
 
-func (a *application) scan(ctx context.Context, layer *bundle.Layer, files *source.Files) error {
+// sources of an image, as far as the bundle lists them.
+func (a *application) sources(image *bundle.Image) (*wanted, error) {
+	w, err := newWanted(a.bundle, image, a.Budget)
+	if err != nil {
+		return nil, failure.Input("reading the bundle "+a.bundle.Name, err.Error(), "make it with `imgbuild ota diff`, or fetch it again")
+	}
+	return w, nil
+}
+
+func (a *application) scan(ctx context.Context, layer *bundle.Layer, w *wanted) error {
 	blob, err := a.bundle.Blob(layer.Blob)
 	if err != nil {
 		return err
 	}
 	blob = stoppable(ctx, blob)
-	if layer.Kind == bundle.Delta {
+	switch {
+	case layer.Kind == bundle.Delta && layer.Blob.MediaType == layerdelta.MediaType:
+		err = layerdelta.Scan(blob, w.ranges.Sources(), int64(a.Budget), limitOf(layer))
+	case layer.Kind == bundle.Delta:
 		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
-		if err := codec.Scan(blob, limitOf(layer), files.Want); err != nil {
-			return a.unreadable(ctx, layer, err)
-		}
+		err = codec.Scan(blob, limitOf(layer), w.files.Want)
+	}
+	if err != nil {
+		return a.unreadable(ctx, layer, err)
 	}
 	if _, err := io.Copy(io.Discard, blob); err != nil {
 		return a.unreadable(ctx, layer, err)

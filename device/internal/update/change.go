@@ -52,9 +52,21 @@ func (u *Updater) undoLoading(ctx context.Context, folder *state.Folder, info *e
 	// Also when the reason to stop is that somebody wants it to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+	var left []string
 	for _, id := range journal.Loaded {
 		if err := u.Engine.Remove(ctx, id); err != nil {
 			u.Log("warning: %s could not be removed: %s", short(id), err)
+			left = append(left, id)
+		}
+	}
+	if left != nil {
+		list, err := folder.Releases()
+		if err != nil {
+			return err
+		}
+		list.Unnamed = append(list.Unnamed, left...)
+		if err := folder.SetReleases(list); err != nil {
+			return err
 		}
 	}
 	// What Docker could not forget comes to the disk now; where a power cut was before, it is too late for that.
@@ -184,7 +196,15 @@ func (u *Updater) finish(ctx context.Context, folder *state.Folder, journal *sta
 		list.Releases = put(list.Releases, journal.From)
 	}
 	list.Releases = put(list.Releases, journal.To)
+	list.Discarded = append(list.Discarded, journal.Passing...)
 	if err := folder.SetReleases(list); err != nil {
+		return err
+	}
+	from := ""
+	if journal.Bundle == "" {
+		from = journal.From.Version
+	}
+	if err := folder.Leave(from, journal.To.Version); err != nil {
 		return err
 	}
 	if err := folder.SetJournal(nil); err != nil {
@@ -240,6 +260,9 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 	if err := u.discard(ctx, folder, journal); err != nil {
 		return err
 	}
+	if err := folder.Leave(journal.To.Version, ""); err != nil {
+		return err
+	}
 	if err := folder.SetJournal(nil); err != nil {
 		return err
 	}
@@ -260,7 +283,7 @@ func (u *Updater) discard(ctx context.Context, folder *state.Folder, journal *st
 		return err
 	}
 	known := len(list.Discarded)
-	for _, image := range journal.To.Images {
+	for _, image := range append(slices.Clone(journal.To.Images), journal.Passing...) {
 		if slices.Contains(journal.Loaded, image.ID) {
 			list.Discarded = append(list.Discarded, image)
 		}
@@ -285,6 +308,7 @@ func (u *Updater) removeDiscarded(ctx context.Context, list *state.Releases) {
 		}
 		return err == nil
 	})
+	list.Unnamed = slices.DeleteFunc(list.Unnamed, func(id string) bool { return needed[id] || u.Engine.Remove(ctx, id) == nil })
 }
 
 func imagesOf(releases []state.Release) map[string]bool {

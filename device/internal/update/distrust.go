@@ -13,7 +13,7 @@ import (
 
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
-	"imgbuild/device/internal/source"
+	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/tardiff"
 )
 
@@ -99,16 +99,14 @@ func newTree(limit int) *tree {
 	return &tree{limit: limit, seed: maphash.MakeSeed(), files: map[uint64]content{}}
 }
 
-var _ layerVisitor = (*tree)(nil)
-var _ layerVisitor = (*source.Files)(nil)
-
 // layerVisitor reads the tars of filesystem layers, and is told afterwards which one it was.
 type layerVisitor interface {
-	Add(io.Reader) error
-	Commit(layer int)
+	// Add is told the name that the tar has in the engine's archive.
+	Add(name string, r io.Reader) error
+	Commit(layer int, id oci.Digest) error
 }
 
-func (t *tree) Add(r io.Reader) error {
+func (t *tree) Add(_ string, r io.Reader) error {
 	t.pending = t.pending[:0]
 	buffered := bufio.NewReaderSize(r, 256<<10)
 	archive := tar.NewReader(buffered)
@@ -140,7 +138,7 @@ func (t *tree) sum(r io.Reader) (uint64, error) {
 	return hash.Sum64(), err
 }
 
-func (t *tree) Commit(layer int) {
+func (t *tree) Commit(layer int, _ oci.Digest) error {
 	for _, each := range t.pending {
 		each.layer = int32(layer)
 		if known, ok := t.files[each.path]; !ok || known.layer <= each.layer {
@@ -148,6 +146,7 @@ func (t *tree) Commit(layer int) {
 		}
 	}
 	t.pending = t.pending[:0]
+	return nil
 }
 
 // made by Docker itself in every container.

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,6 +11,9 @@ import (
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
 )
+
+// errSource marks the errors of a bundle that may be good, for a device that has another source image.
+var errSource = errors.New("the source image cannot be used")
 
 // findSources lists the engine's images that may be the one that a bundle starts from, the likeliest first. In the
 // classic store the config's digest is an image's ID; containerd's store does not find images by it, so that their
@@ -56,8 +60,10 @@ func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bun
 			because = fmt.Sprintf("Docker at %s has no image %s (release %s), from which it starts", u.Engine.Address(),
 				source.Config, image.From)
 		}
-		return nil, failure.Input("finding the source image", because,
+		told := failure.Input("finding the source image", because,
 			"use a bundle that starts from an image that this device has, or load the new release as a whole")
+		told.Err = errSource
+		return nil, told
 	}
 	return found, nil
 }

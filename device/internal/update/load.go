@@ -13,13 +13,14 @@ import (
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/compression"
 	"imgbuild/device/internal/delta"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/state"
 )
 
-// loadAll brings every image that is missing into the engine and proves it; when it returns, the journal says Moving.
+// loadAll brings every image that is missing into the engine and proves it.
 func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err error) {
 	if a.distrust, err = a.folder.BeginUnsynced(); err != nil {
 		return err
@@ -34,26 +35,31 @@ func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err 
 		}
 		journal.To.Images[at].ID = id
 	}
-	if err := a.sync(a.info); err != nil {
+	return nil
+}
+
+// settle brings what was loaded to the disk; when it returns, the journal says Moving.
+func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (err error) {
+	if err := u.sync(info); err != nil {
 		return err
 	}
-	if err := a.folder.EndUnsynced(); err != nil {
+	if err := folder.EndUnsynced(); err != nil {
 		return err
 	}
-	if journal.Tags, err = a.movingTags(ctx, journal.To.Images); err != nil {
+	if journal.Tags, err = u.movingTags(ctx, journal.To.Images); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	journal.Step = state.Moving
-	return a.folder.SetJournal(journal)
+	return folder.SetJournal(journal)
 }
 
 // load makes one image in the engine and returns its ID there.
 func (a *application) load(ctx context.Context, plan *plan, journal *state.Journal) (string, error) {
 	// A second time, where the first was distrusted.
-	if err := plan.files.Close(); err != nil {
+	if err := plan.wanted.close(); err != nil {
 		return "", err
 	}
 	read, err := a.readAnySource(ctx, plan)
@@ -100,12 +106,12 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 
 // readAnySource reads the source image; of several that may be it, the first that proves to be.
 func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage, error) {
-	if err := plan.files.Spool(a.folder.Path); err != nil {
+	if err := plan.wanted.spool(a.folder.Path); err != nil {
 		return nil, err
 	}
 	image := plan.image
 	if image.Source == nil {
-		if plan.files.Len() > 0 {
+		if !plan.wanted.nothing() {
 			return nil, failure.Input("reading the bundle "+a.bundle.Name, "it reads old files and names no source image",
 				"make it with `imgbuild ota diff`")
 		}
@@ -113,9 +119,13 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 	}
 	var refused error
 	for _, candidate := range plan.sources {
+		if !plan.wanted.isIn(candidate) {
+			refused = damaged(candidate, "it lacks a filesystem layer that the deltas read from")
+			continue
+		}
 		tars := missingByChain(a.info, image, candidate)
 		// The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-		if a.info.Store == engine.Classic && plan.files.Len() == 0 && len(tars) == 0 {
+		if a.info.Store == engine.Classic && plan.wanted.nothing() && len(tars) == 0 {
 			return &readImage{}, nil
 		}
 		a.Log("reading the source image %s", short(candidate.ID))
@@ -132,20 +142,22 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 			return found, nil
 		}
 		found.close()
-		refused = failure.Input("finding the source image", fmt.Sprintf("Docker at %s has no image %s, from which it starts",
+		told := failure.Input("finding the source image", fmt.Sprintf("Docker at %s has no image %s, from which it starts",
 			a.Engine.Address(), image.Source.Config), "use a bundle that starts from an image that this device has")
+		told.Err = errSource
+		refused = told
 	}
 	return nil, refused
 }
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
 	for {
-		plan.files.Again()
-		found, err := a.read(ctx, candidate, plan.files, tars, a.folder.Path)
+		plan.wanted.again()
+		found, err := a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
 		if err != nil {
 			return nil, err
 		}
-		more, err := plan.files.WantLinkTargets()
+		more, err := plan.wanted.files.WantLinkTargets()
 		if !more && err == nil {
 			return found, nil
 		}
@@ -222,11 +234,15 @@ func (a *application) rebuild(ctx context.Context, w io.Writer, layer *bundle.La
 	}
 	blob = stoppable(ctx, blob)
 	output := &hashedWriter{inner: &delta.LimitedWriter{W: w, Left: limitOf(layer)}, hash: sha256.New()}
-	if layer.Kind == bundle.Delta {
-		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
-		err = codec.Rebuild(output, blob, plan.files)
-	} else {
+	switch {
+	case layer.Kind != bundle.Delta:
 		err = unpack(output, blob, a)
+	case layer.Blob.MediaType == layerdelta.MediaType:
+		ranges := plan.wanted.ranges
+		err = layerdelta.Rebuild(output, blob, ranges.File(), ranges.Sources(), int64(a.Budget))
+	default:
+		codec, _ := a.Codecs.For(layer.Blob.MediaType, a.Budget)
+		err = codec.Rebuild(output, blob, plan.wanted.files)
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, blob)
@@ -238,9 +254,11 @@ func (a *application) rebuild(ctx context.Context, w io.Writer, layer *bundle.La
 		return a.unreadable(ctx, layer, err)
 	}
 	if found := oci.DigestOfSum(output.hash.Sum(nil)); found != layer.DiffID {
-		return failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID),
+		told := failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID),
 			"what came out has the digest "+string(found),
 			"the source image is not the one that the bundle was made from, or it was altered on this device")
+		told.Err = errSource
+		return told
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisi
 		if header.Typeflag != tar.TypeReg || header.Size == 0 {
 			continue
 		}
-		if err := reading.entry(bufio.NewReaderSize(archive, 64<<10), header.Size); err != nil {
+		if err := reading.entry(header.Name, bufio.NewReaderSize(archive, 64<<10), header.Size); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +99,7 @@ type reading struct {
 	found     *readImage
 }
 
-func (r *reading) entry(contents *bufio.Reader, size int64) error {
+func (r *reading) entry(name string, contents *bufio.Reader, size int64) error {
 	head, err := contents.Peek(int(min(size, 512)))
 	if err != nil {
 		return nil // the archive breaks off: its next entry tells
@@ -108,7 +108,7 @@ func (r *reading) entry(contents *bufio.Reader, size int64) error {
 	if !isTar && (head[0] == '{' || head[0] == '[') {
 		return r.document(contents, size)
 	}
-	return r.layer(contents)
+	return r.layer(name, contents)
 }
 
 // document keeps manifests, and configs of the image.
@@ -132,7 +132,7 @@ func (r *reading) document(contents io.Reader, size int64) error {
 	return nil
 }
 
-func (r *reading) layer(contents io.Reader) (err error) {
+func (r *reading) layer(name string, contents io.Reader) (err error) {
 	plain, err := compression.Undo(contents, r.budget)
 	if err != nil {
 		return nil // no filesystem layer, or a damaged one, which is missed at the end
@@ -152,7 +152,7 @@ func (r *reading) layer(contents io.Reader) (err error) {
 			}
 		}()
 	}
-	if err := r.files.Add(io.TeeReader(plain, into)); err != nil {
+	if err := r.files.Add(name, io.TeeReader(plain, into)); err != nil {
 		var disk *fs.PathError
 		if errors.As(err, &disk) {
 			return err
@@ -169,7 +169,9 @@ func (r *reading) layer(contents io.Reader) (err error) {
 	if layer < 0 {
 		return nil
 	}
-	r.files.Commit(layer)
+	if err := r.files.Commit(layer, id); err != nil {
+		return damaged(r.image, err.Error())
+	}
 	r.seen[id] = true
 	if r.wanted[id] && r.found.tars[id] == nil {
 		r.found.tars[id], file = file, nil
@@ -200,6 +202,8 @@ func temporaryFile(folder string) (*os.File, error) {
 }
 
 func damaged(image *engine.Image, because string) error {
-	return failure.Operation("reading the source image "+image.ID+" from Docker", because,
+	told := failure.Operation("reading the source image "+image.ID+" from Docker", because,
 		"load or pull the old release again, or load the new one as a whole")
+	told.Err = errSource
+	return told
 }

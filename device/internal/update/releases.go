@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
+	"time"
 
+	"imgbuild/device/internal/channel"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/state"
@@ -37,15 +41,20 @@ func (u *Updater) Rollback(ctx context.Context, project string) (*Result, error)
 					"apply a bundle of that release")
 			}
 		}
-		journal := &state.Journal{Schema: 1, Step: state.Moving, From: *from, To: *to}
-		if journal.Tags, err = u.movingTags(ctx, to.Images); err != nil {
-			return nil, err
-		}
-		if err := folder.SetJournal(journal); err != nil {
-			return nil, err
-		}
-		return u.carryOn(ctx, folder, info, journal)
+		return u.moveTo(ctx, folder, info, &state.Journal{From: *from, To: *to})
 	})
+}
+
+// moveTo a release whose images are all there.
+func (u *Updater) moveTo(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (_ *Result, err error) {
+	journal.Schema, journal.Step = 1, state.Moving
+	if journal.Tags, err = u.movingTags(ctx, journal.To.Images); err != nil {
+		return nil, err
+	}
+	if err := folder.SetJournal(journal); err != nil {
+		return nil, err
+	}
+	return u.carryOn(ctx, folder, info, journal)
 }
 
 // neighbours are the release that runs and the one before it.
@@ -89,7 +98,7 @@ func (u *Updater) prune(ctx context.Context, folder *state.Folder, keep int) ([]
 	if err != nil {
 		return nil, err
 	}
-	if len(list.Discarded) > 0 {
+	if len(list.Discarded)+len(list.Unnamed) > 0 {
 		u.removeDiscarded(ctx, list)
 		if err := folder.SetReleases(list); err != nil {
 			return nil, err
@@ -164,6 +173,31 @@ type Status struct {
 	Kept []string `json:"kept"`
 	// Interrupted is the step of a change that has not come to its end, and the version that it goes to.
 	Interrupted *Interrupted `json:"interrupted,omitempty"`
+	// Channels that it follows, as they were when they were asked last.
+	Channels []ChannelStatus `json:"channels,omitempty"`
+}
+
+// ChannelStatus is what is remembered of a channel.
+type ChannelStatus struct {
+	Name string `json:"name"`
+	channel.Seen
+	// Left says that this device went back from its version.
+	Left bool `json:"left,omitempty"`
+	// Warning tells that it has to be signed anew.
+	Warning string `json:"warning,omitempty"`
+}
+
+func channelStatus(known *state.Channels, clock time.Time) []ChannelStatus {
+	if known == nil {
+		return nil
+	}
+	var found []ChannelStatus
+	for _, name := range slices.Sorted(maps.Keys(known.Channels)) {
+		seen := known.Channels[name]
+		found = append(found, ChannelStatus{Name: name, Seen: seen, Left: slices.Contains(known.Left, seen.Version),
+			Warning: Expiry(name, seen.Expires, channel.Now(clock, seen.Issued))})
+	}
+	return found
 }
 
 // ImageStatus says whether an image of the release is there.
@@ -202,6 +236,11 @@ func (u *Updater) Status(ctx context.Context, project string) (*Status, error) {
 	if journal != nil {
 		status.Interrupted = &Interrupted{journal.Step, journal.To.Version}
 	}
+	known, err := folder.Channels()
+	if err != nil {
+		return nil, err
+	}
+	status.Channels = channelStatus(known, time.Now())
 	list, err := folder.Releases()
 	if err != nil {
 		return nil, err

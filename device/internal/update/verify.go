@@ -5,7 +5,6 @@ import (
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/oci"
-	"imgbuild/device/internal/source"
 )
 
 // Verification is what a bundle would do, found out without doing it.
@@ -24,6 +23,9 @@ type VerifiedImage struct {
 	Source oci.Digest `json:"source,omitempty"`
 	// Reads is the number of old files that are read from.
 	Reads int `json:"reads"`
+	// Ranges of old filesystem layers that are read, and their bytes.
+	Ranges     int   `json:"ranges"`
+	RangeBytes int64 `json:"rangeBytes"`
 	// Writes is how many bytes of filesystem layers are made, as far as the bundle says it.
 	Writes int64 `json:"writes"`
 }
@@ -38,7 +40,10 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle) (*Verification, 
 	report := &Verification{Schema: 1, Name: projectOf(images), To: versionOf(images)}
 	for at := range images {
 		image := &images[at]
-		files := source.NewFiles(u.Budget)
+		wanted, err := a.sources(image)
+		if err != nil {
+			return nil, err
+		}
 		verified := VerifiedImage{Reference: image.Reference, Config: image.Config.Descriptor.Digest}
 		if image.Source != nil {
 			verified.Source = image.Source.Config
@@ -48,12 +53,15 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle) (*Verification, 
 			if layer.Kind == bundle.Reused {
 				continue
 			}
-			if err := a.scan(ctx, layer, files); err != nil {
+			if err := a.scan(ctx, layer, wanted); err != nil {
 				return nil, err
 			}
 			verified.Writes += max(layer.Size, 0)
 		}
-		verified.Reads = files.Len()
+		verified.Reads = wanted.files.Len()
+		if wanted.ranges != nil {
+			verified.Ranges, verified.RangeBytes = wanted.ranges.Sources().Count, wanted.ranges.Sources().Size
+		}
 		report.Images = append(report.Images, verified)
 	}
 	return report, nil

@@ -1,0 +1,188 @@
+package layerdelta
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"imgbuild/device/internal/delta"
+	"imgbuild/device/internal/delta/block"
+	"imgbuild/device/internal/delta/elf"
+	"imgbuild/device/internal/delta/general"
+)
+
+const (
+	magic = "ibl1"
+	// bytesOfRange is what a range of the sources takes while they are read.
+	bytesOfRange = 16
+	mebi         = 1 << 20
+	codingELF    = 1
+)
+
+// header of a layer delta.
+type header struct {
+	oldSize, newSize, blockSize int64
+	// grant is what is declared of memory besides that for blocks and sources.
+	grant int64
+}
+
+func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err error) {
+	var first [len(magic)]byte
+	if _, err := io.ReadFull(in, first[:]); err != nil {
+		return h, block.Cut(err)
+	}
+	if string(first[:]) != magic {
+		return h, errors.New("it is no delta of a filesystem layer")
+	}
+	var needed int64
+	for _, into := range []*int64{&h.oldSize, &h.newSize, &h.blockSize, &needed} {
+		if *into, err = block.ReadUvarint(in); err != nil {
+			return h, err
+		}
+	}
+	if h.oldSize != sources.Size {
+		return h, fmt.Errorf("it reads from %d bytes, and the sources have %d", h.oldSize, sources.Size)
+	}
+	if needed > memory {
+		return h, fmt.Errorf("it needs %d MiB of memory, and %d MiB are granted: `--memory %[1]d` grants that",
+			(needed+mebi-1)/mebi, memory/mebi)
+	}
+	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count)
+	if h.grant < 0 {
+		return h, errors.New("it needs more memory than it declares")
+	}
+	return h, nil
+}
+
+// parts of a delta, which alternate.
+type parts interface {
+	// general makes so many bytes against the whole old file.
+	general(size int64) error
+	// file makes so many bytes against a range of it.
+	file(size, start, length int64) error
+}
+
+func readParts(in *block.Reader, h header, to parts) error {
+	for left := h.newSize; left > 0; {
+		size, err := in.Uvarint()
+		if err != nil {
+			return err
+		}
+		if size > left {
+			return errors.New("a part of it makes more than the filesystem layer has")
+		}
+		if err := to.general(size); err != nil {
+			return err
+		}
+		if left -= size; left == 0 {
+			break
+		}
+		coding, err := in.ReadByte()
+		if err != nil {
+			return block.Cut(err)
+		}
+		if coding != codingELF {
+			return fmt.Errorf("it has the coding %d, which cannot be read", coding)
+		}
+		var numbers [3]int64
+		for at := range numbers {
+			if numbers[at], err = in.Uvarint(); err != nil {
+				return err
+			}
+		}
+		size, start, length := numbers[0], numbers[1], numbers[2]
+		if size < 1 || size > left {
+			return errors.New("a file of it has more than the filesystem layer")
+		}
+		if length > h.oldSize-start {
+			return errors.New("it reads beyond its sources")
+		}
+		if err := to.file(size, start, length); err != nil {
+			return err
+		}
+		left -= size
+	}
+	return nil
+}
+
+func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader, header) parts) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	h, err := readHeader(in, sources, memory)
+	if err != nil {
+		return err
+	}
+	blocks, err := block.NewReader(in, h.blockSize)
+	if err != nil {
+		return err
+	}
+	defer blocks.Close()
+	if err := readParts(blocks, h, begin(blocks, h)); err != nil {
+		return err
+	}
+	return ended(in)
+}
+
+// Rebuild writes the new tar out of a delta and the old file. memory is what is granted. Whether it is the right one is for
+// its digest to tell.
+func Rebuild(w io.Writer, r io.Reader, old delta.File, sources *Sources, memory int64) error {
+	return read(r, sources, memory, func(in *block.Reader, h header) parts {
+		return &rebuilder{in: in, header: h, w: w, old: old, blocks: general.Decoder{Old: old}}
+	})
+}
+
+type rebuilder struct {
+	header
+	in     *block.Reader
+	w      io.Writer
+	old    delta.File
+	blocks general.Decoder
+	elf    elf.Decoder
+}
+
+func (b *rebuilder) general(size int64) error { return b.blocks.Blocks(b.w, b.in, size) }
+
+func (b *rebuilder) file(size, start, length int64) error {
+	return b.elf.Decode(b.w, b.in, io.NewSectionReader(b.old, start, length), size, b.grant)
+}
+
+// Scan reads a delta to its end without any old file, and checks what it says of itself: deltas of more than limit bytes of
+// output are refused, and those that need more memory than is granted.
+func Scan(r io.Reader, sources *Sources, memory, limit int64) error {
+	var tooMuch error
+	err := read(r, sources, memory, func(in *block.Reader, h header) parts {
+		if h.newSize > limit {
+			tooMuch = errors.New("it becomes larger than the bundle says")
+		}
+		return &scanner{in, tooMuch}
+	})
+	if tooMuch != nil {
+		return tooMuch
+	}
+	return err
+}
+
+type scanner struct {
+	in      *block.Reader
+	refused error
+}
+
+func (s *scanner) general(size int64) error { return s.skip(size, general.Streams) }
+
+func (s *scanner) skip(size int64, streams int) error {
+	for size > 0 && s.refused == nil {
+		made, err := s.in.Skip(size, streams)
+		if err != nil {
+			return err
+		}
+		size -= made
+	}
+	return s.refused
+}
+
+func (s *scanner) file(size, _, _ int64) error {
+	if err := s.in.SkipStreams(elf.FirstStreams); err != nil {
+		return err
+	}
+	return s.skip(size, elf.Streams)
+}

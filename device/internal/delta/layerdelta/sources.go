@@ -1,0 +1,134 @@
+// Package layerdelta reads deltas of filesystem layers, and which bytes of the old image they need
+// (docs/layer-delta-format.md).
+package layerdelta
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"imgbuild/device/internal/delta/block"
+	"imgbuild/device/internal/oci"
+)
+
+// Media types in a bundle.
+const (
+	MediaType        = "application/vnd.imgbuild.layer-delta.v1"
+	SourcesMediaType = "application/vnd.imgbuild.sources.v1"
+)
+
+const (
+	sourcesMagic = "ibs1"
+	layerLimit   = 1024
+	rangeLimit   = 1 << 18
+)
+
+// Sources are the bytes of the old image that all layer deltas of a new one read from: the old file of each is what these
+// ranges hold, one after the other.
+type Sources struct {
+	Layers []OldLayer
+	// Size of the old file, and how many ranges it has.
+	Size  int64
+	Count int
+}
+
+// OldLayer is what is needed of one old filesystem layer.
+type OldLayer struct {
+	DiffID oci.Digest
+	Ranges []Range
+}
+
+// Range of bytes of an uncompressed tar; ranges are in order and do not overlap.
+type Range struct{ Start, Size int64 }
+
+// ReadSources reads what a blob says.
+func ReadSources(r io.Reader) (*Sources, error) {
+	in := bufio.NewReader(r)
+	var magic [len(sourcesMagic)]byte
+	if _, err := io.ReadFull(in, magic[:]); err != nil {
+		return nil, block.Cut(err)
+	}
+	if string(magic[:]) != sourcesMagic {
+		return nil, errors.New("it is no list of sources")
+	}
+	blocks, err := block.NewReader(in, block.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	defer blocks.Close()
+	var streams [1]block.Stream
+	if err := blocks.Streams(streams[:]); err != nil {
+		return nil, err
+	}
+	if err := ended(in); err != nil {
+		return nil, err
+	}
+	return readSources(&streams[0])
+}
+
+func ended(in *bufio.Reader) error {
+	switch _, err := in.ReadByte(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errors.New("something follows it")
+	default:
+		return err
+	}
+}
+
+func readSources(in *block.Stream) (*Sources, error) {
+	count, err := in.Uvarint()
+	if err != nil {
+		return nil, err
+	}
+	if count > layerLimit {
+		return nil, fmt.Errorf("it reads from %d filesystem layers", count)
+	}
+	sources := &Sources{}
+	known := map[oci.Digest]bool{}
+	for range count {
+		sum, err := in.Take(32)
+		if err != nil {
+			return nil, err
+		}
+		layer := OldLayer{DiffID: oci.DigestOfSum(sum)}
+		if known[layer.DiffID] {
+			return nil, errors.New("it names a filesystem layer twice")
+		}
+		known[layer.DiffID] = true
+		ranges, err := in.Uvarint()
+		if err != nil {
+			return nil, err
+		}
+		if ranges < 1 || ranges > rangeLimit-int64(sources.Count) {
+			return nil, errors.New("it reads from no range of a filesystem layer, or from too many")
+		}
+		// Each has two bytes at least: what is not there is not made room for.
+		layer.Ranges = make([]Range, 0, min(ranges, int64(len(in.Rest())/2)))
+		end := int64(0)
+		for range ranges {
+			gap, err := in.Uvarint()
+			if err != nil {
+				return nil, err
+			}
+			size, err := in.Uvarint()
+			if err != nil {
+				return nil, err
+			}
+			if size < 1 || end+gap+size > block.MaxNumber || sources.Size+size > block.MaxNumber {
+				return nil, errors.New("it reads from a range that is empty, or beyond every file")
+			}
+			layer.Ranges = append(layer.Ranges, Range{end + gap, size})
+			end += gap + size
+			sources.Size += size
+		}
+		sources.Count += len(layer.Ranges)
+		sources.Layers = append(sources.Layers, layer)
+	}
+	if !in.Ended() {
+		return nil, block.ErrLeft
+	}
+	return sources, nil
+}

@@ -1,0 +1,105 @@
+package update
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/delta/layerdelta"
+	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/memory"
+	"imgbuild/device/internal/oci"
+	"imgbuild/device/internal/source"
+)
+
+// wanted of a source image: the files that deltas of the public format open, and the ranges of its filesystem layers that
+// imgbuild's own read.
+type wanted struct {
+	files *source.Files
+	// ranges are nil where the bundle names no sources.
+	ranges *source.Ranges
+}
+
+var _ layerVisitor = (*wanted)(nil)
+
+// newWanted reads what the bundle says of an image's sources.
+func newWanted(b *bundle.Bundle, image *bundle.Image, budget memory.Budget) (*wanted, error) {
+	w := &wanted{files: source.NewFiles(budget)}
+	if image.Sources == nil {
+		return w, nil
+	}
+	blob, err := b.Blob(*image.Sources)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := layerdelta.ReadSources(blob)
+	if err != nil {
+		return nil, fmt.Errorf("its list of sources: %w", err)
+	}
+	w.ranges = source.NewRanges(sources)
+	return w, nil
+}
+
+// nothing tells whether no byte of the source image is needed.
+func (w *wanted) nothing() bool {
+	return w.files.Len() == 0 && (w.ranges == nil || len(w.ranges.Sources().Layers) == 0)
+}
+
+// bytes that all of it takes on the disk at most.
+func (w *wanted) bytes() int64 {
+	sum := w.files.Bytes()
+	if w.ranges != nil {
+		sum += w.ranges.Sources().Size
+	}
+	return max(sum, 0)
+}
+
+// isIn tells whether an image has every filesystem layer that ranges are wanted of.
+func (w *wanted) isIn(image *engine.Image) bool {
+	if w.ranges == nil {
+		return true
+	}
+	return !slices.ContainsFunc(w.ranges.Sources().Layers, func(layer layerdelta.OldLayer) bool {
+		return !slices.Contains(image.DiffIDs, layer.DiffID)
+	})
+}
+
+func (w *wanted) spool(folder string) error {
+	if w.ranges != nil {
+		if err := w.ranges.Spool(folder); err != nil {
+			return err
+		}
+	}
+	return w.files.Spool(folder)
+}
+
+func (w *wanted) close() error {
+	if w.ranges != nil {
+		w.ranges.Close()
+	}
+	return w.files.Close()
+}
+
+func (w *wanted) again() {
+	if w.ranges != nil {
+		w.ranges.Again()
+	}
+	w.files.Again()
+}
+
+func (w *wanted) Add(name string, r io.Reader) error {
+	if w.ranges != nil {
+		w.ranges.Begin(name)
+		r = io.TeeReader(r, w.ranges)
+	}
+	return w.files.Add(r)
+}
+
+func (w *wanted) Commit(layer int, id oci.Digest) error {
+	w.files.Commit(layer)
+	if w.ranges != nil {
+		return w.ranges.Commit(id)
+	}
+	return nil
+}
