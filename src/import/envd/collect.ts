@@ -44,7 +44,13 @@ function sourceOf(file: string, files: LocalFiles): SourceText {
     return new SourceText(file, files.read(file));
   } catch (error) {
     if (!(error instanceof NotLocal)) throw error;
-    throw new Failure({ doing: `reading ${file}`, because: error.message, fix: error.fix, kind: 'input', cause: error });
+    throw new Failure({
+      doing: `reading ${file}`,
+      because: error.message,
+      fix: error.fix,
+      kind: 'input',
+      cause: error,
+    });
   }
 }
 
@@ -155,7 +161,8 @@ class World {
     const signature = this.#collected.version === 1 ? 'image? dev? os? language?' : 'os? language? image? dev?';
     const given = new Given('base', signature, call);
     if (given.flag('dev')) {
-      const because = 'dev = True makes an environment to work in, with its own shell and servers, and imgbuild builds images that run services';
+      const because =
+        'dev = True makes an environment to work in, with its own shell and servers, and imgbuild builds images that run services';
       throw wrong(given.spanOf('dev'), because, 'write dev = False, and name the programs that the service needs');
     }
     if (this.#collected.base) throw wrong(call.span, 'base is called twice', 'keep one of the two');

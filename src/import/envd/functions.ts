@@ -11,7 +11,8 @@ export const functions: Record<string, Function> = {
     'name?',
     (given, { steps }) => {
       const name = given.text('name') || 'bash';
-      if (!['bash', 'zsh', 'fish'].includes(name)) throw wrong(given.spanOf('name'), `there is no shell ${name}`, 'write bash, zsh or fish');
+      if (!['bash', 'zsh', 'fish'].includes(name))
+        throw wrong(given.spanOf('name'), `there is no shell ${name}`, 'write bash, zsh or fish');
       steps.push({ ...by(given), kind: 'shell', name });
     },
   ],
@@ -92,7 +93,10 @@ export const functions: Record<string, Function> = {
       collected.cuda = said(given, { version: given.text('version'), cudnn });
     },
   ],
-  'config.apt_source': ['source?', (given, collected) => void (collected.aptSource = said(given, given.text('source')))],
+  'config.apt_source': [
+    'source?',
+    (given, collected) => void (collected.aptSource = said(given, given.text('source'))),
+  ],
   'config.pip_index': [
     'url? extra_url? trust?',
     (given, collected) => {
@@ -109,7 +113,10 @@ export const functions: Record<string, Function> = {
     },
   ],
   'config.cran_mirror': ['url?', (given, collected) => void (collected.cranMirror = said(given, given.text('url')))],
-  'config.julia_pkg_server': ['url?', (given, collected) => void (collected.juliaServer = said(given, given.text('url')))],
+  'config.julia_pkg_server': [
+    'url?',
+    (given, collected) => void (collected.juliaServer = said(given, given.text('url'))),
+  ],
   'config.entrypoint': [
     'args',
     (given, collected) => {
@@ -159,7 +166,8 @@ export const functions: Record<string, Function> = {
     (given, { steps }) => {
       const url = given.text('url');
       refuseSecrets(url, given.spanOf('url'));
-      if (!/^https?:\/\/[^/]+/.test(url)) throw wrong(given.spanOf('url'), 'this is no http address', 'write https://…');
+      if (!/^https?:\/\/[^/]+/.test(url))
+        throw wrong(given.spanOf('url'), 'this is no http address', 'write https://…');
       const checksum = given.has('checksum') ? given.text('checksum') : undefined;
       if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
         throw wrong(given.spanOf('checksum'), 'this is no checksum', 'write sha256: and 64 hex digits');
@@ -175,7 +183,11 @@ export const functions: Record<string, Function> = {
       for (const [key, line] of given.map('commands')) {
         const name = key.trim().replaceAll(/\s+/g, '-');
         if (!/^[\w.+-]+$/.test(name)) {
-          throw wrong(given.span, `${JSON.stringify(key)} cannot be the name of a program`, 'write letters, digits, - and _');
+          throw wrong(
+            given.span,
+            `${JSON.stringify(key)} cannot be the name of a program`,
+            'write letters, digits, - and _',
+          );
         }
         steps.push({ ...by(given), kind: 'command', name, line });
       }
@@ -205,7 +217,8 @@ export const functions: Record<string, Function> = {
     'env? extra_path?',
     (given, { environ, paths }) => {
       for (const [name, value] of given.map('env')) {
-        if (!/^[A-Za-z_]\w*$/.test(name)) throw wrong(given.spanOf('env'), `${JSON.stringify(name)} is no name of a variable`);
+        if (!/^[A-Za-z_]\w*$/.test(name))
+          throw wrong(given.spanOf('env'), `${JSON.stringify(name)} is no name of a variable`);
         environ.push(said(given, [name, value]));
       }
       for (const { text } of given.strings('extra_path')) paths.push(said(given, text));
@@ -252,6 +265,7 @@ function requireAny({ call, span }: Given, count: number): void {
 /** A URL that the image's history would show for ever. */
 function refuseSecrets(url: string, span: Span): void {
   if (!/^[a-z+]+:\/\/[^/@\s]*:[^/@\s]+@/i.test(url)) return;
-  const fix = 'leave it out here, and give a pip.conf as a secret of the layer: secrets: [{ id: pipconf, file: pip.conf }]';
+  const fix =
+    'leave it out here, and give a pip.conf as a secret of the layer: secrets: [{ id: pipconf, file: pip.conf }]';
   throw wrong(span, 'this address has a password in it, which the history of the image would show', fix);
 }

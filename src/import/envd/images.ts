@@ -44,7 +44,8 @@ export function foundationOf(collected: Collected, table: ReadonlyMap<string, st
   const spoken = language ? languageOf(language) : undefined;
   const named = image ?? os;
   const system = named === undefined ? 'ubuntu22.04' : systemOf(named.text);
-  const reference = named === undefined ? (table.get(system!) ?? 'ubuntu:22.04') : imageOf(named, system, table, image !== undefined);
+  const reference =
+    named === undefined ? (table.get(system!) ?? 'ubuntu:22.04') : imageOf(named, system, table, image !== undefined);
   const withCuda = cudaImage(collected, system) ?? reference;
   const wanted = python ? python.value : spoken?.name === 'python' ? spoken.version : undefined;
   // v0 gives Python to all but images of the user's own, v1 where install.python says so.
@@ -75,7 +76,12 @@ function systemOf(text: string): string | undefined {
   return `${name.toLowerCase()}${name.toLowerCase() === 'ubuntu' ? version.replace(/\.4$/, '.04') : version.replace(/\..*/, '')}`;
 }
 
-function imageOf(named: Written, system: string | undefined, table: ReadonlyMap<string, string>, isImage: boolean): string {
+function imageOf(
+  named: Written,
+  system: string | undefined,
+  table: ReadonlyMap<string, string>,
+  isImage: boolean,
+): string {
   const { text, span } = named;
   const given = table.get(text) ?? (isImage ? undefined : system && table.get(system));
   if (given) return given;
@@ -93,10 +99,18 @@ function cudaImage({ cuda, base }: Collected, system: string | undefined): strin
   const { version, cudnn } = cuda.value;
   if (!system?.startsWith('ubuntu')) {
     const fix = `name an image that has it: base(image = "nvidia/cuda:${version}-cudnn${cudnn}-devel-ubuntu22.04")`;
-    throw wrong(cuda.span, `install.cuda changes a base of Ubuntu, and this is ${base?.value.image?.text ?? base?.value.os?.text}`, fix);
+    throw wrong(
+      cuda.span,
+      `install.cuda changes a base of Ubuntu, and this is ${base?.value.image?.text ?? base?.value.os?.text}`,
+      fix,
+    );
   }
   if (!/^\d+(\.\d+){1,2}$/.test(version) || !/^\d*$/.test(cudnn)) {
-    throw wrong(cuda.span, `${version} with cudnn ${cudnn} is no version of CUDA`, 'write version = "11.6.2", cudnn = "8"');
+    throw wrong(
+      cuda.span,
+      `${version} with cudnn ${cudnn} is no version of CUDA`,
+      'write version = "11.6.2", cudnn = "8"',
+    );
   }
   return `nvidia/cuda:${version}-${cudnn === '' ? '' : `cudnn${cudnn}-`}devel-${system}`;
 }
@@ -107,9 +121,14 @@ function languageOf({ text, span }: Written): { name: 'python' | 'r'; version: s
   const version = found?.[2] ?? '';
   if (name === 'r') return { name: 'r', version };
   if (name === 'julia') {
-    throw wrong(span, 'imgbuild fetches no Julia of its own', 'the nearest is base(image = "julia:1.10"), an image that has it');
+    throw wrong(
+      span,
+      'imgbuild fetches no Julia of its own',
+      'the nearest is base(image = "julia:1.10"), an image that has it',
+    );
   }
-  if (name !== 'python') throw wrong(span, `there is no language ${JSON.stringify(text)}`, 'write python, python3.10 or r');
+  if (name !== 'python')
+    throw wrong(span, `there is no language ${JSON.stringify(text)}`, 'write python, python3.10 or r');
   if (version !== '' && !/^3(\.\d+){0,2}$/.test(version)) {
     throw wrong(span, `there is no Python ${version} here`, 'write python3.8 or newer');
   }

@@ -38,7 +38,12 @@ const aptLeavings =
 export function instructionsOf(step: Step, setting: Setting): string[] {
   switch (step.kind) {
     case 'system':
-      return [aptInstall(setting, step.packages.map(({ text }) => text))];
+      return [
+        aptInstall(
+          setting,
+          step.packages.map(({ text }) => text),
+        ),
+      ];
     case 'shell':
       return shellOf(step.name, setting);
     case 'git':
@@ -56,7 +61,7 @@ export function instructionsOf(step: Step, setting: Setting): string[] {
     case 'conda':
       return [condaInstall(step, setting)];
     case 'r':
-      return rOf(step.packages, setting);
+      return rOf(step, setting);
     case 'julia':
       return [juliaOf(step.packages, setting)];
     case 'run': {
@@ -179,7 +184,8 @@ function condaInstall(step: Step & { kind: 'conda' }, setting: Setting): string 
     mounts.push(bindMount(path));
     for (const [, nested] of text.matchAll(/^\s*-\s+['"]?-r\s+([^\s'"]+)/gm)) {
       const written = { text: posix.join(posix.dirname(path), nested!), span: step.file.span };
-      for (const each of readRequirements(written, context, files).files) mounts.push(bindMount(mountable(each, written)));
+      for (const each of readRequirements(written, context, files).files)
+        mounts.push(bindMount(mountable(each, written)));
     }
     words.push(`-f ${scratch}/context/${path}`);
   }
@@ -194,13 +200,18 @@ function condaInstall(step: Step & { kind: 'conda' }, setting: Setting): string 
   );
 }
 
-function rOf(packages: readonly string[], setting: Setting): string[] {
-  const mirror = setting.collected.cranMirror?.value ?? 'https://cran.r-project.org';
+function rOf(step: Step & { kind: 'r' }, setting: Setting): string[] {
+  const { packages } = step;
+  if (packages.length === 0) return [];
+  const mirror = setting.collected.cranMirror?.value;
+  if (mirror === undefined) {
+    const fix = 'say it: config.cran_mirror(url = "https://…")';
+    throw wrong(step.span, 'nothing says where R takes packages from', fix);
+  }
   const list = `c(${packages.map((name) => JSON.stringify(name)).join(', ')})`;
   // install.packages only warns of what it could not install.
   const script = `install.packages(${list}, repos = ${JSON.stringify(mirror)}); quit(status = !all(${list} %in% rownames(installed.packages())))`;
-  const install = packages.length === 0 ? [] : [runInstruction([], [`Rscript -e ${quote(script)}`])];
-  return install;
+  return [runInstruction([], [`Rscript -e ${quote(script)}`])];
 }
 
 function juliaOf(packages: readonly string[], { collected }: Setting): string {

@@ -1,6 +1,6 @@
 import { bind, refuseType } from '../starlark/arguments.ts';
 import { wrong, type Span } from '../starlark/source.ts';
-import { typeOf, type Argument, type Call } from '../starlark/values.ts';
+import { kindOf, type Argument, type Call } from '../starlark/values.ts';
 import type { Written } from './steps.ts';
 
 /** Other names that versions of envd gave to a parameter. */
@@ -83,7 +83,7 @@ export class Given {
     return [...value.entries.values()].map(([key, item]) => {
       if (typeof key === 'string' && typeof item === 'string') return [key, item];
       const other = typeof key === 'string' ? item : key;
-      throw wrong(argument.span, `${this.call}: ${name} needs ${wanted}, and there is a ${typeOf(other)} in it`);
+      throw wrong(argument.span, `${this.call}: ${name} needs ${wanted}, and there is ${kindOf(other)} in it`);
     });
   }
 
@@ -95,7 +95,7 @@ export class Given {
   #strings(name: string, argument: Argument): Written[] {
     return this.#items(name, argument, 'a list of strings').map(({ value, span }) => {
       if (typeof value === 'string') return { text: value, span };
-      throw wrong(span, `${this.call}: ${name} needs strings, and there is a ${typeOf(value)} in it`);
+      throw wrong(span, `${this.call}: ${name} needs strings, and there is ${kindOf(value)} in it`);
     });
   }
 

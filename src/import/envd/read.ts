@@ -52,10 +52,15 @@ export function readEnvd(request: EnvdRequest): EnvdBuild {
   const groups = groupsOf(steps);
   const running = runningOf(collected);
   // What the image says of itself changes without what is in it: it has a layer of its own above an environment.
-  if (groups.length === 0 || (running.length > 0 && groups.at(-1)!.kind !== 'code')) groups.push({ kind: 'code', steps: [] });
+  if (groups.length === 0 || (running.length > 0 && groups.at(-1)!.kind !== 'code'))
+    groups.push({ kind: 'code', steps: [] });
   if (groups.length > mostLayers) {
     const { span } = groups[mostLayers]!.steps[0] ?? collected;
-    throw wrong(span, `this makes ${groups.length} layers`, 'put steps of one kind side by side, or write order: envd-v1');
+    throw wrong(
+      span,
+      `this makes ${groups.length} layers`,
+      'put steps of one kind side by side, or write order: envd-v1',
+    );
   }
   const suffixes = suffixesOf(groups);
   let hasR = foundation.language !== 'r' && !steps.some(({ kind }) => kind === 'r');
@@ -120,4 +125,3 @@ class Writer {
     return { text: `${this.#lines.join('\n')}\n`, origins: this.#origins };
   }
 }
-

@@ -39,9 +39,9 @@ export function readRequirements(file: Written, context: string, files: LocalFil
         throw wrong(here, 'what is installed by -e stays where it is, and that is gone after the step', fix);
       }
       const folder = /^(?:-f|--find-links)[\s=]*(\S+)/.exec(line)?.[1];
-      const path_ = folder ?? localPath(line);
-      if (path_ === undefined || /^[a-z+]+:\/\//i.test(path_)) continue;
-      const target = relative('.', path_, here);
+      const archive = folder ?? localPath(line);
+      if (archive === undefined || /^[a-z+]+:\/\//i.test(archive)) continue;
+      const target = relative('.', archive, here);
       local(target, here, () => files.kind(posix.join(context, target)));
       found.add(target);
       fromContext = true;
@@ -55,7 +55,11 @@ export function readRequirements(file: Written, context: string, files: LocalFil
 export function relative(folder: string, path: string, span: Span): string {
   const joined = posix.normalize(posix.join(folder, path)).replace(/(.)\/$/, '$1');
   if (!path.startsWith('/') && joined !== '..' && !joined.startsWith('../')) return joined;
-  throw wrong(span, `${path} lies outside of the context`, 'move what is needed into it, and write a path relative to it');
+  throw wrong(
+    span,
+    `${path} lies outside of the context`,
+    'move what is needed into it, and write a path relative to it',
+  );
 }
 
 export function local<T>(_path: string, span: Span, look: () => T): T {
@@ -90,5 +94,7 @@ function localPath(line: string): string | undefined {
   const first = /^[^\s;]+/.exec(line)?.[0] ?? '';
   const path = first.replace(/\[[^\]]*\]$/, '');
   if (/^[a-z+]+:|@/i.test(path) || path.startsWith('-')) return undefined;
-  return path.includes('/') || path.startsWith('.') || /\.(whl|zip|tar\.gz|tgz|tar\.bz2)$/i.test(path) ? path : undefined;
+  return path.includes('/') || path.startsWith('.') || /\.(whl|zip|tar\.gz|tgz|tar\.bz2)$/i.test(path)
+    ? path
+    : undefined;
 }

@@ -43,7 +43,11 @@ function quoted(text: string): string {
 
 /** Without the lines above and below, and the indentation that all lines share. */
 export function dedent(text: string): string {
-  const lines = text.replaceAll('\r\n', '\n').replaceAll('\t', '    ').split('\n').map((line) => line.trimEnd());
+  const lines = text
+    .replaceAll('\r\n', '\n')
+    .replaceAll('\t', '    ')
+    .split('\n')
+    .map((line) => line.trimEnd());
   while (lines[0] === '') lines.shift();
   while (lines.at(-1) === '') lines.pop();
   const indents = lines.filter((line) => line !== '').map((line) => /^ */.exec(line)![0].length);
