@@ -5,6 +5,7 @@ import { agreementSoak } from '../test/agreement/soak.ts';
 import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
+import { envdSoak } from '../test/import/soak.ts';
 import { kconfigSoak } from '../test/kconfig/soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
@@ -92,6 +93,7 @@ const debHuge: Soak = {
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
   kconfig: kconfigSoak,
+  envd: envdSoak,
   'apt-kill': aptKill,
   'store-kill': storeKill,
   'deb-kill': debKill,

@@ -38,7 +38,7 @@ export function resolveEnvd(
       return [];
     }
   });
-  const own = layers.filter(({ name }) => declared.get(name) !== undefined && declared.get(name) !== name);
+  const own = layers.filter(({ name, generated }) => generated !== undefined && declared.get(name) !== name);
   for (const layer of own) {
     const at = config.locate(['layers', declared.get(layer.name)!, 'envd'], 'key');
     const reference = formatReference(parseReference(layer.image.text));

@@ -37,8 +37,10 @@ async function recognise(root: string, kind: string | undefined): Promise<{ tree
     throw new Failure({ doing, because: `there is no kind ${kind}`, fix: `write --kind ${kinds}`, kind: 'input' });
   }
   for (const tree of wanted) {
-    const found = await tree.recognise(root).catch((error: unknown) => {
-      throw unreadable(root, error);
+    const found = await tree.recognise(root).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw unreadable(root, error);
+      const because = 'there is no such folder';
+      throw new Failure({ doing, because, fix: 'name one that is there', kind: 'input', cause: error });
     });
     if (found.length > 0) return { tree, found };
   }

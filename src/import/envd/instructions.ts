@@ -66,7 +66,7 @@ export function instructionsOf(step: Step, setting: Setting): string[] {
       return [juliaOf(step.packages, setting)];
     case 'run': {
       const { collected } = setting;
-      const mounts = step.mountHost ? [`type=bind,source=.,target=${scratch}/context`] : [];
+      const mounts = step.mountHost ? [`type=bind,source=.,target=${scratch}/context,rw`] : [];
       const conda = setting.foundation.python.kind === 'conda' ? condaSetup(collected) : [];
       const before = [...aptSetup(collected), ...pipSetup(collected), ...conda];
       const inside = step.mountHost ? [`cd ${scratch}/context`] : [];
@@ -143,9 +143,9 @@ function requirementWords({ text, span }: Written): string[] {
   return [...words, ...options.flatMap((option) => option.split(/\s+/))];
 }
 
-function bindMount(path: string): string {
-  if (/[,"\s]/.test(path)) throw new TypeError(`a mount cannot name ${path}`);
-  return `type=bind,source=${path},target=${scratch}/context${path === '.' ? '' : `/${path}`}`;
+/** What is built in a folder is written there; it is gone after the step. */
+function bindMount(path: string, folder = false): string {
+  return `type=bind,source=${path},target=${scratch}/context${path === '.' ? '' : `/${path}`}${folder ? ',rw' : ''}`;
 }
 
 function mountable(path: string, { span }: Written): string {
@@ -160,7 +160,10 @@ function pipInstall(step: Step & { kind: 'pip' }, setting: Setting): string {
   const before = pipSetup(collected);
   if (step.requirements) {
     const { files: read, fromContext } = readRequirements(step.requirements, context, files);
-    for (const path of read) mounts.push(bindMount(mountable(path, step.requirements)));
+    for (const path of read) {
+      const folder = files.kind(posix.join(context, path)) === 'folder';
+      mounts.push(bindMount(mountable(path, step.requirements), folder));
+    }
     if (fromContext) before.push(`cd ${scratch}/context`);
     words.push(`-r ${scratch}/context/${read[0]}`);
   }
