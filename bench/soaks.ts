@@ -7,6 +7,7 @@ import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
 import { runInterruptions } from '../test/device/soak.ts';
 import { deniedByDpkg, orderedVersions, releasesBySemver } from '../test/deb/version-soak.ts';
+import { envdSoak } from '../test/import/soak.ts';
 import { kconfigSoak } from '../test/kconfig/soak.ts';
 import { runKillSoak } from '../test/store/kill-soak.ts';
 
@@ -116,6 +117,7 @@ const debVersions: Soak = {
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
   kconfig: kconfigSoak,
+  envd: envdSoak,
   'apt-kill': aptKill,
   'store-kill': storeKill,
   'deb-kill': debKill,

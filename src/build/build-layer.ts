@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Layer } from '../config/config.ts';
 import { temporaryFolder } from '../context/temporary-folder.ts';
 import { isBuilderArg } from '../dockerfile/analyse.ts';
+import { placeOfLine } from '../dockerfile/generated.ts';
 import type { BuildEvent, BuildRequest, BuiltImage, Engine } from '../engine/engine.ts';
 import { parseImageConfig } from '../engine/image-config.ts';
 import { blobFile } from '../engine/oci-folder.ts';
@@ -85,6 +87,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         context: context.path,
         dockerfile: context.dockerfile,
         dockerfileName: link.layer.dockerfile,
+        ...placesOf(link.layer),
         ...(link.layer.target === undefined ? {} : { target: link.layer.target }),
         args: declaredArgs(build),
         labels: imageLabels(build, request.source),
@@ -123,6 +126,10 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
   } finally {
     await work.remove();
   }
+}
+
+function placesOf({ generated }: Layer): Pick<BuildRequest, 'placeOf'> {
+  return generated ? { placeOf: (line) => placeOfLine(generated, line) } : {};
 }
 
 /** Of the disk on which the context and the image lie while a layer is built. */

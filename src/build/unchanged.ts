@@ -54,17 +54,22 @@ export function watchContext(config: Config, build: PlannedBuild, signal: AbortS
 /** Reads the same files as the plan once more. Throws a Failure that names the first that is another now. */
 async function checkUnchanged(config: Config, { inputs, context }: PlannedBuild, signal: AbortSignal): Promise<void> {
   const { link, analysis } = inputs;
-  const { dockerfile } = link.layer;
+  const { dockerfile, generated } = link.layer;
   const source = await readFile(path.join(config.root, dockerfile), 'utf8').catch(() => undefined);
-  const now = source === undefined ? [] : parseDockerfile(source, dockerfile).instructions;
-  const [changed] =
-    JSON.stringify(now) === JSON.stringify(link.dockerfile.instructions)
-      ? await context.changed(analysis.unresolved.length > 0 ? undefined : analysis.files, signal)
-      : [dockerfile];
+  // A generated one is built as it was planned, whatever becomes of what it was made from.
+  const same = generated !== undefined || isSame(source, link);
+  const [changed] = same
+    ? await context.changed(analysis.unresolved.length > 0 ? undefined : analysis.files, signal)
+    : [dockerfile];
   if (changed === undefined) return;
   throw new Failure({
     doing: `building ${link.layer.name}`,
     because: `${changed} changed while it was built`,
     fix: 'run it again when nothing writes there any more; nothing of it was saved',
   });
+}
+
+function isSame(source: string | undefined, { layer, dockerfile }: PlannedBuild['inputs']['link']): boolean {
+  const now = source === undefined ? [] : parseDockerfile(source, layer.dockerfile).instructions;
+  return JSON.stringify(now) === JSON.stringify(dockerfile.instructions);
 }

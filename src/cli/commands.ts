@@ -4,6 +4,7 @@ import type { AddCommand, CommandContext } from './command.ts';
 /** In the order of the help page. Each is loaded only when it runs: `plan` must not wait for the code of `ota`. */
 const commands: Record<string, () => Promise<AddCommand>> = {
   init: async () => (await import('./init.ts')).addInit,
+  import: async () => (await import('./import.ts')).addImport,
   plan: async () => (await import('./plan.ts')).addPlan,
   build: async () => (await import('./build.ts')).addBuild,
   push: async () => (await import('./push.ts')).addPush,

@@ -6,6 +6,7 @@ import { formatReference, parseReference } from '../oci/reference.ts';
 import { parseBaseSource } from './base-source.ts';
 import type { Config, Layer, LayerImage, StoreAddress } from './config.ts';
 import { toDeb } from './deb.ts';
+import type { EnvdLayerSource } from './envd.ts';
 import { failuresOf, wrongAt } from './issues.ts';
 import { toModel } from './model.ts';
 import type { OptionPaths } from './options.ts';
@@ -28,6 +29,8 @@ export interface Checked {
   config: Config | undefined;
   /** `options:`, whose files are not read yet. */
   optionPaths?: OptionPaths | undefined;
+  /** Layers that are made from build files, which are not read yet. */
+  envd?: { sources: EnvdLayerSource[]; images: ReadonlyMap<string, string> } | undefined;
   sketches: LayerSketch[];
   source: YamlSource;
   failures: Failure[];
@@ -79,7 +82,12 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     ota: whole.ota,
     locate: source.locate,
   };
-  return { config, optionPaths: whole.options, sketches, source, failures };
+  const sources = Object.entries(whole.layers).flatMap(([layer, { envd, order }]) =>
+    envd ? [{ ...envd, name: layer, order: order ?? ('written' as const) }] : [],
+  );
+  const images = new Map(Object.entries(whole.envd?.images ?? {}));
+  const envd = sources.length === 0 ? undefined : { sources, images };
+  return { config, optionPaths: whole.options, envd, sketches, source, failures };
 }
 
 /** A repository may release packages or models alone. */
@@ -88,11 +96,14 @@ function hasEntries(map: object): boolean {
 }
 
 function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {
-  const { dockerfile, target, image: _, refresh, release, platforms: own, ...rest } = parsed;
+  const { dockerfile, target, image: _, refresh, release, platforms: own, envd, order: _order, ...rest } = parsed;
+  // One of the two is there: the definition says so.
+  const context = parsed.context ?? posix.dirname(envd!.file);
   return {
     ...rest,
     name,
-    dockerfile: dockerfile ?? posix.join(parsed.context, 'Dockerfile'),
+    context,
+    dockerfile: dockerfile ?? envd?.file ?? posix.join(context, 'Dockerfile'),
     image,
     platforms: own ?? platforms,
     ...(target === undefined ? {} : { target }),

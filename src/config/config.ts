@@ -1,3 +1,4 @@
+import type { GeneratedDockerfile } from '../dockerfile/generated.ts';
 import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ImageReference } from '../oci/reference.ts';
@@ -35,7 +36,9 @@ export type StoreAddress =
 export interface Layer {
   name: string;
   context: string;
+  /** Of a generated one, the file that it is made from. */
   dockerfile: string;
+  generated?: GeneratedDockerfile;
   target?: string;
   args: Record<string, string>;
   image: LayerImage;

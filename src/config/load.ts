@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Failure, Failures } from '../failure.ts';
-import { checkConfig, type LoadOptions } from './check.ts';
+import { checkConfig, type Checked, type LoadOptions } from './check.ts';
 import type { Config } from './config.ts';
 import { missingFiles } from './missing-files.ts';
 import type { OptionPaths } from './options.ts';
@@ -12,20 +12,28 @@ import type { OptionPaths } from './options.ts';
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Config> {
   const path = resolve(file);
-  const { config, optionPaths, failures, sketches, source } = checkConfig(await readText(path), path, options);
+  const { config, optionPaths, envd, failures, sketches, source } = checkConfig(await readText(path), path, options);
   const missing = await missingFiles(sketches, source, path);
   const found = config && optionPaths ? await readOptions(config, optionPaths) : undefined;
-  const all = [...failures, ...missing, ...(found?.failures ?? [])].toSorted(
+  // A build file is read when all else is well: a folder that is missing would be told twice.
+  const made =
+    config && envd && failures.length + missing.length === 0 ? await readBuildFiles(config, envd) : undefined;
+  const all = [...failures, ...missing, ...(found?.failures ?? []), ...(made?.failures ?? [])].toSorted(
     (a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0),
   );
   if (all.length > 0) throw new Failures(all);
-  return { ...(config as Config), ...(found?.options ? { options: found.options } : {}) };
+  return { ...(made?.config ?? (config as Config)), ...(found?.options ? { options: found.options } : {}) };
 }
 
 /** Most configurations have no options: their code is loaded for those that have. */
 async function readOptions(config: Config, paths: OptionPaths) {
   const { resolveOptions } = await import('./resolve-options.ts');
   return resolveOptions(config, paths, basename(config.file));
+}
+
+async function readBuildFiles(config: Config, { sources, images }: Checked['envd'] & {}) {
+  const { resolveEnvd } = await import('./resolve-envd.ts');
+  return resolveEnvd(config, sources, images, basename(config.file));
 }
 
 async function readText(file: string): Promise<string> {

@@ -19,10 +19,11 @@ export async function missingFiles(layers: LayerSketch[], source: YamlSource, co
     if (problem) failures.push(wrongAt(file, source.locate(at), problem.because, problem.fix));
     return problem === undefined;
   };
-  for (const { name, context, dockerfile, copies } of layers) {
+  for (const { name, context, dockerfile, envd, copies } of layers) {
     const at = ['layers', name];
     const there = context !== undefined && (await check(context, [...at, 'context'], 'folder'));
-    if (dockerfile !== undefined) await check(dockerfile, [...at, 'dockerfile'], 'file');
+    if (envd) await check(envd.file, [...at, 'envd'], 'file');
+    else if (dockerfile !== undefined) await check(dockerfile, [...at, 'dockerfile'], 'file');
     else if (there) await check(posix.join(context, 'Dockerfile'), [...at, 'context'], 'file');
     for (const [index, src] of copies.entries()) {
       if (src !== undefined) await check(src, [...at, 'copy', index, 'src'], 'file or folder');

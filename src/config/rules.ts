@@ -11,6 +11,7 @@ export function joinedRules(layers: LayerSketch[], source: YamlSource, file: str
   const names = layers.map((layer) => layer.name);
   return [
     ...imageRules(layers, source, file),
+    ...envdRules(layers, source, file),
     ...needRules(layers, names, source, file),
     // Where no layer could be read, another error says so.
     ...(names.length === 0 ? [] : serviceRules(names, source, file)),
@@ -43,6 +44,21 @@ function imageRules(layers: LayerSketch[], source: YamlSource, file: string): Fa
     failures.push(wrongAt(file, source.locate(['bases', base], 'key'), because, 'remove it, or rename the image'));
   }
   return failures;
+}
+
+/** What makes no sense together with a build file, and without one. */
+function envdRules(layers: LayerSketch[], source: YamlSource, file: string): Failure[] {
+  return layers.flatMap(({ name }) => {
+    const raw = mapAt(mapAt(source.data, 'layers'), name);
+    const made = raw.envd !== undefined;
+    const other = made ? ['dockerfile', 'target'] : ['order'];
+    return other.flatMap((key) => {
+      if (raw[key] === undefined) return [];
+      const at = source.locate(['layers', name, key], 'key');
+      const because = made ? `a layer that is made from a build file has no ${key}` : `${key} is for layers with envd`;
+      return [wrongAt(file, at, because, made ? 'remove it, or remove envd' : 'remove it, or write envd: build.envd')];
+    });
+  });
 }
 
 function needRules(layers: LayerSketch[], names: string[], source: YamlSource, file: string): Failure[] {

@@ -5,6 +5,7 @@ import { parseReference } from '../oci/reference.ts';
 import { parseBaseSource } from './base-source.ts';
 import type { SecretSource } from './config.ts';
 import { debSchema, parseDebName } from './deb.ts';
+import { envdOrder, envdSchema, envdSource } from './envd.ts';
 import { parseImage } from './image.ts';
 import { modelSchema, parseModelName } from './model.ts';
 import { optionsSchema } from './options.ts';
@@ -109,9 +110,13 @@ const secret = z
 export const layerSchema = z
   .strictObject({
     context: text(
-      { description: "The folder that the build sees, relative to the repository's root.", examples: ['docker/base'] },
+      {
+        description:
+          "The folder that the build sees, relative to the repository's root. With `envd`, by default the folder of the build file; required otherwise.",
+        examples: ['docker/base'],
+      },
       (value) => parsePath(value),
-    ),
+    ).optional(),
     dockerfile: text(
       {
         description: "Relative to the repository's root. Default: Dockerfile in the context.",
@@ -119,6 +124,8 @@ export const layerSchema = z
       },
       (value) => parsePath(value),
     ).optional(),
+    envd: envdSource.optional(),
+    order: envdOrder.optional(),
     target: z
       .string()
       .min(1)
@@ -171,7 +178,15 @@ export const layerSchema = z
       .meta({ description: 'As `docker build --ssh`: default, or ID=SOCKET.', examples: ['[default]'] })
       .default([]),
   })
-  .meta({ description: 'One image of the chain.', examples: ['{ context: docker/base, image: base:1 }'] });
+  .superRefine((layer, context) => {
+    if (layer.context !== undefined || layer.envd !== undefined) return;
+    context.addIssue({ code: 'invalid_type', expected: 'string', path: ['context'], input: undefined });
+  })
+  .meta({
+    description: 'One image of the chain.',
+    examples: ['{ context: docker/base, image: base:1 }'],
+    anyOf: [{ required: ['context'] }, { required: ['envd'] }],
+  });
 
 /** The one definition of imgbuild.yaml. */
 export const configSchema = z
@@ -199,6 +214,7 @@ export const configSchema = z
       .optional(),
     args: args('of every layer that declares them').default({}),
     options: optionsSchema.optional(),
+    envd: envdSchema.optional(),
     layers: z.record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema).meta({
       description: 'The images, by name; none where packages or models alone are released.',
       examples: ['{ base: { context: docker/base } }'],

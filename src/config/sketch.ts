@@ -1,4 +1,5 @@
 import type { LayerImage } from './config.ts';
+import type { EnvdSource } from './envd.ts';
 import { parseImage } from './image.ts';
 import { layerSchema } from './schema.ts';
 import { Wrong } from './wrong.ts';
@@ -15,6 +16,8 @@ export interface LayerSketch {
   needs: string[];
   context?: string;
   dockerfile?: string;
+  /** A build file that the layer is made from. */
+  envd?: EnvdSource;
   /** By their place in the list. */
   copies: (string | undefined)[];
 }
@@ -32,6 +35,8 @@ export function sketchLayers(data: unknown): LayerSketch[] {
     };
     const context = layerSchema.shape.context.safeParse(raw.context).data;
     if (context !== undefined) sketch.context = context;
+    const envd = layerSchema.shape.envd.safeParse(raw.envd).data;
+    if (envd) sketch.envd = envd;
     const dockerfile = layerSchema.shape.dockerfile.safeParse(raw.dockerfile).data;
     if (dockerfile !== undefined) sketch.dockerfile = dockerfile;
     const image = layerSchema.shape.image.safeParse(raw.image).data;

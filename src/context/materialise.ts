@@ -116,6 +116,8 @@ export interface MaterialiseOptions {
   folder: string;
   /** Absolute. */
   dockerfile: string;
+  /** In the place of the file's own. */
+  dockerfileText?: string;
   /** The user's ignore patterns. */
   patterns: readonly string[];
   git: boolean;
@@ -140,7 +142,7 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
     const folder = join(temporary.path, 'dockerfile');
     await mkdir(folder);
     const dockerfile = join(folder, basename(options.dockerfile));
-    await writeFile(dockerfile, await readFile(options.dockerfile));
+    await writeFile(dockerfile, options.dockerfileText ?? (await readFile(options.dockerfile)));
     await writeFile(`${dockerfile}.dockerignore`, `${lines.join('\n')}\n`);
     return { path, dockerfile, dispose: temporary.remove };
   } catch (error) {

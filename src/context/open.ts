@@ -20,6 +20,8 @@ export interface ContextOptions {
   layer: {
     context: string;
     dockerfile: string;
+    /** In the place of the file's text. */
+    generated?: { text: string };
     copy: readonly CopyEntry[];
     git: boolean;
   };
@@ -152,6 +154,7 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
         disk: onDisk(),
         folder: join(options.tree.root, base),
         dockerfile: join(root, layer.dockerfile),
+        ...(layer.generated ? { dockerfileText: layer.generated.text } : {}),
         patterns: ignore.patterns,
         git: layer.git,
         grafted: layer.copy.length > 0,

@@ -39,14 +39,20 @@ const takesHeredocs = new Set(['ADD', 'COPY', 'RUN']);
 
 /**
  * Reads a Dockerfile as BuildKit's frontend does (https://docs.docker.com/reference/dockerfile/). `at` puts all errors
- * in one place: for ONBUILD triggers, which come from an image.
+ * in one place: for ONBUILD triggers, which come from an image; or each line in one of its own: for what is generated.
  * Throws a Failure with file, line and column.
  */
-export function parseDockerfile(source: string, file: string, at?: SourceLocation): Dockerfile {
+export function parseDockerfile(
+  source: string,
+  file: string,
+  at?: SourceLocation | ((line: number) => SourceLocation),
+): Dockerfile {
   const lines = source.replace(/^\uFEFF/, '').split('\n');
   const texts = lines.map((line) => line.replace(/\r+$/, ''));
-  const place = (line: number, column = 1, length = 1): SourceLocation =>
-    at ?? { file, line: line + 1, column, length: Math.max(1, length), text: texts[line] ?? '' };
+  const place = (line: number, column = 1, length = 1): SourceLocation => {
+    if (typeof at === 'function') return at(line + 1);
+    return at ?? { file, line: line + 1, column, length: Math.max(1, length), text: texts[line] ?? '' };
+  };
   const keywordPlace = (line: number) => {
     const text = texts[line] ?? '';
     const word = /\S+/.exec(text);

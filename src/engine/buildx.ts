@@ -109,7 +109,8 @@ export class BuildxEngine implements Engine {
     output: string,
     onEvent: (event: BuildEvent) => void,
   ): Promise<string> {
-    const dockerfile = parseDockerfile(await readFile(request.dockerfile, 'utf8'), request.dockerfileName);
+    const source = await readFile(request.dockerfile, 'utf8');
+    const dockerfile = parseDockerfile(source, request.dockerfileName, request.placeOf);
     const failures = new StepFailures(request.layer, dockerfile);
     const tell = (event: BuildEvent) => {
       failures.onEvent(event);

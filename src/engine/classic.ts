@@ -129,7 +129,7 @@ export class ClassicEngine implements Engine {
     onEvent: (event: BuildEvent) => void,
   ): Promise<Digest> {
     const source = await readFile(request.dockerfile, 'utf8');
-    const dockerfile = parseDockerfile(source, request.dockerfileName);
+    const dockerfile = parseDockerfile(source, request.dockerfileName, request.placeOf);
     const folder = join(request.workFolder, 'dockerfile');
     await mkdir(folder, { recursive: true });
     const derived = join(folder, 'Dockerfile');

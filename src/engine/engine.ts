@@ -1,4 +1,5 @@
 import type { SecretSource } from '../config/config.ts';
+import type { SourceLocation } from '../failure.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -47,6 +48,8 @@ export interface BuildRequest {
   /** Absolute path of the Dockerfile to use, and its path for messages, relative to the root. */
   dockerfile: string;
   dockerfileName: string;
+  /** Where its lines come from, counted from 1; absent: from the file of that name. */
+  placeOf?: (line: number) => SourceLocation;
   target?: string;
   args: Record<string, string>;
   labels: Record<string, string>;

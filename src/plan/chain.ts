@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Config, Layer } from '../config/config.ts';
 import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
+import { placeOfLine } from '../dockerfile/generated.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
 import type { StageOptions } from '../dockerfile/stages.ts';
 import { Failure } from '../failure.ts';
@@ -39,6 +40,8 @@ export interface NeededBase {
 }
 
 async function readDockerfile(config: Config, layer: Layer): Promise<Dockerfile> {
+  const { generated } = layer;
+  if (generated) return parseDockerfile(generated.text, layer.dockerfile, (line) => placeOfLine(generated, line));
   const file = path.join(config.root, layer.dockerfile);
   try {
     return parseDockerfile(await readFile(file, 'utf8'), layer.dockerfile);

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Input } from './input.ts';
 import type { LayerInputs } from './layer-inputs.ts';
 import type { Reason } from './plan.ts';
-import { reasonsBetween } from './reasons.ts';
+import { instructionText, reasonsBetween } from './reasons.ts';
 
 /** A saved image of the same layer that reasons compare with: the last of the branch, or a release's. */
 export interface FormerImage {
@@ -21,10 +21,21 @@ export function originOf(layer: Layer, path: string): string {
   return layer.context === '.' ? path : `${layer.context}/${path}`;
 }
 
+/** What the users of a description call the instruction: `build.envd:14 install.python_packages`. */
+function originOfChange({ link, inputs }: LayerInputs, { to }: Reason): string | undefined {
+  const { generated } = link.layer;
+  if (!generated || to == null) return undefined;
+  const changed = inputs.find((input) => input.kind === 'instruction' && instructionText(input) === to);
+  const origin = changed?.kind === 'instruction' ? generated.origins[changed.seq] : undefined;
+  return origin && `${origin.at.file}:${origin.at.line} ${origin.name}`;
+}
+
 export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason[] {
   const { layer, options } = now.link;
   const reasons = reasonsBetween(former.inputs, now.inputs, (path) => originOf(layer, path));
   return reasons.map((reason) => {
+    const origin = reason.kind === 'instruction-changed' ? originOfChange(now, reason) : undefined;
+    if (origin !== undefined) return { ...reason, detail: origin };
     const option = reason.kind === 'arg-changed' ? options.get(reason.name!) : undefined;
     return option === undefined ? reason : { ...reason, detail: `option ${option}` };
   });

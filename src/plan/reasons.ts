@@ -68,7 +68,8 @@ function fileReasons(before: readonly Input[], after: readonly Input[], originOf
   });
 }
 
-function instructionText(input: InputOf<'instruction'>): string {
+/** As reasons show it. */
+export function instructionText(input: InputOf<'instruction'>): string {
   return [input.text, ...(input.heredocs ?? [])].join('\n');
 }
 

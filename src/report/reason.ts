@@ -25,7 +25,9 @@ function differing(from: string, to: string): [string, string] {
   return [front + shorten(from.slice(start), 40), `… ${shorten(to.slice(start), 40)}`];
 }
 
-function instructionText({ name, from, to }: Reason): string {
+function instructionText({ name, from, to, detail }: Reason): string {
+  // Of what was made from another description, its own words.
+  if (detail !== undefined) return `${detail} ${from == null ? 'added' : 'changed'}`;
   const of = name === undefined ? '' : `${name}: `;
   if (from == null) return `${of}${shorten(to ?? '')} added`;
   if (to == null) return `${of}${shorten(from)} removed`;

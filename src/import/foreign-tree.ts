@@ -1,0 +1,46 @@
+import type { Failure, SourceLocation } from '../failure.ts';
+import type { Order } from './envd/order.ts';
+
+/** What a user can say about a tree that the tree itself does not. */
+export interface ImportOptions {
+  /** Images by the names that the tree gives them. */
+  images: ReadonlyMap<string, string>;
+  order: Order;
+}
+
+/** A layer as imgbuild.yaml declares it; paths are relative to the root. */
+export interface ForeignLayer {
+  name: string;
+  context: string;
+  dockerfile: string;
+  image: string;
+  /** Other keys, in their order; values as YAML 1.2 has them in JSON. */
+  others: Record<string, unknown>;
+  /** Where it comes from, and what else there is to say: lines of comment above it. */
+  comments: string[];
+}
+
+/** What a tree amounts to. */
+export interface ForeignProject {
+  /** Parents first. */
+  layers: ForeignLayer[];
+  /** That imgbuild.yaml needs beside it. */
+  files: { path: string; text: string }[];
+  /** What works, and could be better. */
+  advice: { at: SourceLocation; text: string }[];
+  /** What could not be translated. */
+  failures: Failure[];
+  /** Lines of an imgbuild.yaml that uses the tree as it is, so that its files stay the source. */
+  direct: string[];
+}
+
+/** A kind of description that other systems build images by. */
+export interface ForeignTree {
+  kind: string;
+  /** As its users call it. */
+  title: string;
+  /** The files that show that a folder is such a tree, relative to it; none: it is another. */
+  recognise(root: string): Promise<string[]>;
+  /** Reads them; nothing is written. `found`: as `recognise` gave them. */
+  read(root: string, found: readonly string[], options: ImportOptions): Promise<ForeignProject>;
+}

@@ -1,0 +1,5 @@
+import { envdTree } from './envd/tree.ts';
+import type { ForeignTree } from './foreign-tree.ts';
+
+/** In the order in which they are looked for. */
+export const foreignTrees: readonly ForeignTree[] = [envdTree];
