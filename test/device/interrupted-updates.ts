@@ -219,11 +219,11 @@ async function cutPower(bench: Bench, duration: number, moments: number[], resul
     bench.disk.forget('updating');
     for (const [at, moment] of cuts.entries()) {
       try {
-        const device = await bench.boot(`cut-${at}`);
+        const restarted = await bench.boot(`cut-${at}`);
         // This machine was not started since; a device that lost its power was.
-        const unsynced = join(device.state, 'app/unsynced');
+        const unsynced = join(restarted.state, 'app/unsynced');
         if (existsSync(unsynced)) writeFileSync(unsynced, 'of the start before\n');
-        result[await bench.recover(device)]++;
+        result[await bench.recover(restarted)]++;
       } catch (error) {
         result.failures.push(`power cut at ${moment.toFixed(4)} of an update: ${(error as Error).message}`);
       }
