@@ -236,9 +236,9 @@ export async function restoreDeb(
   repository: string,
   artifact: SavedArtifact,
   { store, hashes }: SavedDebs,
-  to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
+  to: { deb: PlannedDeb; directory: string; staged: boolean; progress: Progress; signal: AbortSignal },
 ): Promise<PackedDeb> {
-  const { deb, directory, progress, signal } = to;
+  const { deb, directory, staged, progress, signal } = to;
   const layer = artifact.manifest.layers[0] as Descriptor;
   const fileName = layer.annotations![titleKey]!;
   const file = join(directory, fileName);
@@ -246,7 +246,7 @@ export async function restoreDeb(
   const there = await hashes.known(file).catch(missingOrThrow(file));
   if (there?.sha256 !== sha256) {
     await restoreFile(store, repository, layer, file, { name: fileName, progress, signal });
-    await hashes.remember(file, sha256);
+    if (!staged) await hashes.remember(file, sha256);
   }
   const { name, architecture } = deb;
   return { name, file, version: versionOfSaved(artifact), architecture, size: layer.size, sha256 };
