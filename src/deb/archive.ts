@@ -75,7 +75,10 @@ export async function writePackage(
     };
     try {
       const sink = { write: (chunk: Uint8Array) => sums.whileTaken(chunk, () => compress(chunk)) };
-      await writeArchive(tarEntries(layout.entries, sums, options), sink, { signal: options.signal, bufferSize });
+      await writeArchive(tarEntries(layout.entries, sums, options), sink, {
+        signal: options.signal,
+        bufferSize: bufferSize(layout.compression),
+      });
       await compressor.end();
       requireFits(path, file.size - dataAt - arHeaderSize);
     } catch (error) {
@@ -99,8 +102,13 @@ export async function writePackage(
   }
 }
 
-/** Twice: one is read into while the other is hashed. Threads wait for each other less often than with smaller ones. */
-const bufferSize = 4 * 1024 * 1024;
+/**
+ * Twice: one is read into while the other is hashed. Threads wait for each other less often than with smaller ones, which is
+ * nothing beside a slow compressor.
+ */
+function bufferSize(compression: Compression): number {
+  return (isSlow(compression) ? 1 : 4) * 1024 * 1024;
+}
 
 /**
  * Whether the data are moved forward so that control.tar can be compressed, whose size only then is not known before: the

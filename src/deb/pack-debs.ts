@@ -42,6 +42,8 @@ export interface PackedDeb {
 export interface PackDebsOptions extends PlanDebsOptions {
   /** Where the packages go; made where it is not there. */
   directory: string;
+  /** Whether they are moved from there by whoever asks: then what is known of them there is of no use later. */
+  staged?: boolean;
   progress: Progress;
   signal?: AbortSignal;
   /** Where unchanged packages are taken from, and new ones are kept; every one is packed where absent. */
@@ -53,7 +55,7 @@ export interface PackDebsOptions extends PlanDebsOptions {
  * written before all packages are laid out and checked; a package is under its name whole or not at all.
  */
 export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
-  const { directory, progress, signal, saved } = options;
+  const { directory, staged = false, progress, signal, saved } = options;
   const mtime = options.sourceDate ?? defaultSourceDate;
   keepHeapSmall();
   const { planned, built } = await planAllDebs({ ...options, comparable: saved !== undefined });
@@ -78,7 +80,13 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     for (const warning of deb.warnings) progress.warn(warning);
     const decision = decisions.get(deb);
     if (decision?.plan.action === 'reuse') {
-      return restoreDeb(decision.repository, decision.plan.file, saved!, { deb, directory, progress, signal: stop });
+      return restoreDeb(decision.repository, decision.plan.file, saved!, {
+        deb,
+        directory,
+        staged,
+        progress,
+        signal: stop,
+      });
     }
     const transfer = progress.transfer(`packing ${deb.fileName}`, deb.size);
     const file = join(directory, deb.fileName);
@@ -92,8 +100,8 @@ export async function packDebs(options: PackDebsOptions): Promise<PackedDeb[]> {
     const { size, sha256 } = await written.finally(() => transfer.end());
     const packed = { name: deb.name, file, version: deb.version, architecture: deb.architecture, size, sha256 };
     if (decision !== undefined) await saveDeb(decision, packed, saved!, { progress, signal: stop });
-    // A further release leaves it alone where it lies.
-    if (isKept) await saved.hashes.remember(file, sha256);
+    // Where it lies, the next call need not write it again.
+    if (isKept && !staged) await saved.hashes.remember(file, sha256);
     return packed;
   };
   const packed = await sideBySide(complete, Math.min(4, availableParallelism()), slotsOf, pack, signal);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ArtifactInput } from '../artifact/input.ts';
 import type { PackageLayout } from './archive.ts';
-import type { Compression } from './compression.ts';
+import { xzOptions, type Compression } from './compression.ts';
 import { compressionUsed, type Compressors } from './compressors.ts';
 import type { FileOnDisk, PackageEntry } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
@@ -66,7 +66,7 @@ function undecided({ compression }: NonNullable<PlannedDeb['later']>): string {
 }
 
 function compressorOf(compression: Compression, { xz, zstd }: Compressors): ArtifactInput | undefined {
-  if (compression === 'xz') return { kind: 'tool', name: 'xz', version: xz ?? 'unknown' };
+  if (compression === 'xz') return { kind: 'tool', name: 'xz', version: `${xz ?? 'unknown'}, ${xzOptions}` };
   if (compression === 'zstd' || compression === 'strong-zstd') {
     return { kind: 'tool', name: 'zstd', version: zstd.version };
   }

@@ -307,15 +307,15 @@ export async function restoreDeb(
   repository: string,
   { version, fileName, blob }: SavedFile,
   { store, hashes }: SavedDebs,
-  to: { deb: PlannedDeb; directory: string; progress: Progress; signal: AbortSignal },
+  to: { deb: PlannedDeb; directory: string; staged: boolean; progress: Progress; signal: AbortSignal },
 ): Promise<PackedDeb> {
-  const { deb, directory, progress, signal } = to;
+  const { deb, directory, staged, progress, signal } = to;
   const file = join(directory, fileName);
   const sha256 = hexOf(blob.digest);
   const there = await hashes.known(file).catch(missingOrThrow(file));
   if (there?.sha256 !== sha256) {
     await restoreFile(store, repository, blob, file, { name: fileName, progress, signal });
-    await hashes.remember(file, sha256);
+    if (!staged) await hashes.remember(file, sha256);
   }
   const { name, architecture } = deb;
   return { name, file, version, architecture, size: blob.size, sha256 };

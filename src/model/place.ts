@@ -1,7 +1,8 @@
-import { constants, copyFile, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
+import { constants, copyFile, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Failure } from '../failure.ts';
 import { syncFolder } from '../files/durable-write.ts';
+import { makeTemporaryFolder } from '../files/temporary-folder.ts';
 import { unreadable } from '../files/unreadable.ts';
 import type { Progress } from '../progress.ts';
 import type { ModelFile } from './assemble.ts';
@@ -18,26 +19,25 @@ export async function placeModel(
 ): Promise<void> {
   const target = join(directory, name);
   await refuseOthers(target, files);
-  await mkdir(directory, { recursive: true });
-  const work = await mkdtemp(join(directory, '.making-'));
+  const work = await makeTemporaryFolder(directory, '.making-');
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const transfer = options.progress.transfer(`copying ${name}`, size);
   try {
-    const made = join(work, 'new');
+    const made = join(work.path, 'new');
     await mkdir(made);
     for (const file of files) {
       options.signal?.throwIfAborted();
       await copy(file, join(made, file.path));
       transfer.add(file.size);
     }
-    await rename(target, join(work, 'old')).catch((error: NodeJS.ErrnoException) => {
+    await rename(target, join(work.path, 'old')).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
     await rename(made, target);
     await syncFolder(directory);
   } finally {
     transfer.end();
-    await rm(work, { recursive: true, force: true });
+    await work.remove();
   }
 }
 

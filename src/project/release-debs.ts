@@ -15,7 +15,7 @@ import { imageReference } from './saved-images.ts';
 
 export interface ReleaseDebsOptions {
   version: Version;
-  /** Absolute: where the packages go. */
+  /** Absolute: where the packages go until the release is whole. */
   directory: string;
   images: readonly ReleasedImage[];
   /** The other releases. */
@@ -49,6 +49,7 @@ export async function packReleaseDebs(project: Project, options: ReleaseDebsOpti
       only,
       models,
       directory,
+      staged: true,
       saved: await openSavedDebs(project, { version: as, force: false, env, signal }),
       env,
       progress,

@@ -154,6 +154,19 @@ describe.each<[string, () => LayerStore]>([
     ]);
   });
 
+  test('that lie where they stay are left alone by the next release, and nothing is kept of those that are moved', async () => {
+    const hashes = new FileHashes(join(config.root, '.hashes'));
+    const remember = vi.spyOn(hashes, 'remember');
+    await release('1.0.0', { hashes }, { staged: true });
+    await release('1.1.0', { hashes }, { staged: true });
+    expect(remember).not.toHaveBeenCalled();
+    const directory = temporary('lasting');
+    const [first] = (await release('1.2.0', { hashes }, { directory })).debs;
+    expect(remember.mock.calls.map(([path]) => path)).toEqual([first!.file]);
+    await release('1.3.0', { hashes }, { directory });
+    expect(remember).toHaveBeenCalledOnce();
+  });
+
   test('of changed content are packed, with what changed by its name, and the others are reused', async () => {
     const ocr = { contents: [{ src: 'models/ocr.bin', dst: '/opt/ccai/ocr.bin' }] };
     declare({ models: deb(models), ocr: deb(ocr) });

@@ -1,32 +1,19 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeTemporaryFolder, withTemporaryFolder } from '../../src/files/temporary-folder.ts';
+import { leftFolder } from '../support/left-folder.ts';
 
-const source = join(import.meta.dirname, '../../src/files/temporary-folder.ts');
 let parent: string;
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'imgbuild-parent-'));
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-/** Makes a folder in a process that is killed, and gives its name. */
-function left(prefix: string): string {
-  const program = `
-    import { makeTemporaryFolder } from ${JSON.stringify(source)};
-    const { path } = await makeTemporaryFolder(${JSON.stringify(parent)}, ${JSON.stringify(prefix)});
-    process.stdout.write(path, () => process.kill(process.pid, 'SIGKILL'));
-    setInterval(() => {}, 1000);`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-  if (stdout === '') throw new Error(stderr);
-  return basename(stdout);
-}
-
 test('what a killed process left is removed by the next one, what runs keeps its own', async () => {
   const mine = await makeTemporaryFolder(parent, '.imgbuild-');
-  const name = left('.imgbuild-');
+  const name = leftFolder(parent, '.imgbuild-');
   expect(readdirSync(parent).toSorted()).toEqual([basename(mine.path), name].toSorted());
   mkdirSync(join(parent, '.imgbuild-notes'));
   await withTemporaryFolder(parent, async (folder) => {

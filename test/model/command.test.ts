@@ -11,6 +11,7 @@ import { openProject } from '../../src/project/open.ts';
 import { silent } from '../../src/progress.ts';
 import { startFaultyServer, type FaultyServer } from '../fetch/support/faulty-server.ts';
 import { parseProject } from '../deb/support/project.ts';
+import { leftFolder } from '../support/left-folder.ts';
 import { temporary, withModels } from './support.ts';
 
 // Each starts the program several times.
@@ -99,6 +100,14 @@ describe('imgbuild models', () => {
     done('models', 'ocr', '-o', 'out');
     expect(readFileSync(join(config.root, 'out/ocr/labels.txt'), 'utf8')).toBe('a\n');
     expect(readdirSync(join(config.root, 'out')).toSorted()).toEqual(['asr', 'ocr']);
+  });
+
+  test('-o removes what a killed run left beside the models', () => {
+    const out = join(config.root, 'out');
+    const left = leftFolder(out, '.making-');
+    mkdirSync(join(out, left, 'new'));
+    done('models', 'ocr', '-o', 'out');
+    expect(readdirSync(out)).toEqual(['ocr']);
   });
 
   test('-o takes no file away that somebody else put there', () => {

@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { Failure } from '../../failure.ts';
 import { makeStateFolder } from '../../context/state-folder.ts';
-import { temporaryName } from '../../files/durable-write.ts';
 import { ownState } from '../../files/glob.ts';
+import { makeTemporaryFolder } from '../../files/temporary-folder.ts';
 import { run, runChecked } from '../../process/run.ts';
 import type { Progress } from '../../progress.ts';
 import { writeWhole } from '../output-file.ts';
@@ -37,10 +37,10 @@ export async function buildDebianSource(
   const { directory, mtime, progress, signal } = options;
   const doing = `building the packages of ${source.folder}`;
   await requireInstalled(doing, source, signal);
-  const work = temporaryName(await makeStateFolder(config.root, 'debian'));
+  const temporary = await makeTemporaryFolder(await makeStateFolder(config.root, 'debian'), 'build-');
+  const work = temporary.path;
   const copy = join(work, 'source');
   try {
-    await mkdir(work);
     await cp(join(config.root, source.root), copy, {
       recursive: true,
       verbatimSymlinks: true,
@@ -63,7 +63,7 @@ export async function buildDebianSource(
     }
     return await collect(work, source, directory);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await temporary.remove();
   }
 }
 

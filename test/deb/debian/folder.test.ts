@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { examine } from '../../../src/build/examine.ts';
@@ -7,6 +7,7 @@ import { checkDebs } from '../../../src/deb/check.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { neededPrograms } from '../../../src/project/needed-programs.ts';
 import { Failure, Failures } from '../../../src/failure.ts';
+import { leftFolder } from '../../support/left-folder.ts';
 import { pack } from '../support/pack.ts';
 import { modelsFolder, monitorFolder, writeFiles } from '../support/debian-folder.ts';
 import { deb, makeProject, parseProject } from '../support/project.ts';
@@ -375,7 +376,10 @@ describe('debian/rules', () => {
         CFLAGS: '-O2',
         ...secrets,
       };
+      const builds = join(config.root, '.imgbuild/debian');
+      mkdirSync(join(builds, leftFolder(builds, 'build-'), 'source'));
       await expect(pack(config, { env })).rejects.toThrow('exits with 1');
+      expect(readdirSync(builds), 'what a killed build left is gone, too').toEqual([]);
       const variables = readFileSync(seen, 'utf8')
         .split('\n')
         .map((line) => line.split('=')[0]!);
