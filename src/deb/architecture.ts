@@ -16,11 +16,10 @@ const fromGo: Record<string, string> = {
 };
 
 /** What Linux machines are called by dpkg, in the archive and in its ports (dpkg-architecture -L). */
-const linuxArchitectures = [
-  ...['all', 'any', 'amd64', 'arm64', 'armel', 'armhf', 'i386', 'loong64', 'mips64el', 'ppc64el', 'riscv64', 's390x'],
-  ...['alpha', 'arc', 'hppa', 'ia64', 'm68k', 'mips', 'mips64', 'mipsel', 'powerpc', 'powerpcspe', 'ppc64', 'sh4'],
-  ...['sparc', 'sparc64', 'x32'],
-];
+const linuxArchitectures = (
+  'all any amd64 arm64 armel armhf i386 loong64 mips64el ppc64el riscv64 s390x ' +
+  'alpha arc hppa ia64 m68k mips mips64 mipsel powerpc powerpcspe ppc64 sh4 sparc sparc64 x32'
+).split(' ');
 
 /** What to write in place of a name that is none; undefined where it is one, or one of another kernel or C library. */
 export function otherThanArchitecture(name: string): string | undefined {

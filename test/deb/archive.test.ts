@@ -352,7 +352,7 @@ describe('no partial file under the final name', () => {
     const { killed, whole } = await runPackingKills({ seed: 1, count: 3 });
     expect(killed).toBe(3);
     expect(whole).toBeGreaterThan(0);
-  }, 60_000);
+  }, 180_000);
 });
 
 test.each([
