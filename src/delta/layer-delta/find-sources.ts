@@ -20,8 +20,6 @@ export interface OldEntries {
 
 /** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
 const smallest = 32;
-/** Entries with the same contents that are looked at for one that goes on. */
-const candidates = 64;
 
 export function indexEntries(all: readonly OldEntry[]): OldEntries {
   const byPath = new Map<string, OldEntry[]>();
@@ -74,10 +72,8 @@ function contentOf(
   if (entry.size === 0) return { kind: 'none' };
   if (header?.hash === entry.hash) return { kind: 'same', old: header };
   const equal = old.byHash.get(entry.hash);
-  if (equal !== undefined && (entry.size >= smallest || equal.includes(following!))) {
-    const found = following !== undefined && equal.slice(0, candidates).includes(following) ? following : undefined;
-    return { kind: 'same', old: found ?? equal[0]! };
-  }
+  if (following?.hash === entry.hash) return { kind: 'same', old: following };
+  if (equal !== undefined && entry.size >= smallest) return { kind: 'same', old: equal[0]! };
   const source = old.files.sourceOf(entry);
   return source.kind === 'none' ? source : { kind: 'similar', old: source.old };
 }
