@@ -64,7 +64,7 @@ export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entri
     const none = () => {};
     const { entries } = await readOldImage(old.map(layerOf), none);
     const layer = await storeLayer(layerOf(text), path.join(folder, 'tar'), none);
-    const sources = findSources(layer.entries, indexEntries(entries));
+    const sources = findSources(layer.entries, indexEntries(entries, layer.entries));
     const used = new UsedRanges();
     addNeeded(used, sources);
     const ranges = used.ranges(old.map(digestOf));
