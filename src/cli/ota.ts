@@ -16,6 +16,12 @@ interface TrustOptions {
   allowUnsigned?: boolean;
 }
 
+interface VerifyOptions extends TrustOptions {
+  from: string;
+  platform?: string;
+  memory?: string;
+}
+
 interface DiffOptions {
   output: string;
   format: string;
@@ -99,8 +105,9 @@ function addVerify(ota: Command, contextOf: ContextOf): void {
     .option('--keyring <file>', 'the keys of which one must have signed it')
     .option('--allow-unsigned', 'check the contents alone')
     .option('--platform <platform>', 'of the source image (default: of this machine)')
+    .option('--memory <mib>', 'what a delta may need (default: 64)')
     .option('--json', 'print the outcome as one JSON document')
-    .action(async (file: string, options: TrustOptions & { from: string; platform?: string }, command) => {
+    .action(async (file: string, options: VerifyOptions, command) => {
       const context = contextOf(command);
       const { verifyBundle } = await import('../delta/verify.ts');
       const { renderVerified } = await import('../report/ota.ts');
@@ -113,6 +120,7 @@ function addVerify(ota: Command, contextOf: ContextOf): void {
           from,
           trust,
           temporary: tmpdir(),
+          ...memoryOf(options.memory),
           progress: context.progress,
           signal: context.signal,
         });
@@ -131,8 +139,9 @@ function addApply(ota: Command, contextOf: ContextOf): void {
     .option('--keyring <file>', 'the keys of which one must have signed it')
     .option('--allow-unsigned', 'take it whoever made it')
     .option('--state <dir>', 'where it is kept which release runs (default: /var/lib/imgbuild)')
+    .option('--memory <mib>', 'what a delta may need (default: 64)')
     .option('--json', 'print the outcome as one JSON document')
-    .action(async (file: string, options: TrustOptions & { state?: string }, command) => {
+    .action(async (file: string, options: TrustOptions & { state?: string; memory?: string }, command) => {
       const context = contextOf(command);
       const { applyBundle } = await import('../delta/apply/apply.ts');
       const { defaultState } = await import('../delta/apply/current.ts');
@@ -142,6 +151,7 @@ function addApply(ota: Command, contextOf: ContextOf): void {
         path: path.resolve(context.directory, file),
         trust: trustOf(context, options, 'applying'),
         engine: connectEngine(),
+        ...memoryOf(options.memory),
         state: path.resolve(context.directory, options.state ?? defaultState),
         progress: context.progress,
         signal: context.signal,
@@ -236,6 +246,13 @@ function formatOf(text: string, { layerFormats }: { layerFormats: readonly Layer
   if (found !== undefined) return found;
   const because = `there is no format ${JSON.stringify(text)}`;
   throw new Failure({ doing: 'reading --format', because, fix: `write ${layerFormats.join(', ')}`, kind: 'input' });
+}
+
+function memoryOf(text: string | undefined): { memory?: number } {
+  if (text === undefined) return {};
+  if (/^[0-9]{1,6}$/.test(text)) return { memory: Number(text) * 2 ** 20 };
+  const because = `${JSON.stringify(text)} is no number of MiB`;
+  throw new Failure({ doing: 'reading --memory', because, fix: 'write one, such as 128', kind: 'input' });
 }
 
 function platformOf(text: string | undefined): Platform {

@@ -75,11 +75,14 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
   try {
     // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
     const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, count);
-    const entries = indexEntries(format === 'oci-delta' ? [] : image.entries);
     const visible = format === 'imgbuild' ? undefined : indexSources(image.visible);
     const [needed, compared] = [new UsedRanges(), new UsedRanges()];
+    const stores: StoredLayer[] = [];
+    for (const [at, layer] of missing.entries()) stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, count));
+    const news = stores.flatMap(({ entries }) => entries);
+    const entries = format === 'oci-delta' ? indexEntries([], []) : indexEntries(image.entries, news);
     for (const [at, layer] of missing.entries()) {
-      const stored = await storeLayer(layer, `${prefix}-${at}.tar`, count);
+      const stored = stores[at]!;
       const sources = findSources(stored.entries, entries);
       const tarDiff = visible && planLayer(stored, visible);
       addNeeded(needed, sources);

@@ -173,7 +173,7 @@ export function indexSources<File extends OldFile>(files: readonly File[]): Sour
 }
 
 /** Under what a file is found again: its path, its name, its path and its name without versions. */
-function keysOf(path: string): string[] {
+export function keysOf(path: string): string[] {
   const name = posix.basename(path);
   return [`path ${stem(path)}`, `name ${name}`, `stem ${stem(name)}`];
 }

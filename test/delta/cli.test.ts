@@ -94,3 +94,28 @@ test('Ctrl-C leaves nothing', async () => {
   expect(await ended).toBe(130);
   expect(readdirSync(folder).toSorted()).toEqual(['new.tar', 'old.tar']);
 }, 120_000);
+
+test('the format is chosen, and what is no format or no memory is told', () => {
+  const diff = (format: string) =>
+    ota([
+      'diff',
+      'oci-archive:old.tar',
+      'oci-archive:new.tar',
+      '-o',
+      `${format}.ota.tar`,
+      '--format',
+      format,
+      '--json',
+    ]);
+  const formats = ['oci-delta', 'imgbuild'].map(
+    (format) => JSON.parse(diff(format).stdout).deltas[0].images[0].layers[0].format,
+  );
+  expect(formats).toEqual(['tar-diff', 'imgbuild']);
+  const wrong = diff('zip');
+  expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining('auto, oci-delta, imgbuild') });
+  const verify = (memory: string) =>
+    ota(['verify', 'imgbuild.ota.tar', '--from', 'oci-archive:old.tar', '--allow-unsigned', '--memory', memory]);
+  expect(verify('1')).toMatchObject({ status: 2, stderr: expect.stringMatching(/needs [0-9]+ MiB .*1 are granted/s) });
+  expect(verify('much')).toMatchObject({ status: 2, stderr: expect.stringContaining('no number of MiB') });
+  expect(verify('64')).toMatchObject({ status: 0 });
+}, 120_000);

@@ -25,7 +25,7 @@ export interface GeneralOptions {
   sizer: BlockSizer;
   /** Bytes of the new file that were coded since the last call; it may throw to end the work. */
   onBytes: (bytes: number) => void;
-  /** Called for each block: its bytes, shared out among the owners of its pieces by what they put into its streams. */
+  /** Called for each block: its bytes, shared out among the owners of its pieces by what they put into its streams, but for zeros. */
   onShares?: (shares: ReadonlyMap<number | undefined, number>) => void;
 }
 
@@ -119,31 +119,35 @@ export async function* encodePieces(
   for await (const pieces of batches) {
     let size = 0;
     for (const piece of pieces) {
-      const before = onShares === undefined ? 0 : sizeOf(generalStreams, streams);
       const length = piece.kind === 'same' ? piece.size : piece.bytes.length;
-      let counted = before;
       for (let done = 0; done < length;) {
         if (piece.kind === 'insert') {
           const part = piece.bytes.subarray(done, done + pieceLimit);
           insert(part);
           done += part.length;
+          if (onShares !== undefined) charge(shares, piece.owner, notZero(part));
         } else {
+          const before = onShares === undefined ? 0 : sizeOf(generalStreams, streams);
           const taken = copy(piece.position + done, Math.min(pieceLimit, length - done), piece.joins === true);
           if (piece.kind === 'same') differences.equal(taken);
           else differences.put(piece.bytes, done, piece.source, done, taken);
           done += taken;
+          if (onShares !== undefined) charge(shares, piece.owner, sizeOf(generalStreams, streams) - before);
         }
-        if (!full()) continue;
-        if (onShares !== undefined) charge(shares, piece.owner, sizeOf(generalStreams, streams) - counted);
-        counted = 0;
-        yield await close();
+        if (full()) yield await close();
       }
-      if (onShares !== undefined) charge(shares, piece.owner, sizeOf(generalStreams, streams) - counted);
       size += length;
     }
     onBytes(size);
   }
   if (sizer.open > 0) yield await close();
+}
+
+/** Zeros cost next to nothing: padding, and most of a header. */
+function notZero(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte !== 0) count++;
+  return count;
 }
 
 function charge(shares: Map<number | undefined, number>, owner: number | undefined, bytes: number): void {

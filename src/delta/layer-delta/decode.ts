@@ -1,3 +1,4 @@
+import { Failure } from '../../failure.ts';
 import { readBlock, readUvarint } from '../codec/block.ts';
 import { StreamSource } from '../codec/byte-source.ts';
 import { decodePrelude, ElfDecoder, heldPart } from '../codec/elf/elf-decoder.ts';
@@ -48,7 +49,12 @@ export async function decodeLayerDelta(
     await source.take(size);
     if (header.memory > memory) {
       const needed = Math.ceil(header.memory / mebibyte);
-      throw brokenDelta(`it needs ${needed} MiB of memory, and ${Math.floor(memory / mebibyte)} are granted`);
+      throw new Failure({
+        doing: 'reading a delta',
+        because: `it needs ${needed} MiB of memory, and ${Math.floor(memory / mebibyte)} are granted`,
+        fix: `grant it with --memory ${needed}, or make it with imgbuild, which needs less`,
+        kind: 'input',
+      });
     }
     if (header.oldSize !== old.size) {
       throw brokenDelta(`it was made for sources of ${header.oldSize} bytes, and these have ${old.size}`);

@@ -6,6 +6,7 @@ import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
 import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
+import { accountOf, type AccountedEntry } from './account.ts';
 import { entryPieces } from './entry-pieces.ts';
 import { encodeFileParts, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
@@ -25,8 +26,8 @@ export interface LayerDeltaWork {
 }
 
 export interface EncodedLayerDelta extends EncodedLayer {
-  /** For each entry, its bytes of the delta: its share of the blocks that it is in, with its headers. */
-  shares: Float64Array;
+  /** In the order of the tar. What they do not sum up to is the rest: numbers of parts, the end of the tar. */
+  entries: AccountedEntry[];
 }
 
 /**
@@ -61,6 +62,8 @@ async function writeDelta(
   const output = openSync(path, 'wx', 0o600);
   const hash = createHash('sha256');
   const shares = new Float64Array(sources.length);
+  const sameHeaders = new Uint8Array(sources.length);
+  const onHeader = (entry: number, same: boolean) => void (sameHeaders[entry] = same ? 1 : 0);
   let size = 0;
   const put = (bytes: Buffer) => {
     writeAll(output, bytes, size);
@@ -94,19 +97,20 @@ async function writeDelta(
     for (const part of fileParts.parts) {
       const { contentStart, size: fileSize } = sources[part.entry]!.entry;
       const before = sources.slice(first, part.entry + 1);
-      await general(entryPieces(tar, old, before, first, done, contentStart), contentStart - done);
+      await general(entryPieces(tar, old, before, first, done, contentStart, onHeader), contentStart - done);
       for (const bytes of fileParts.read(part)) put(bytes);
       shares[part.entry]! += part.size;
       done = contentStart + fileSize;
       first = part.entry + 1;
     }
     if (done < layer.size) {
-      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size), layer.size - done);
+      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size, onHeader), layer.size - done);
     }
   } finally {
     closeSync(output);
   }
-  return { path, size, digest: `sha256:${hash.digest('hex')}`, shares };
+  const entries = sources.map((each, at) => accountOf(each, shares[at]!, sameHeaders[at] === 1));
+  return { path, size, digest: `sha256:${hash.digest('hex')}`, entries };
 }
 
 /** Bytes that no old file gives whole: they decide how hard to compress. */

@@ -11,7 +11,8 @@ const batchBytes = 4 * mebibyte;
 
 /**
  * What makes a part of the new tar, from `from` to `to`, out of the old file. `entries`: those whose headers end within it,
- * in order; `first` is the number of the first one, by which bytes are charged.
+ * in order; `first` is the number of the first one, by which bytes are charged. `onHeader`: whether the headers of an entry
+ * are those that they were compared with.
  */
 export async function* entryPieces(
   tar: RandomAccess,
@@ -20,6 +21,7 @@ export async function* entryPieces(
   first: number,
   from: number,
   to: number,
+  onHeader: (entry: number, same: boolean) => void,
 ): AsyncGenerator<Piece[]> {
   let batch: Piece[] = [];
   let bytes = 0;
@@ -51,7 +53,9 @@ export async function* entryPieces(
     const padding = entry.start - done;
     // A gap that no padding explains is a tar that only its writer understands.
     if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
-    batch.push(...headerPieces(read(entry.contentStart), entry.start, entry.contentStart, sources, old, owner));
+    const headers = headerPieces(read(entry.contentStart), entry.start, entry.contentStart, sources, old, owner);
+    onHeader(owner, headers.every(isSame));
+    batch.push(...headers);
     const end = Math.min(to, entry.contentStart + entry.size);
     if (content.kind === 'same' && end > done) {
       const position = old.places.at(content.old.layer, content.old.contentStart);
@@ -80,6 +84,10 @@ export async function* entryPieces(
 }
 
 const ownedBy = (owner: number | undefined) => (owner === undefined ? {} : { owner });
+
+function isSame(piece: Piece): boolean {
+  return piece.kind === 'copy' && Buffer.compare(piece.bytes, piece.source) === 0;
+}
 
 /** `bytes`: padding and headers up to `end`; the headers begin at `start`. */
 function headerPieces(

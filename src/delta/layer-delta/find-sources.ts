@@ -1,5 +1,5 @@
 import type { LocatedEntry } from '../locate-entries.ts';
-import { indexSources, type OldEntry, type SourceIndex } from '../old-tree.ts';
+import { indexSources, keysOf, type OldEntry, type SourceIndex } from '../old-tree.ts';
 
 /** What an entry of a new filesystem layer is made from. */
 export interface EntrySources {
@@ -20,17 +20,21 @@ export interface OldEntries {
 
 /** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
 const smallest = 32;
-/** Entries with the same contents that are looked at for one that goes on. */
-const candidates = 64;
 
-export function indexEntries(all: readonly OldEntry[]): OldEntries {
+/** `wanted`: the new entries that sources are looked for. Memory: by name, only files that may be one are indexed. */
+export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedEntry>): OldEntries {
   const byPath = new Map<string, OldEntry[]>();
   const byHash = new Map<string, OldEntry[]>();
   for (const entry of all) {
     listed(byPath, entry.path).push(entry);
     if (entry.size > 0) listed(byHash, entry.hash).push(entry);
   }
-  return { all, byPath, byHash, files: indexSources(all.filter(({ plain, size }) => plain && size > 0)) };
+  const keys = new Set<string>();
+  for (const { path, size, hash } of wanted) {
+    if (size > 0 && !byHash.has(hash)) for (const key of keysOf(path)) keys.add(key);
+  }
+  const mayBe = ({ path, plain, size }: OldEntry) => plain && size > 0 && keysOf(path).some((key) => keys.has(key));
+  return { all, byPath, byHash, files: indexSources(keys.size === 0 ? [] : all.filter(mayBe)) };
 }
 
 function listed<Value>(map: Map<string, Value[]>, key: string): Value[] {
@@ -74,10 +78,8 @@ function contentOf(
   if (entry.size === 0) return { kind: 'none' };
   if (header?.hash === entry.hash) return { kind: 'same', old: header };
   const equal = old.byHash.get(entry.hash);
-  if (equal !== undefined && (entry.size >= smallest || equal.includes(following!))) {
-    const found = following !== undefined && equal.slice(0, candidates).includes(following) ? following : undefined;
-    return { kind: 'same', old: found ?? equal[0]! };
-  }
+  if (following?.hash === entry.hash) return { kind: 'same', old: following };
+  if (equal !== undefined) return entry.size >= smallest ? { kind: 'same', old: equal[0]! } : { kind: 'none' };
   const source = old.files.sourceOf(entry);
   return source.kind === 'none' ? source : { kind: 'similar', old: source.old };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeElf, sampleProgram } from '../codec/elf-file.ts';
 import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
-import { coded, decoded } from './layers.ts';
+import { accounted, coded, decoded } from './layers.ts';
 
 async function roundTrip(old: readonly Buffer[], text: readonly Buffer[]): Promise<number> {
   const { sources, deltas } = await coded(old, text);
@@ -185,4 +185,45 @@ describe('programs', () => {
     lie[at] = value;
     return lie;
   }
+});
+
+test('what each entry costs, and what became of it', async () => {
+  const elf = sampleProgram('x86-64', 150);
+  const functions = elf.functions.toSpliced(10, 4, ...sampleProgram('x86-64', 160).functions.slice(150));
+  const unchanged = ['one', 'two', 'three'].map((name): SampleEntry => ({ name, bytes: noise(2_000, name) }));
+  const old = sampleTar([
+    { name: 'folder/', folder: true },
+    ...unchanged,
+    { name: 'program', bytes: makeElf(elf) },
+    { name: 'here', bytes: noise(3_000, 4) },
+    { name: 'edited', bytes: noise(5_000, 5) },
+  ]);
+  const text = sampleTar([
+    { name: 'folder/', folder: true },
+    { ...unchanged[0]!, mtime: 1_710_000_000 } as SampleEntry,
+    ...unchanged.slice(1),
+    { name: 'program', bytes: makeElf({ ...elf, functions }) },
+    { name: 'there', bytes: noise(3_000, 4) },
+    { name: 'edited', bytes: Buffer.concat([noise(5_000, 5), noise(500, 6)]) },
+    { name: 'new', bytes: noise(4_000, 7) },
+  ]);
+  const { entries, size } = await accounted([old], text);
+  expect(entries.map(({ path, kind, source }) => [path, kind, source])).toEqual([
+    ['folder', 'same', 'folder'],
+    ['one', 'header-only', 'one'],
+    ['two', 'same', 'two'],
+    ['three', 'same', 'three'],
+    ['program', 'changed', 'program'],
+    ['there', 'moved', 'here'],
+    ['edited', 'changed', 'edited'],
+    ['new', 'new', undefined],
+  ]);
+  const bytes = Object.fromEntries(entries.map((each) => [each.path, each.bytes]));
+  expect(bytes['new']).toBeGreaterThan(3_900);
+  expect(bytes['edited']).toBeGreaterThan(480);
+  expect(bytes['edited']).toBeLessThan(700);
+  for (const name of ['two', 'three', 'there']) expect(bytes[name], name).toBeLessThan(80);
+  const sum = entries.reduce((total, each) => total + each.bytes, 0);
+  expect(sum).toBeLessThanOrEqual(size);
+  expect(sum).toBeGreaterThan(size - 100);
 });

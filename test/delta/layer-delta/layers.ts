@@ -3,6 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { CarriedLayer } from '../../../src/delta/bundle/write.ts';
 import { encodeImage } from '../../../src/delta/encode-image.ts';
+import { storeLayer } from '../../../src/delta/encode-layer.ts';
+import type { AccountedEntry } from '../../../src/delta/layer-delta/account.ts';
+import { encodeLayerDelta } from '../../../src/delta/layer-delta/encode.ts';
+import { findSources, indexEntries } from '../../../src/delta/layer-delta/find-sources.ts';
+import { OldBytes } from '../../../src/delta/layer-delta/old-bytes.ts';
+import { addNeeded, OldPlaces, UsedRanges } from '../../../src/delta/layer-delta/used-ranges.ts';
+import { readOldImage } from '../../../src/delta/old-tree.ts';
 import { decodeLayerDelta, type LayerDecodeOptions } from '../../../src/delta/layer-delta/decode.ts';
 import { RangeSpool } from '../../../src/delta/layer-delta/range-spool.ts';
 import { decodeSourceRanges } from '../../../src/delta/layer-delta/source-ranges.ts';
@@ -49,6 +56,31 @@ function imageOf(tars: readonly Buffer[]): SourceImage {
     layers: tars.map(layerOf),
     async close() {},
   };
+}
+
+/** What each entry of a new filesystem layer costs, and what the delta has in all. */
+export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entries: AccountedEntry[]; size: number }> {
+  return withFolder(async (folder) => {
+    const none = () => {};
+    const { entries } = await readOldImage(old.map(layerOf), none);
+    const layer = await storeLayer(layerOf(text), path.join(folder, 'tar'), none);
+    const sources = findSources(layer.entries, indexEntries(entries, layer.entries));
+    const used = new UsedRanges();
+    addNeeded(used, sources);
+    const ranges = used.ranges(old.map(digestOf));
+    const spool = new RangeSpool(ranges, path.join(folder, 'spool'));
+    for (const tar of old) {
+      const tap = spool.tap(digestOf(tar));
+      tap?.write(tar);
+      tap?.commit(digestOf(tar));
+    }
+    const places = new OldPlaces(ranges);
+    const bytes = new OldBytes(places, places, spool);
+    const work = { layer, sources, old: bytes, ranges: ranges.count, path: path.join(folder, 'delta'), onBytes: none };
+    const made = await encodeLayerDelta(work);
+    spool.close();
+    return made;
+  });
 }
 
 /** No new filesystem layer may be among the old ones. */
