@@ -253,8 +253,8 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 	}
 	copy(made, d.window[from-d.windowStart:])
 	end := from // of the field that was looked at last
-	for start := from &^ (chunk - 1); start < d.stepEnd; start += chunk {
-		d.findFields(start)
+	for start := int64(from &^ (chunk - 1)); start < int64(d.stepEnd); start += chunk {
+		d.findFields(int32(start))
 		for at := range d.fields {
 			f := &d.fields[at]
 			if f.offset < end {
