@@ -39,9 +39,9 @@ export class Device {
 
   /**
    * The service is what the health check starts: a container of the release that `current` names. `broken`: that
-   * release's check fails.
+   * release's check fails. `url`: of the ota.json of the channel `stable`, which the device follows.
    */
-  configure({ broken, timeout = '2m' }: { broken?: string; timeout?: string }): void {
+  configure({ broken, timeout = '2m', url }: { broken?: string; timeout?: string; url?: string }): void {
     const check = join(this.folder, 'check.sh');
     const current = join(this.state, 'app/current');
     const lines = [
@@ -60,6 +60,7 @@ export class Device {
       'health-timeout': timeout,
     };
     const text = Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`);
+    if (url !== undefined) text.push(`[app]\nurl = ${url}\nchannel = stable\n`);
     writeFileSync(join(this.folder, 'device.conf'), text.join(''));
   }
 

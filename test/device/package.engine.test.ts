@@ -41,8 +41,10 @@ describe.skipIf(go === undefined)('the package of the device program', () => {
     const refused = await inRoot('imgbuild-ota', 'verify', '/tmp/device.deb');
     expect(refused.stderr).toContain('reading the keyring /etc/imgbuild-ota/keyring.gpg: there is no such file');
     expect((await inRoot('imgbuild-ota', 'status')).exitCode).toBe(0);
-    const wanted = join(root, 'etc/systemd/system/timers.target.wants/imgbuild-ota.timer');
-    expect(lstatSync(wanted).isSymbolicLink()).toBe(true);
+    for (const timer of ['imgbuild-ota.timer', 'imgbuild-ota-update.timer']) {
+      expect(lstatSync(join(root, 'etc/systemd/system/timers.target.wants', timer)).isSymbolicLink()).toBe(true);
+    }
+    expect((await inRoot('imgbuild-ota', 'update')).stdout.toString()).toBe('no project follows a channel\n');
 
     const settings = join(root, 'etc/imgbuild-ota/imgbuild-ota.conf');
     writeFileSync(settings, readFileSync(settings, 'utf8').replace('keep = 2', 'keep = 3'));

@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +33,8 @@ func TestCalls(t *testing.T) {
 		"apply a --unsigned":       "no option --unsigned",
 		"prune --keep 0":           "never removed",
 		"status --keep 1":          "belongs to prune",
+		"apply a --check":          "belong to update",
+		"update ccai":              "names no url below [ccai]",
 		"apply a --memory 1":       "32 at least",
 		"apply a --docker tcp://x": "only unix://",
 	} {
@@ -39,6 +45,52 @@ func TestCalls(t *testing.T) {
 	}
 	if code, out, _ := invoke(t, nil, "--help"); code != 0 || !strings.Contains(out, "rollback") {
 		t.Errorf("help: %d, %q", code, out)
+	}
+}
+
+// What is asked is the channel that the configuration names; a signature is judged by the keyring.
+func TestUpdate(t *testing.T) {
+	device := enginetest.Start(t, engine.Containerd)
+	image := sample.NewImage("1", sample.Tar(sample.Entry{Name: "a", Contents: []byte("a")}))
+	bundle := sample.Bundle("app", "", "1.0.0", nil, sample.Target{To: image, Reference: "app:1.0.0"})
+	sum := sha256.Sum256(bundle)
+	var address string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/ota.json":
+			fmt.Fprintf(w, `{"schema":1,"name":"app","channel":"stable","version":"1.0.0","sequence":1,"issued":"2026-01-01T00:00:00Z",
+				"expires":"2999-01-01T00:00:00Z","urls":["%s/{file}"],"images":[],"deltas":[{"from":"none","to":"1.0.0",
+				"platform":"linux/amd64","file":"app.ota.tar","size":%d,"sha256":"%x"}]}`, address, len(bundle), sum)
+		case "/app.ota.tar":
+			w.Write(bundle)
+		default:
+			w.Write([]byte("no signature"))
+		}
+	}))
+	defer server.Close()
+	address = server.URL
+	settings := filepath.Join(t.TempDir(), "conf")
+	os.WriteFile(settings, []byte("[app]\nurl = "+address+"/ota.json\nchannel = stable\n"), 0o644)
+	options := []string{"--state", t.TempDir(), "--docker", device.Address, "--config", settings, "update"}
+
+	if code, _, errs := invoke(t, nil, options...); code != 2 || !strings.Contains(errs, "reading the keyring") {
+		t.Errorf("without a keyring: %d, %s", code, errs)
+	}
+	options = append(options, "--allow-unsigned")
+	code, out, errs := invoke(t, nil, append(options, "--check")...)
+	want := "app: no release that is known; the channel stable stands on 1.0.0 (number 1, until 2999-01-01)\n  a full bundle: "
+	if code != 0 || !strings.HasPrefix(out, want) {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+	code, out, errs = invoke(t, nil, append(options, "--check", "--json")...)
+	if code != 0 || !strings.HasPrefix(out, `{"projects":[{"name":"app","channel":"stable","version":"1.0.0","sequence":1,`) {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+	if code, out, errs := invoke(t, nil, options...); code != 0 || out != "app: 1.0.0 runs now\n" {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+	if code, out, errs := invoke(t, nil, options...); code != 0 || out != "app: nothing to do\n" {
+		t.Errorf("%d, %q, %q", code, out, errs)
 	}
 }
 

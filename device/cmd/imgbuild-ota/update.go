@@ -37,12 +37,13 @@ func (s *session) update(ctx context.Context) error {
 		project := s.config.Project(name)
 		follow := update.Follow{URLs: project.URLs, Channel: project.Channel, Judge: s.judge, Back: s.back, Again: s.again}
 		if !s.check {
-			failed = append(failed, s.tell(s.FollowChannel(ctx, name, follow)))
+			err := s.tell(s.FollowChannel(ctx, name, follow))
+			failed = append(failed, s.noted(name, err, len(following)))
 			continue
 		}
 		outlook, err := s.Check(ctx, name, follow)
 		if err != nil {
-			failed = append(failed, err)
+			failed = append(failed, s.noted(name, err, len(following)))
 			continue
 		}
 		outlooks = append(outlooks, outlook)
@@ -54,6 +55,14 @@ func (s *session) update(ctx context.Context) error {
 		failed = append(failed, s.print(map[string]any{"schema": 1, "projects": append([]*update.Outlook{}, outlooks...)}))
 	}
 	return errors.Join(failed...)
+}
+
+// noted where there are several: only one of the errors is told at the end.
+func (s *session) noted(name string, err error, projects int) error {
+	if err != nil && projects > 1 {
+		s.Log("%s: %s", name, err)
+	}
+	return err
 }
 
 func printOutlook(out io.Writer, o *update.Outlook) {

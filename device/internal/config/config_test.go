@@ -48,6 +48,17 @@ restart =
 	}
 }
 
+func TestFollowing(t *testing.T) {
+	got, err := read(t, "[b]\nurl = https://one/ota.json http://two/ota.json\nchannel = stable\n[a]\nrestart =\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := got.Project("b"); !slices.Equal(got.Following(), []string{"b"}) || b.Channel != "stable" ||
+		!slices.Equal(b.URLs, []string{"https://one/ota.json", "http://two/ota.json"}) {
+		t.Errorf("got %v, %+v", got.Following(), b)
+	}
+}
+
 func TestWrong(t *testing.T) {
 	for text, because := range map[string]string{
 		"keep = 0":                   "line 1",
@@ -59,6 +70,9 @@ func TestWrong(t *testing.T) {
 		"health-timeout = -1s":       "no duration",
 		"keyring =":                  "no value",
 		"[ccai]\nhealth = /bin/true": `no key "health"`,
+		"url = https://x/ota.json":   "below [PROJECT]",
+		"[a]\nurl = ftp://x":         "no http or https URL",
+		"[a]\nurl = https://x":       "a url and no channel",
 	} {
 		if _, err := read(t, text); err == nil || !strings.Contains(err.Error(), because) {
 			t.Errorf("%q: got %v, want %q", text, err, because)

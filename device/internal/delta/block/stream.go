@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 )
 
 // MaxNumber is the largest number of the format, 2^53 - 1.
@@ -114,13 +115,12 @@ func (w *Words) Next(which *Stream, bytes []Stream) (int32, error) {
 	}
 	at := int(code)
 	var word int32
-	switch {
-	case at > w.count:
+	if at > w.count {
 		return 0, errors.New("it has a word that is not remembered")
-	case at > 0:
+	}
+	if at > 0 {
 		word = w.remembered[at-1]
-		copy(w.remembered[1:at], w.remembered[:at-1])
-	default:
+	} else {
 		var four [4]byte
 		for each := range four {
 			if four[each], err = bytes[each].Byte(); err != nil {
@@ -128,9 +128,13 @@ func (w *Words) Next(which *Stream, bytes []Stream) (int32, error) {
 			}
 		}
 		word = int32(binary.LittleEndian.Uint32(four[:]))
-		w.count = min(w.count+1, len(w.remembered))
-		copy(w.remembered[1:w.count], w.remembered[:w.count-1])
+		// One that is remembered all the same moves, too.
+		if at = slices.Index(w.remembered[:w.count], word) + 1; at == 0 {
+			w.count = min(w.count+1, len(w.remembered))
+			at = w.count
+		}
 	}
+	copy(w.remembered[1:at], w.remembered[:at-1])
 	w.remembered[0] = word
 	return word, nil
 }

@@ -1,7 +1,5 @@
 package elf
 
-import "math"
-
 // aarch64Kind is that of the field that an instruction is.
 func aarch64Kind(word int32) (fieldKind, bool) {
 	w := uint32(word)
@@ -92,7 +90,7 @@ func withOperand(word int32, kind fieldKind, operand int32) int32 {
 // pageReach is how many bytes behind a page its low parts are.
 const pageReach = 128
 
-// pageOf a register, as the code before an instruction set it.
+// pageOf a register, as the code before an instruction set it; without one, its place is -1.
 type pageOf struct {
 	place, address int32
 	// field of the page in the list; -1 where it is none, or has the target of its first low part already.
@@ -105,10 +103,10 @@ func (d *Decoder) aarch64Fields(s *section, from, to int32) {
 	if s.start&3 != 0 || d.old.address(begin) == -1 {
 		return
 	}
-	end := min(to+pageReach, s.end, d.stepEnd+pageReach)
+	end := int32(min(int64(to)+pageReach, int64(s.end), int64(d.stepEnd)+pageReach))
 	var pages [32]pageOf
 	for at := range pages {
-		pages[at].place = math.MinInt32 / 2
+		pages[at].place = -1
 	}
 	for at := begin; at <= end-4; at += 4 {
 		word := d.word(at)
@@ -133,7 +131,7 @@ func (d *Decoder) aarch64Fields(s *section, from, to int32) {
 			}
 		default:
 			of := &pages[word>>5&31]
-			if at-of.place > pageReach {
+			if of.place < 0 || at-of.place > pageReach {
 				continue
 			}
 			target := of.address + operandOf(word, kind)
@@ -145,7 +143,7 @@ func (d *Decoder) aarch64Fields(s *section, from, to int32) {
 				d.fields = append(d.fields, field{at, kind, target, 0})
 			}
 			if kind == lowAdd && word&31 == word>>5&31 {
-				of.place = math.MinInt32 / 2
+				of.place = -1
 			}
 		}
 	}

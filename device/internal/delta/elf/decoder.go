@@ -44,6 +44,9 @@ const fixedMemory = 1 << 24
 // lookAround is how much of the old file is at hand before and behind a step.
 const lookAround = pageReach + 32
 
+// readAhead is how much of the old file is read at least, at once.
+const readAhead = 1 << 12
+
 // Decoder of files, one after the other.
 type Decoder struct {
 	predictor
@@ -250,8 +253,8 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 	}
 	copy(made, d.window[from-d.windowStart:])
 	end := from // of the field that was looked at last
-	for start := from &^ (chunk - 1); start < d.stepEnd; start += chunk {
-		d.findFields(start)
+	for start := int64(from &^ (chunk - 1)); start < int64(d.stepEnd); start += chunk {
+		d.findFields(int32(start))
 		for at := range d.fields {
 			f := &d.fields[at]
 			if f.offset < end {
@@ -288,10 +291,15 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 // openWindow has the bytes of a step at hand, and what its fields depend on around them.
 func (d *Decoder) openWindow(from, size int32) error {
 	d.stepStart, d.stepEnd = from, from+size
-	d.windowStart = max(from&^(chunk-1)-lookAround, 0)
-	end := min(int64(d.stepEnd)+lookAround, int64(d.oldSize))
-	d.window = d.read[:end-int64(d.windowStart)]
-	if n, err := d.file.ReadAt(d.window, int64(d.windowStart)); n < len(d.window) {
+	start := max(from&^(chunk-1)-lookAround, 0)
+	end := int32(min(int64(d.stepEnd)+lookAround, int64(d.oldSize)))
+	if start >= d.windowStart && int64(end) <= int64(d.windowStart)+int64(len(d.window)) {
+		return nil // small steps often follow each other
+	}
+	end = max(end, int32(min(int64(start)+readAhead, int64(d.oldSize))))
+	d.windowStart = start
+	d.window = d.read[:end-start]
+	if n, err := d.file.ReadAt(d.window, int64(start)); n < len(d.window) {
 		return fmt.Errorf("reading the old file: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package elf
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -205,6 +206,9 @@ func (d *Decoder) unwindTable(s *section, from, to int32) {
 
 // data has jump tables, and addresses of eight bytes.
 func (d *Decoder) data(s *section, from, to int32) {
+	if from > math.MaxInt32-8 {
+		return
+	}
 	low, high := d.addresses()
 	next := (from + 7) &^ 7
 	addresses := func(until int32) {

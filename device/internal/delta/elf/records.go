@@ -79,7 +79,7 @@ func (d *Decoder) unwindFields(s *section, from, to int32) {
 }
 
 func (d *Decoder) unwindRecord(s *section, at, length, from, to int32) {
-	if at+72 <= from {
+	if int64(at)+72 <= int64(from) {
 		return // what it has of fields is before
 	}
 	var copied [24]byte
