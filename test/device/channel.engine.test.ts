@@ -145,6 +145,7 @@ for (const which of ['classic', 'current'] as const) {
         channel: 'stable',
         version,
         urls: [`${url}/missing/{file}`, `${url}/v{version}/{file}`],
+        deltas: [],
         validDays: 90,
         signKey: await readSigningKey(Buffer.from(key.privateKey), 'the key'),
         now: new Date(),
