@@ -5,7 +5,7 @@ import { agreementSoak } from '../test/agreement/soak.ts';
 import { runKillSoak as runAptKillSoak } from '../test/apt/kill-soak.ts';
 import { runPackingKills } from '../test/deb/kill-soak.ts';
 import { runHugeFiles } from '../test/deb/huge-soak.ts';
-import { runInterruptions } from '../test/device/soak.ts';
+import { runCorruptions, runInterruptions } from '../test/device/soak.ts';
 import { deniedByDpkg, orderedVersions, releasesBySemver } from '../test/deb/version-soak.ts';
 import { envdSoak } from '../test/import/soak.ts';
 import { kconfigSoak } from '../test/kconfig/soak.ts';
@@ -113,6 +113,9 @@ const debVersions: Soak = {
   },
 };
 
+/** Damages bundles of both formats. */
+const otaCorruption: Soak = { total: 10_000, part: 250, run: runCorruptions };
+
 /** By the names that `npm run soak -- NAME` takes. */
 export const soaks: Record<string, Soak> = {
   agreement: agreementSoak,
@@ -124,5 +127,6 @@ export const soaks: Record<string, Soak> = {
   'deb-huge': debHuge,
   'ota-power': otaPower,
   'ota-kill': otaKill,
+  'ota-corruption': otaCorruption,
   'deb-versions': debVersions,
 };
