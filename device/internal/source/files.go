@@ -3,7 +3,6 @@ package source
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -129,29 +128,10 @@ func (f *Files) Add(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	buffered := bufio.NewReaderSize(r, 256<<10)
-	archive := tar.NewReader(buffered)
-	for {
-		header, err := archive.Next()
-		if err == io.EOF {
-			// What follows the archive's end belongs to the digest.
-			_, err = io.Copy(io.Discard, buffered)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		if err := f.addEntry(header, archive); err != nil {
-			return err
-		}
-	}
+	return EachEntry(r, f.addEntry)
 }
 
-func (f *Files) addEntry(header *tar.Header, contents io.Reader) error {
-	path, ok := tardiff.CleanPath(header.Name)
-	if !ok {
-		return nil
-	}
+func (f *Files) addEntry(path string, header *tar.Header, contents io.Reader) error {
 	at, ok := f.index[f.hash(path)]
 	if !ok {
 		return nil

@@ -2,7 +2,6 @@ package update
 
 import (
 	"archive/tar"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,7 @@ import (
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
-	"imgbuild/device/internal/tardiff"
+	"imgbuild/device/internal/source"
 )
 
 /*
@@ -108,27 +107,17 @@ type layerVisitor interface {
 
 func (t *tree) Add(_ string, r io.Reader) error {
 	t.pending = t.pending[:0]
-	buffered := bufio.NewReaderSize(r, 256<<10)
-	archive := tar.NewReader(buffered)
-	for {
-		header, err := archive.Next()
-		if err == io.EOF {
-			_, err = io.Copy(io.Discard, buffered)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		name, ok := tardiff.CleanPath(header.Name)
-		if !ok || strings.HasPrefix(path.Base(name), ".wh.") || len(t.files)+len(t.pending) >= t.limit {
-			continue
+	return source.EachEntry(r, func(name string, header *tar.Header, contents io.Reader) (err error) {
+		if strings.HasPrefix(path.Base(name), ".wh.") || len(t.files)+len(t.pending) >= t.limit {
+			return nil
 		}
 		each := content{path: maphash.String(t.seed, name), regular: header.Typeflag == tar.TypeReg}
-		if each.sum, err = t.sum(archive); err != nil {
+		if each.sum, err = t.sum(contents); err != nil {
 			return err
 		}
 		t.pending = append(t.pending, each)
-	}
+		return nil
+	})
 }
 
 func (t *tree) sum(r io.Reader) (uint64, error) {
@@ -155,29 +144,21 @@ var made = map[string]bool{".dockerenv": true, "dev/console": true, "etc/hostnam
 
 // compare goes through the tar of a container's tree.
 func (t *tree) compare(exported io.Reader) error {
-	archive := tar.NewReader(bufio.NewReaderSize(exported, 256<<10))
-	for {
-		header, err := archive.Next()
-		if err == io.EOF {
+	return source.EachEntry(exported, func(name string, header *tar.Header, contents io.Reader) error {
+		if header.Typeflag != tar.TypeReg || made[name] {
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name, ok := tardiff.CleanPath(header.Name)
-		if !ok || header.Typeflag != tar.TypeReg || made[name] {
-			continue
 		}
 		expected, ok := t.files[maphash.String(t.seed, name)]
 		if !ok || !expected.regular {
-			continue
+			return nil
 		}
-		sum, err := t.sum(archive)
+		sum, err := t.sum(contents)
 		if err != nil {
 			return err
 		}
 		if sum != expected.sum {
 			return fmt.Errorf("%w: %.200q", errDamaged, name)
 		}
-	}
+		return nil
+	})
 }
