@@ -6,6 +6,7 @@ import { foundationOf } from './images.ts';
 import { installR, instructionsOf, standardFolders, type Setting } from './instructions.ts';
 import { groupsOf, inOrder, type Group, type Order } from './order.ts';
 import { runningOf } from './running.ts';
+import { LineEnd } from './shell.ts';
 import type { Said } from './steps.ts';
 
 export interface EnvdRequest extends BuildFile {
@@ -50,7 +51,7 @@ export function readEnvd(request: EnvdRequest): EnvdBuild {
   };
   const steps = inOrder(collected, request.order, foundation.python.kind !== 'own');
   const groups = groupsOf(steps);
-  const running = runningOf(collected);
+  const running = inOneLine(collected.span, () => runningOf(collected));
   // What the image says of itself changes without what is in it: it has a layer of its own above an environment.
   if (groups.length === 0 || (running.length > 0 && groups.at(-1)!.kind !== 'code'))
     groups.push({ kind: 'code', steps: [] });
@@ -74,12 +75,22 @@ export function readEnvd(request: EnvdRequest): EnvdBuild {
         writer.add(installR(setting), step.call, step.span);
         hasR = true;
       }
-      for (const text of instructionsOf(step, setting)) writer.add(text, step.call, step.span);
+      const made = inOneLine(step.span, () => instructionsOf(step, setting));
+      for (const text of made) writer.add(text, step.call, step.span);
     }
     if (index === groups.length - 1) for (const { text, call, span } of running) writer.add(text, call, span);
     return { suffix: suffixes[index]!, dockerfile: writer.finish() };
   });
   return { layers, runOptions: collected.runOptions, notes: notesOf(groups, request.order) };
+}
+
+function inOneLine<T>(span: Span, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof LineEnd)) throw error;
+    throw wrong(span, 'a text of it has more than one line, which a Dockerfile cannot say', 'write it in one line');
+  }
 }
 
 /** The last has none: it is what the whole is called. */
