@@ -483,7 +483,7 @@ describe('what is refused', () => {
       ['for i in range(50):', '    install.system_packages(["a"])', '    run(["x"])'],
       'build.envd:4:9: this makes 101 layers → put steps of one kind side by side, or write order: envd-v1',
     ],
-    [['base(image="a\\nRUN b")'], 'X'],
+    [['base(image="a\\nRUN b")'], 'build.envd:2:10: "a\\nRUN b" is no name of an image → write it as in "debian:12"'],
     [
       ['base(image="i")', 'runtime.environ(env={"A": "b\\nRUN c"})'],
       'build.envd:1:5: a text of it has more than one line, which a Dockerfile cannot say → write it in one line',
