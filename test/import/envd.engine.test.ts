@@ -9,7 +9,8 @@ import { EngineProject } from '../support/engine-project.ts';
 
 const example = path.resolve(import.meta.dirname, '../../examples/aiges');
 
-describe.each(['classic', 'current'] as const)('examples/aiges on the %s engine', (kind) => {
+// Two environments are built from packages of the distribution and of PyPI.
+describe.each(['classic', 'current'] as const)('examples/aiges on the %s engine', { timeout: 900_000 }, (kind) => {
   const engine = inject('engines')[kind];
   let project: EngineProject | undefined;
   afterAll(() => project?.remove());
