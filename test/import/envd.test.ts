@@ -290,6 +290,13 @@ test('v1 has its own order of arguments, and Python where it is asked for', () =
   ]);
 });
 
+test('R comes once, also where base alone asks for it', () => {
+  const all = (...lines: string[]) => instructions(read(build(...lines))).filter((line) => /r-base|Rscript/.test(line));
+  expect(all('base(os="debian12", language="r")')).toHaveLength(1);
+  const packages = 'config.cran_mirror(url="https://cran.example.com"); install.r_packages(["a"])';
+  expect(all('base(os="debian12", language="r")', packages, 'install.r_lang()')).toHaveLength(2);
+});
+
 test('commands reach bash as they are written', () => {
   const commands = [
     `echo 'a "b" $C \\\\' # not the end`,
