@@ -55,6 +55,29 @@ module.exports = new Proxy(function () {}, {
 });
 `;
 
+/** One copy of undici for the packages of @actions, which install the same version each below itself. */
+const oneUndici: Plugin = {
+  name: 'one-undici',
+  setup(builder) {
+    builder.onResolve({ filter: /^undici$/ }, async ({ importer, kind, pluginData }) => {
+      if (!importer.includes('/node_modules/@actions/') || pluginData === oneUndici) return undefined;
+      const root = builder.initialOptions.absWorkingDir!;
+      const [own, shared] = await Promise.all(
+        [dirname(importer), join(root, 'node_modules/@actions/http-client')].map((resolveDir) =>
+          builder.resolve('undici', { kind, resolveDir, pluginData: oneUndici }),
+        ),
+      );
+      return (await versionOf(own!.path)) === (await versionOf(shared!.path)) ? shared : own;
+    });
+  },
+};
+
+/** Of the package that a file at its top belongs to. */
+async function versionOf(file: string): Promise<string | undefined> {
+  const text = await readFile(join(dirname(file), 'package.json'), 'utf8').catch(() => '{}');
+  return (JSON.parse(text) as { version?: string }).version;
+}
+
 const stubs: Plugin = {
   name: 'unused-parts',
   setup({ onResolve, onLoad }) {
@@ -101,7 +124,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
     banner: { js: banner },
-    plugins: [stubs],
+    plugins: [oneUndici, stubs],
   });
   const inputs = [actions.metafile.inputs];
   if (entries.includes(program)) {
@@ -114,7 +137,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
       outExtension: { '.js': '.cjs' },
       define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__fileUrl' },
       banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
-      plugins: [stubs],
+      plugins: [oneUndici, stubs],
     });
     inputs.push(metafile.inputs);
   }

@@ -290,8 +290,24 @@ test('v1 has its own order of arguments, and Python where it is asked for', () =
   ]);
 });
 
+test('R comes once, also where base alone asks for it', () => {
+  const all = (...lines: string[]) => instructions(read(build(...lines))).filter((line) => /r-base|Rscript/.test(line));
+  expect(all('base(os="debian12", language="r")')).toHaveLength(1);
+  const packages = 'config.cran_mirror(url="https://cran.example.com"); install.r_packages(["a"])';
+  expect(all('base(os="debian12", language="r")', packages, 'install.r_lang()')).toHaveLength(2);
+});
+
 test('commands reach bash as they are written', () => {
-  const commands = [`echo 'a "b" $C \\\\' # not the end`, '# nothing', 'cat <<X', '  # kept', 'X', '', 'a \\', '  b'];
+  const commands = [
+    `echo 'a "b" $C \\\\' # not the end`,
+    '# nothing',
+    'cat <<X',
+    '  # kept',
+    'build.envd:2:10: "a\\nRUN b" is no name of an image → write it as in "debian:12"',
+    '',
+    'a \\',
+    '  b',
+  ];
   const made = read(`def build():\n    base(image="i")\n    run(commands=${JSON.stringify([commands.join('\n')])})\n`);
   const [, run] = parseDockerfile(made.layers[0]!.dockerfile.text, 'Dockerfile').instructions;
   expect(run!.operands).toEqual({
@@ -473,6 +489,15 @@ describe('what is refused', () => {
     [
       ['for i in range(50):', '    install.system_packages(["a"])', '    run(["x"])'],
       'build.envd:4:9: this makes 101 layers → put steps of one kind side by side, or write order: envd-v1',
+    ],
+    [['base(image="a\\nRUN b")'], 'build.envd:2:10: "a\\nRUN b" is no name of an image → write it as in "debian:12"'],
+    [
+      ['base(image="i")', 'runtime.environ(env={"A": "b\\nRUN c"})'],
+      'build.envd:1:5: a text of it has more than one line, which a Dockerfile cannot say → write it in one line',
+    ],
+    [
+      ['install.conda_packages(["a\\nRUN b"])'],
+      'build.envd:2:5: a text of it has more than one line, which a Dockerfile cannot say → write it in one line',
     ],
     [['build()'], 'build.envd:2:5: build calls itself → build files have no recursion: write a loop'],
   ])('%j', (lines, expected) => {

@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { brokenFiles, disagreements } from './compare.ts';
 
-test('programs mean what they mean in Python', { timeout: 120_000 }, () => {
+const python = spawnSync('python3', ['--version']).status === 0;
+
+// `npm run soak -- envd` has the large count.
+test.skipIf(!python)('programs mean what they mean in Python', { timeout: 120_000 }, () => {
   const { failures, compared } = disagreements(20261121, 400);
   expect(failures.slice(0, 3)).toEqual([]);
   expect(compared).toBeGreaterThan(300);

@@ -1,4 +1,4 @@
-"""Tells what a file is: the smallest wrapper that needs a system library and a package of Python."""
+"""Tells what data is: the smallest wrapper that needs a system library and a package of Python."""
 
 import sys
 
@@ -11,7 +11,6 @@ class Wrapper:
 
 
 if __name__ == "__main__":
-    paths = sys.argv[1:] or [__file__]
-    for path in paths:
-        with open(path, "rb") as file:
-            print(Wrapper().wrapperOnceExec(file.read(2048)))
+    samples = [open(path, "rb").read(2048) for path in sys.argv[1:]] or [b"%PDF-1.7\n"]
+    for sample in samples:
+        print(Wrapper().wrapperOnceExec(sample))

@@ -1,4 +1,5 @@
 import { wrong, type Span } from '../starlark/source.ts';
+import { requireReference } from './images.ts';
 import type { Given } from './parameters.ts';
 import type { Collected, Said, Step } from './steps.ts';
 
@@ -158,6 +159,7 @@ export const functions: Record<string, Function> = {
       const source = given.written('source');
       if (!source) throw wrong(given.span, 'io.copy needs a source', 'write source = "…"');
       const image = given.has('image') ? given.text('image') : undefined;
+      if (image !== undefined) requireReference(image, given.spanOf('image'));
       steps.push({ ...by(given), kind: 'copy', source, target: given.text('target'), image });
     },
   ],

@@ -1,4 +1,5 @@
-import { wrong } from '../starlark/source.ts';
+import { parseReference } from '../../oci/reference.ts';
+import { wrong, type Span } from '../starlark/source.ts';
 import type { Collected, Written } from './steps.ts';
 
 /** Images by what `base(os = …)` says; imgbuild.yaml's table wins over it. */
@@ -47,6 +48,7 @@ export function foundationOf(collected: Collected, table: ReadonlyMap<string, st
   const reference =
     named === undefined ? (table.get(system!) ?? 'ubuntu:22.04') : imageOf(named, system, table, image !== undefined);
   const withCuda = cudaImage(collected, system) ?? reference;
+  requireReference(withCuda, named?.span ?? collected.span);
   const wanted = python ? python.value : spoken?.name === 'python' ? spoken.version : undefined;
   // v0 gives Python to all but images of the user's own, v1 where install.python says so.
   const asked = wanted !== undefined || conda || (version === 0 && image === undefined && spoken?.name !== 'r');
@@ -91,6 +93,16 @@ function imageOf(
   const names = [...osImages.keys(), ...table.keys()].join(', ');
   const fix = `say in imgbuild.yaml which it is: envd: { images: { ${text}: REFERENCE } }; known are ${names}`;
   throw wrong(span, `there is no image for os = ${JSON.stringify(text)}`, fix);
+}
+
+/** Throws a Failure where a text is no image's name. */
+export function requireReference(text: string, span: Span): void {
+  if (text === 'scratch') return;
+  try {
+    parseReference(text);
+  } catch {
+    throw wrong(span, `${JSON.stringify(text)} is no name of an image`, 'write it as in "debian:12"');
+  }
 }
 
 /** As envd has it: the base of NVIDIA in the place of the distribution's. */

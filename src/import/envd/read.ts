@@ -6,7 +6,8 @@ import { foundationOf } from './images.ts';
 import { installR, instructionsOf, standardFolders, type Setting } from './instructions.ts';
 import { groupsOf, inOrder, type Group, type Order } from './order.ts';
 import { runningOf } from './running.ts';
-import type { Said } from './steps.ts';
+import { LineEnd } from './shell.ts';
+import type { Collected, Said, Step } from './steps.ts';
 
 export interface EnvdRequest extends BuildFile {
   /** The folder that the build sees, relative to the root. */
@@ -48,9 +49,10 @@ export function readEnvd(request: EnvdRequest): EnvdBuild {
     table: request.images,
     folders: new Set(standardFolders),
   };
-  const steps = inOrder(collected, request.order, foundation.python.kind !== 'own');
+  const ordered = inOrder(collected, request.order, foundation.python.kind !== 'own');
+  const steps = foundation.language === 'r' ? withR(collected, ordered) : ordered;
   const groups = groupsOf(steps);
-  const running = runningOf(collected);
+  const running = inOneLine(collected.span, () => runningOf(collected));
   // What the image says of itself changes without what is in it: it has a layer of its own above an environment.
   if (groups.length === 0 || (running.length > 0 && groups.at(-1)!.kind !== 'code'))
     groups.push({ kind: 'code', steps: [] });
@@ -63,23 +65,39 @@ export function readEnvd(request: EnvdRequest): EnvdBuild {
     );
   }
   const suffixes = suffixesOf(groups);
-  let hasR = foundation.language !== 'r' && !steps.some(({ kind }) => kind === 'r');
+  let hasR = false;
   const layers = groups.map((group, index): EnvdLayer => {
     const begin = collected.base ?? { call: request.function, span: collected.span };
     const from = index === 0 ? foundation.image : request.imageOf(suffixes[index - 1]!);
     const writer = new Writer(request);
     writer.add(`FROM ${from}`, begin.call, begin.span);
     for (const step of group.steps) {
-      if (!hasR && (step.kind === 'r' || foundation.language === 'r')) {
+      if (!hasR && step.kind === 'r') {
         writer.add(installR(setting), step.call, step.span);
         hasR = true;
       }
-      for (const text of instructionsOf(step, setting)) writer.add(text, step.call, step.span);
+      const made = inOneLine(step.span, () => instructionsOf(step, setting));
+      for (const text of made) writer.add(text, step.call, step.span);
     }
     if (index === groups.length - 1) for (const { text, call, span } of running) writer.add(text, call, span);
     return { suffix: suffixes[index]!, dockerfile: writer.finish() };
   });
   return { layers, runOptions: collected.runOptions, notes: notesOf(groups, request.order) };
+}
+
+function inOneLine<T>(span: Span, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof LineEnd)) throw error;
+    throw wrong(span, 'a text of it has more than one line, which a Dockerfile cannot say', 'write it in one line');
+  }
+}
+
+/** R, where `base` asks for it and no step does. */
+function withR({ base, span }: Collected, steps: readonly Step[]): Step[] {
+  if (steps.some(({ kind }) => kind === 'r')) return [...steps];
+  return [{ kind: 'r', packages: [], call: base?.call ?? 'build', span: base?.span ?? span }, ...steps];
 }
 
 /** The last has none: it is what the whole is called. */

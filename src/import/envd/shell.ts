@@ -1,10 +1,18 @@
+/** What cannot be written into one line of a Dockerfile. */
+export class LineEnd extends Error {}
+
+function oneLine(text: string): string {
+  if (/[\n\r]/.test(text)) throw new LineEnd('a text has more than one line');
+  return text;
+}
+
 /** One word of a shell, quoted where it must be. */
 export function word(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : quote(text);
 }
 
 export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+  return `'${oneLine(text).replaceAll("'", `'\\''`)}'`;
 }
 
 /** A command that writes a text into a file; no line of it ends in a way that a Dockerfile reads. */
@@ -39,6 +47,6 @@ function jsonLine(line: string): string {
 
 /** A word of COPY, ADD or LABEL, in which builders expand variables: none is meant here. */
 export function literal(text: string): string {
-  const escaped = text.replaceAll(/[\\$"]/g, '\\$&');
+  const escaped = oneLine(text).replaceAll(/[\\$"]/g, '\\$&');
   return /^[\w@%+=:,./*?$\\-]+$/.test(escaped) ? escaped : `"${escaped}"`;
 }

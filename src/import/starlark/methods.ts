@@ -99,7 +99,10 @@ const every = (pattern: RegExp) => method<string>('', (self) => pattern.test(sel
 
 const strings: Record<string, Method<string>> = {
   capitalize: method('', (self) => self.slice(0, 1).toUpperCase() + self.slice(1).toLowerCase()),
-  count: method('sub', (self, bound) => self.split(text(bound, 'sub')).length - 1),
+  count: method('sub', (self, bound) => {
+    const sub = text(bound, 'sub');
+    return sub === '' ? self.length + 1 : self.split(sub).length - 1;
+  }),
   endswith: method('suffix', (self, bound) => affixes(bound, 'suffix').some((each) => self.endsWith(each))),
   find: finding(false, false),
   index: finding(false, true),
@@ -133,6 +136,7 @@ const strings: Record<string, Method<string>> = {
   }),
   replace: method('old new count?', (self, bound, { span }, budget) => {
     const [before, after] = [text(bound, 'old'), text(bound, 'new')];
+    if (before === '') throw wrong(bound.get('old')!.span, 'the text that is to be replaced is empty');
     const parts = self.split(before);
     const most = bound.has('count') ? intArgument('count', bound.get('count')!) : -1;
     const times = most < 0 ? parts.length - 1 : Math.min(most, parts.length - 1);
