@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../context/temporary-folder.ts';
 import { isBuilderArg } from '../dockerfile/analyse.ts';
+import { rewireText } from '../dockerfile/skip.ts';
 import type { BuildEvent, BuildRequest, BuiltImage, Engine } from '../engine/engine.ts';
 import { parseImageConfig } from '../engine/image-config.ts';
 import { blobFile } from '../engine/oci-folder.ts';
@@ -12,6 +13,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { samePlatform } from '../oci/platform.ts';
+import type { ChainLink } from '../plan/chain.ts';
 import type { PlannedBuild } from '../plan/plan-layers.ts';
 import { copyContent, type ImageSource } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
@@ -64,6 +66,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
     const context = await build.context.materialise();
     try {
       signal.throwIfAborted();
+      await rewireDockerfile(context.dockerfile, link);
       const watch = watchContext(lookup.config, build, signal);
       const layout = join(work.path, 'layout');
       const engineFolder = join(work.path, 'engine');
@@ -123,6 +126,12 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
   } finally {
     await work.remove();
   }
+}
+
+/** The copy that goes to the engine: the one in the tree stays as it is. */
+async function rewireDockerfile(file: string, { written, dockerfile }: ChainLink): Promise<void> {
+  if (dockerfile === written) return;
+  await writeFile(file, rewireText(await readFile(file, 'utf8'), written, dockerfile));
 }
 
 /** Of the disk on which the context and the image lie while a layer is built. */

@@ -58,7 +58,7 @@ async function checkUnchanged(config: Config, { inputs, context }: PlannedBuild,
   const source = await readFile(path.join(config.root, dockerfile), 'utf8').catch(() => undefined);
   const now = source === undefined ? [] : parseDockerfile(source, dockerfile).instructions;
   const [changed] =
-    JSON.stringify(now) === JSON.stringify(link.dockerfile.instructions)
+    JSON.stringify(now) === JSON.stringify(link.written.instructions)
       ? await context.changed(analysis.unresolved.length > 0 ? undefined : analysis.files, signal)
       : [dockerfile];
   if (changed === undefined) return;

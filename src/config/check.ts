@@ -88,7 +88,7 @@ function hasEntries(map: object): boolean {
 }
 
 function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {
-  const { dockerfile, target, image: _, refresh, release, platforms: own, ...rest } = parsed;
+  const { dockerfile, target, packages, image: _, refresh, release, platforms: own, ...rest } = parsed;
   return {
     ...rest,
     name,
@@ -96,6 +96,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     image,
     platforms: own ?? platforms,
     ...(target === undefined ? {} : { target }),
+    ...(packages === undefined ? {} : { packages }),
     ...(refresh === undefined ? {} : { refresh }),
     ...(release === undefined ? {} : { release }),
   };

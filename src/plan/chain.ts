@@ -4,6 +4,7 @@ import type { Config, Layer } from '../config/config.ts';
 import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
+import { skipStages } from '../dockerfile/skip.ts';
 import type { StageOptions } from '../dockerfile/stages.ts';
 import { Failure } from '../failure.ts';
 import { emptyLock, type Lock } from '../lock/lock.ts';
@@ -15,7 +16,10 @@ import { chainOrder, layersByReference, usedImage, type Edge, type UsedImage } f
 export interface ChainLink {
   layer: Layer;
   platform: Platform;
+  /** As it is built: without the stages that `skip:` leaves out. */
   dockerfile: Dockerfile;
+  /** As it stands in the tree. */
+  written: Dockerfile;
   args: Record<string, string>;
   /** By the names of ARGs: the options whose values they have. */
   options: ReadonlyMap<string, string>;
@@ -102,6 +106,12 @@ function optionsOf({ options }: Config, layer: Layer): Map<string, string> {
   return new Map(given.filter(([name]) => !Object.hasOwn(layer.args, name)));
 }
 
+/** The Dockerfile as the layer builds it. */
+function withoutSkipped(config: Config, layer: Layer, written: Dockerfile, options: StageOptions): Dockerfile {
+  const skip = layer.skip.map((name, index) => ({ name, at: config.locate(['layers', layer.name, 'skip', index]) }));
+  return skipStages(written, skip, options);
+}
+
 function edgeOf(config: Config, links: readonly ChainLink[], child: string, parent: string): Edge | undefined {
   const own = links.filter(({ layer }) => layer.name === child);
   for (const image of own.flatMap(({ images }) => images)) {
@@ -131,15 +141,16 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
   };
   const links: ChainLink[] = [];
   for (const layer of config.layers) {
-    const dockerfile = dockerfiles.get(layer.name)!;
+    const written = dockerfiles.get(layer.name)!;
     for (const platform of layer.platforms) {
       const options = stageOptions(config, layer, platform);
+      const dockerfile = withoutSkipped(config, layer, written, options);
       const { args } = options;
       const uses = imageReferences(dockerfile, { ...options, traitsOf: (reference) => traitsOf(reference, platform) });
       const images = uses.map((use) => usedImage(use, byReference));
       const own = images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : []));
       const parents = [...new Set([...own, ...layer.needs])];
-      links.push({ layer, platform, dockerfile, args, options: optionsOf(config, layer), images, parents });
+      links.push({ layer, platform, dockerfile, written, args, options: optionsOf(config, layer), images, parents });
     }
   }
   const parents = new Map<string, string[]>();
