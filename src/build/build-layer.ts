@@ -28,6 +28,7 @@ import { imageLabels } from './labels.ts';
 import { layerAgents, layerSecrets } from './layer-secrets.ts';
 import { lendSecrets } from './machine-settings.ts';
 import { maskFor } from './mask.ts';
+import { lendPackages, withoutMarks, type LentPackages, type PackageServers } from './packages.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
 import type { LayerOutcome } from './event.ts';
 
@@ -38,6 +39,7 @@ export interface LayerBuild {
   build: PlannedBuild;
   lookup: ParentLookup;
   engine: Engine;
+  servers: PackageServers;
   env: NodeJS.ProcessEnv;
   noCache: boolean;
   branch?: string;
@@ -64,9 +66,20 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
   const work = await temporaryFolder(lookup.config.root);
   try {
     const context = await build.context.materialise();
+    let packages: LentPackages | undefined;
     try {
       signal.throwIfAborted();
       await rewireDockerfile(context.dockerfile, link);
+      packages = await lendPackages({
+        build,
+        engine: request.engine,
+        servers: request.servers,
+        env: request.env,
+        root: lookup.config.root,
+        dockerfile: context.dockerfile,
+        onStep: request.onStep,
+        signal,
+      });
       const watch = watchContext(lookup.config, build, signal);
       const layout = join(work.path, 'layout');
       const engineFolder = join(work.path, 'engine');
@@ -89,21 +102,24 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         dockerfile: context.dockerfile,
         dockerfileName: link.layer.dockerfile,
         ...(link.layer.target === undefined ? {} : { target: link.layer.target }),
-        args: declaredArgs(build),
+        args: { ...declaredArgs(build), ...packages.args },
         labels: imageLabels(build, request.source),
         secrets: [...given, ...lent],
         ssh: layerAgents(lookup.config, link.layer, request.env),
         parents: parents.map(({ image }) => image),
+        contexts: packages.contexts,
         base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
         baseReference: base?.image.reference,
         sourceDateEpoch,
-        noCache: request.noCache,
+        noCache: request.noCache || packages.noCache,
         destination: destinationOf(request, layout),
         workFolder: engineFolder,
         signal: watch.signal,
       };
       const mask = await maskFor(given, request.env);
-      const onStep = mask.events(request.onStep);
+      const onStep = mask.events((event) =>
+        request.onStep(event.kind === 'step-started' ? { ...event, name: withoutMarks(event.name) } : event),
+      );
       let built: BuiltImage;
       try {
         built = await request.engine.build(wanted, (event) => {
@@ -111,14 +127,17 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
           onStep(event);
         });
         await watch.settled();
+        await packages.checkUnchanged();
       } catch (error) {
-        throw mask.error(error);
+        throw packages.explain(mask.error(error));
       } finally {
         await watch.close();
       }
+      await packages.release();
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {
+      await packages?.release();
       await context.dispose();
     }
   } catch (error) {

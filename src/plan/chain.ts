@@ -3,6 +3,8 @@ import path from 'node:path';
 import type { Config, Layer } from '../config/config.ts';
 import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
+import { wordsOf } from '../dockerfile/instruction.ts';
+import { machineOf } from '../dockerfile/packages.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
 import { skipStages } from '../dockerfile/skip.ts';
 import type { StageOptions } from '../dockerfile/stages.ts';
@@ -86,13 +88,30 @@ function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
   }
 }
 
-function stageOptions(config: Config, layer: Layer, platform: Platform): StageOptions {
+/**
+ * `ARG ARCH` without a default, in a layer with packages: what `uname -m` says on the platform, as the names of installers
+ * have it. One value for all platforms would be wrong for all but one.
+ */
+function machineArg({ packages }: Layer, { instructions }: Dockerfile, platform: Platform): Record<string, string> {
+  if (packages === undefined) return {};
+  const words = instructions.flatMap((each) => (each.keyword === 'ARG' ? wordsOf(each) : []));
+  const hasDefault = words.some((word) => word.startsWith('ARCH='));
+  return words.includes('ARCH') && !hasDefault ? { ARCH: machineOf(platform) } : {};
+}
+
+function stageOptions(config: Config, layer: Layer, platform: Platform, dockerfile: Dockerfile): StageOptions {
   const target =
     layer.target === undefined
       ? {}
       : { target: layer.target, targetAt: config.locate(['layers', layer.name, 'target']) };
-  const args = { ...optionValues(config), ...config.args, ...layer.args };
-  return { ...target, args, platform, buildPlatform: hostPlatform() };
+  const args = {
+    ...machineArg(layer, dockerfile, platform),
+    ...optionValues(config),
+    ...config.args,
+    ...layer.args,
+  };
+  const packages = layer.packages === undefined ? {} : { packages: { at: layer.packagesAt } };
+  return { ...target, ...packages, args, platform, buildPlatform: hostPlatform() };
 }
 
 /** No option is an arg of the builder itself: these reach layers that do not declare them. */
@@ -134,7 +153,8 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
     const layer = byReference.get(reference);
     // Triggers alone name further images.
     if (layer) {
-      return { env: [], onbuild: triggersOfImage(dockerfiles.get(layer.name)!, stageOptions(config, layer, platform)) };
+      const dockerfile = dockerfiles.get(layer.name)!;
+      return { env: [], onbuild: triggersOfImage(dockerfile, stageOptions(config, layer, platform, dockerfile)) };
     }
     const locked = lock.bases.get(reference)?.platforms;
     return locked?.get(platformName(platform)) ?? locked?.values().next().value;
@@ -143,7 +163,7 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
   for (const layer of config.layers) {
     const written = dockerfiles.get(layer.name)!;
     for (const platform of layer.platforms) {
-      const options = stageOptions(config, layer, platform);
+      const options = stageOptions(config, layer, platform, written);
       const dockerfile = withoutSkipped(config, layer, written, options);
       const { args } = options;
       const uses = imageReferences(dockerfile, { ...options, traitsOf: (reference) => traitsOf(reference, platform) });

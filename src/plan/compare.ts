@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Layer } from '../config/config.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Input } from './input.ts';
@@ -47,7 +48,12 @@ export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason
     before = without.inputs;
     skipped.push({ kind: 'instruction-changed', name: 'skip', from: without.from, to: null });
   }
-  const reasons = reasonsBetween(before, now.inputs, (path) => originOf(layer, path));
+  const reasons = reasonsBetween(
+    before,
+    now.inputs,
+    (path) => originOf(layer, path),
+    (path) => posix.join(layer.packages ?? '', path),
+  );
   const told = reasons.map((reason) => {
     const option = reason.kind === 'arg-changed' ? options.get(reason.name!) : undefined;
     return option === undefined ? reason : { ...reason, detail: `option ${option}` };
