@@ -85,6 +85,7 @@ export async function lendPackages(options: LendOptions): Promise<LentPackages> 
     known.files.add(file);
   }
   if (addresses.size > 0) await checkReachable(engine, [...addresses.values()][0]!);
+  const written = (await readFile(resolve(root, link.layer.dockerfile), 'utf8')).split(/\r?\n/);
   await markSteps(options.dockerfile, all);
   const refused = new Set<string>();
   const served = showServed(options.onStep, refused);
@@ -111,7 +112,7 @@ export async function lendPackages(options: LendOptions): Promise<LentPackages> 
     checkUnchanged: async () => {
       for (const file of packages) await checkFile(link.layer.name, file);
     },
-    explain: (error) => (error instanceof Failure ? explained(error, refused) : error),
+    explain: (error) => (error instanceof Failure ? explained(error, refused, written) : error),
     release,
   };
 }
@@ -217,8 +218,10 @@ async function sumOf(file: string): Promise<string> {
   return sum.digest('hex');
 }
 
-function explained(error: Failure, refused: ReadonlySet<string>): Failure {
-  const { doing, fix, at, kind, cause } = error;
+/** `written`: the lines of the Dockerfile as people have it, without marks and with the stages that were left out. */
+function explained(error: Failure, refused: ReadonlySet<string>, written: readonly string[]): Failure {
+  const { doing, fix, kind, cause } = error;
+  const at = error.at && { ...error.at, text: written[error.at.line - 1] ?? error.at.text };
   const because = withoutMarks(error.because);
   const asked = [...refused].toSorted().slice(0, 3).join(', ');
   const hint = `it asked the file server for ${asked}, which no URL in the needed stages names: write the URL out in the Dockerfile`;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -38,12 +38,11 @@ describe.each(['classic', 'current'] as const)('examples/ascend, %s engine', (ki
     root = mkdtempSync(path.join(tmpdir(), 'imgbuild-ascend-'));
     env['XDG_CACHE_HOME'] = path.join(root, 'home');
     cpSync(example, root, { recursive: true });
-    // The base of tests has no wget, and fetching it from a mirror for each engine takes long: busybox has one.
-    const text = dockerfile().replace(/ apt-get update &&[^]*?rm -rf [^\n]*\n/, ' wget --help 2>/dev/null || true\n');
-    writeFileSync(path.join(root, 'dockerfile'), text.replaceAll('bash ', 'sh '));
-    writeFileSync(path.join(root, 'dockerfile'), dockerfile().replace('CMD ["bash"', 'CMD ["sh"'));
     const platform = hostPlatform();
-    await writeBaseLayout(inject('rootfs').tiny, path.join(root, 'bases/debian'), { reference: 'debian:12', platform });
+    await writeBaseLayout(inject('rootfs').system, path.join(root, 'bases/debian'), {
+      reference: 'debian:12',
+      platform,
+    });
     execFileSync('bash', ['make_packages.sh'], { cwd: root });
   });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -79,7 +78,7 @@ describe.each(['classic', 'current'] as const)('examples/ascend, %s engine', (ki
       const refused = await imgbuild(root, env, 'plan');
       expect(refused.exitCode).toBe(2);
       expect(refused.stderr).toContain('packages.lock:');
-      expect(refused.stderr).toMatch(/dockerfile:4\d:10/);
+      expect(refused.stderr).toMatch(/dockerfile:4\d:13/);
       await imgbuildDone(root, env, 'lock');
       const { layers } = await imgbuildJson<Plan>(root, env, 'plan');
       expect(layers.map(({ reasons }) => reasons)).toEqual([
@@ -99,12 +98,12 @@ describe.each(['classic', 'current'] as const)('examples/ascend, %s engine', (ki
     appendFileSync(path.join(root, toolkit), 'damaged');
     await imgbuildDone(root, env, 'lock');
     const { exitCode, stderr } = await imgbuild(root, env, 'build', 'ascend-app-slim');
-    expect(exitCode).toBe(1);
-    expect(stderr).toContain('the package is damaged');
-    expect(stderr).toMatch(/dockerfile:4\d/);
-    expect(stderr).not.toContain('imgbuild-packages-');
     writeFileSync(path.join(root, toolkit), good);
     await imgbuildDone(root, env, 'lock');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('the package is damaged');
+    expect(stderr).toMatch(/dockerfile:4\d:1: error[^]*4\d \| RUN wget/);
+    expect(stderr).not.toContain('imgbuild-packages-');
   });
 
   test.skipIf(!engine.available)(
@@ -142,7 +141,7 @@ describe.each(['classic', 'current'] as const)('examples/ascend, %s engine', (ki
   test.skipIf(!engine.available)('from=packages mounts the folder where the engine has named contexts', async () => {
     const before = dockerfile();
     const mount = `FROM base AS mounted\nRUN --mount=type=bind,from=packages,source=${path.basename(toolkit)},target=/t.run sh /t.run --install\n`;
-    writeFileSync(path.join(root, 'dockerfile'), `${before.replace(/FROM base AS miniconda[^]*/, '')}${mount}`);
+    writeFileSync(path.join(root, 'dockerfile'), `${before.replace(/\nFROM base AS miniconda[^]*/, '\n')}${mount}`);
     writeFileSync(
       path.join(root, 'imgbuild.yaml'),
       readFileSync(path.join(root, 'imgbuild.yaml'), 'utf8')
@@ -151,13 +150,12 @@ describe.each(['classic', 'current'] as const)('examples/ascend, %s engine', (ki
     );
     const { exitCode, stderr } = await imgbuild(root, env, 'build', '--load', 'ascend-app');
     if (kind === 'classic') {
-      expect(exitCode).toBe(1);
+      expect(exitCode, stderr).toBe(1);
       expect(stderr).toContain('has no named contexts, and this takes files from=packages');
     } else {
-      expect(stderr).not.toContain('failed');
-      expect(exitCode).toBe(0);
+      expect(exitCode, stderr).toBe(0);
       expect(await docker('run', '--rm', 'ascend-app', 'ls', '/usr/local/Ascend/ascend-toolkit')).toContain('8.0.0');
     }
-    expect(existsSync(path.join(root, '.imgbuild/tmp/context'))).toBe(false);
+    expect(readdirSync(path.join(root, '.imgbuild/tmp'))).toEqual([]);
   });
 });
