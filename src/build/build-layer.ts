@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Layer } from '../config/config.ts';
 import { temporaryFolder } from '../context/temporary-folder.ts';
 import { isBuilderArg } from '../dockerfile/analyse.ts';
 import { placeOfLine } from '../dockerfile/generated.ts';
+import { rewireText } from '../dockerfile/skip.ts';
 import type { BuildEvent, BuildRequest, BuiltImage, Engine } from '../engine/engine.ts';
 import { parseImageConfig } from '../engine/image-config.ts';
 import { blobFile } from '../engine/oci-folder.ts';
@@ -14,6 +15,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
 import { samePlatform } from '../oci/platform.ts';
+import type { ChainLink } from '../plan/chain.ts';
 import type { PlannedBuild } from '../plan/plan-layers.ts';
 import { copyContent, type ImageSource } from '../store/copy-image.ts';
 import type { LayerStore } from '../store/layer-store.ts';
@@ -28,6 +30,7 @@ import { imageLabels } from './labels.ts';
 import { layerAgents, layerSecrets } from './layer-secrets.ts';
 import { lendSecrets } from './machine-settings.ts';
 import { maskFor } from './mask.ts';
+import { lendPackages, withoutMarks, type LentPackages, type PackageServers } from './packages.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
 import type { LayerOutcome } from './event.ts';
 
@@ -38,6 +41,7 @@ export interface LayerBuild {
   build: PlannedBuild;
   lookup: ParentLookup;
   engine: Engine;
+  servers: PackageServers;
   env: NodeJS.ProcessEnv;
   noCache: boolean;
   branch?: string;
@@ -64,8 +68,20 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
   const work = await temporaryFolder(lookup.config.root);
   try {
     const context = await build.context.materialise();
+    let packages: LentPackages | undefined;
     try {
       signal.throwIfAborted();
+      await rewireDockerfile(context.dockerfile, link);
+      packages = await lendPackages({
+        build,
+        engine: request.engine,
+        servers: request.servers,
+        env: request.env,
+        root: lookup.config.root,
+        dockerfile: context.dockerfile,
+        onStep: request.onStep,
+        signal,
+      });
       const watch = watchContext(lookup.config, build, signal);
       const layout = join(work.path, 'layout');
       const engineFolder = join(work.path, 'engine');
@@ -89,21 +105,24 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         dockerfileName: link.layer.dockerfile,
         ...placesOf(link.layer),
         ...(link.layer.target === undefined ? {} : { target: link.layer.target }),
-        args: declaredArgs(build),
+        args: { ...declaredArgs(build), ...packages.args },
         labels: imageLabels(build, request.source),
         secrets: [...given, ...lent],
         ssh: layerAgents(lookup.config, link.layer, request.env),
         parents: parents.map(({ image }) => image),
+        contexts: packages.contexts,
         base: base === undefined ? { diffIds: [], descriptors: [] } : await knownLayers(base),
         baseReference: base?.image.reference,
         sourceDateEpoch,
-        noCache: request.noCache,
+        noCache: request.noCache || packages.noCache,
         destination: destinationOf(request, layout),
         workFolder: engineFolder,
         signal: watch.signal,
       };
       const mask = await maskFor(given, request.env);
-      const onStep = mask.events(request.onStep);
+      const onStep = mask.events((event) =>
+        request.onStep(event.kind === 'step-started' ? { ...event, name: withoutMarks(event.name) } : event),
+      );
       let built: BuiltImage;
       try {
         built = await request.engine.build(wanted, (event) => {
@@ -111,14 +130,17 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
           onStep(event);
         });
         await watch.settled();
+        await packages.checkUnchanged();
       } catch (error) {
-        throw mask.error(error);
+        throw packages.explain(mask.error(error));
       } finally {
         await watch.close();
       }
+      await packages.release();
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {
+      await packages?.release();
       await context.dispose();
     }
   } catch (error) {
@@ -130,6 +152,12 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
 
 function placesOf({ generated }: Layer): Pick<BuildRequest, 'placeOf'> {
   return generated ? { placeOf: (line) => placeOfLine(generated, line) } : {};
+}
+
+/** The copy that goes to the engine: the one in the tree stays as it is. */
+async function rewireDockerfile(file: string, { written, dockerfile }: ChainLink): Promise<void> {
+  if (dockerfile === written) return;
+  await writeFile(file, rewireText(await readFile(file, 'utf8'), written, dockerfile));
 }
 
 /** Of the disk on which the context and the image lie while a layer is built. */

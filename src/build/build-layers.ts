@@ -10,6 +10,7 @@ import type { Registries } from '../registry/registries.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { buildLayer } from './build-layer.ts';
 import type { BuildReport, BuiltLayer, LayerEvent, LayerRef } from './event.ts';
+import { PackageServers } from './packages.ts';
 import type { ParentLookup } from './parent-images.ts';
 import { runTasks } from './schedule.ts';
 
@@ -94,6 +95,7 @@ async function buildAndLoad(request: BuildLayersRequest): Promise<ReadonlyMap<st
     });
   }
   const results = new Map<string, BuiltLayer>();
+  const servers = new PackageServers();
   for (const build of planned.builds) {
     if (build.planned.action === 'reuse') results.set(keyOfBuild(build), reused(build));
   }
@@ -103,7 +105,7 @@ async function buildAndLoad(request: BuildLayersRequest): Promise<ReadonlyMap<st
       key: keyOfBuild(build),
       needs: build.planned.parents.map((name) => keyOf(name, build.planned.platform)),
       run: async () => {
-        results.set(keyOfBuild(build), await buildOne(build, request, results));
+        results.set(keyOfBuild(build), await buildOne(build, request, results, servers));
       },
     }));
   await runTasks(tasks, options.atOnce ?? Math.max(2, Math.floor(availableParallelism() / 2)));
@@ -143,6 +145,7 @@ async function buildOne(
   build: PlannedBuild,
   request: BuildLayersRequest,
   results: ReadonlyMap<string, BuiltLayer>,
+  servers: PackageServers,
 ): Promise<BuiltLayer> {
   const { config, lock, store, engine, options, onEvent, signal } = request;
   signal.throwIfAborted();
@@ -165,6 +168,7 @@ async function buildOne(
       build,
       lookup,
       engine: engine!,
+      servers,
       env: options.env,
       noCache: options.force.includes(name),
       ...(branch === undefined ? {} : { branch }),

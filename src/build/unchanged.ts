@@ -69,7 +69,7 @@ async function checkUnchanged(config: Config, { inputs, context }: PlannedBuild,
   });
 }
 
-function isSame(source: string | undefined, { layer, dockerfile }: PlannedBuild['inputs']['link']): boolean {
+function isSame(source: string | undefined, { layer, written }: PlannedBuild['inputs']['link']): boolean {
   const now = source === undefined ? [] : parseDockerfile(source, layer.dockerfile).instructions;
-  return JSON.stringify(now) === JSON.stringify(dockerfile.instructions);
+  return JSON.stringify(now) === JSON.stringify(written.instructions);
 }

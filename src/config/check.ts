@@ -96,7 +96,18 @@ function hasEntries(map: object): boolean {
 }
 
 function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {
-  const { dockerfile, target, image: _, refresh, release, platforms: own, envd, order: _order, ...rest } = parsed;
+  const {
+    dockerfile,
+    target,
+    packages,
+    image: _,
+    refresh,
+    release,
+    platforms: own,
+    envd,
+    order: _order,
+    ...rest
+  } = parsed;
   // One of the two is there: the definition says so.
   const context = parsed.context ?? posix.dirname(envd!.file);
   return {
@@ -107,6 +118,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     image,
     platforms: own ?? platforms,
     ...(target === undefined ? {} : { target }),
+    ...(packages === undefined ? {} : { packages }),
     ...(refresh === undefined ? {} : { refresh }),
     ...(release === undefined ? {} : { release }),
   };

@@ -40,6 +40,12 @@ export interface Layer {
   dockerfile: string;
   generated?: GeneratedDockerfile;
   target?: string;
+  /** Names of stages that are left out: what begins with one begins with what that begins with. */
+  skip: string[];
+  /** Absolute, or relative to the root: the folder of large files that are outside of the context. */
+  packages?: string;
+  /** `IP[:PORT]` as Dockerfiles have it, where a URL means a file of `packages`; any private address where empty. */
+  packagesAt: string[];
   args: Record<string, string>;
   image: LayerImage;
   copy: { src: string; dst: string }[];

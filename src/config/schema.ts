@@ -10,6 +10,7 @@ import { parseImage } from './image.ts';
 import { modelSchema, parseModelName } from './model.ts';
 import { optionsSchema } from './options.ts';
 import { otaSchema } from './ota.ts';
+import { parsePackagesAddress, parsePackagesFolder } from './packages.ts';
 import { parsePath } from './path.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
 import { key, text, Wrong } from './wrong.ts';
@@ -131,6 +132,28 @@ export const layerSchema = z
       .min(1)
       .meta({ description: 'The stage to build. Default: the last.', examples: ['runtime'] })
       .optional(),
+    skip: z
+      .array(z.string().min(1))
+      .meta({
+        description: 'Stages that are left out: what is FROM one is FROM what that is FROM. The file stays as it is.',
+        examples: ['[miniconda]'],
+      })
+      .default([]),
+    packages: text(
+      {
+        description:
+          "A folder of large files outside the context, absolute or relative to the repository's root: what RUN fetches from a private address, and `from=packages`.",
+        examples: ['packages'],
+      },
+      parsePackagesFolder,
+    ).optional(),
+    packagesAt: z
+      .array(text({ description: 'IP[:PORT]', examples: ['172.17.0.1:3000'] }, parsePackagesAddress))
+      .meta({
+        description: 'The addresses at which Dockerfiles expect `packages`. Default: every private IPv4 address.',
+        examples: ['["172.17.0.1:3000"]'],
+      })
+      .default([]),
     image: text(
       {
         description:

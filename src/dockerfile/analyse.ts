@@ -14,8 +14,10 @@ import {
   type Instruction,
 } from './instruction.ts';
 import { mountId } from './mount.ts';
+import { beginningOf, commandText, passedOver, scriptsOf } from './installers.ts';
 import { copyFrom, mountsOf, neededStages, type NeededStage, type Step } from './needed.ts';
 import type { Dockerfile } from './parse.ts';
+import { fetchedBy, packageUrl, stepCommands, type PackageUse } from './packages.ts';
 import { isChecksum, remoteSource } from './remote.ts';
 import { argPair, readStages, reject, type StageOptions, type Stages } from './stages.ts';
 import { copyOf, evaluate, noTraits, setVariable, variablesOf, type Variables, type Word } from './variables.ts';
@@ -53,6 +55,9 @@ export function analyse(dockerfile: Dockerfile, options: AnalysisOptions): Analy
     inputs: [...directiveInputs(dockerfile, options), ...globalInputs(stages, needed), ...reader.inputs],
     images: imageUses(dockerfile, stages, needed, options),
     files: reader.files,
+    packages: reader.packages,
+    ignoredFailures: reader.ignoredFailures,
+    scripts: reader.scripts,
     base: last.base.kind === 'image' ? last.base.reference : 'scratch',
     traits: reader.traits(stages.target),
     unresolved: reader.unresolved,
@@ -83,6 +88,9 @@ function globalInputs(stages: Stages, needed: readonly NeededStage[]): OtherInpu
 class Reader {
   readonly inputs: OtherInput[] = [];
   readonly files: FileSelection[] = [];
+  readonly packages: PackageUse[] = [];
+  readonly ignoredFailures: Analysis['ignoredFailures'] = [];
+  readonly scripts: Analysis['scripts'] = [];
   readonly unresolved: Analysis['unresolved'] = [];
   readonly unpinned: Analysis['unpinned'] = [];
   readonly declared = new Set<string>();
@@ -161,10 +169,12 @@ class Reader {
       case 'ADD':
         this.#readFlags(instruction);
         if (copyFrom(instruction) === undefined) this.#readSources(instruction, variables);
+        else this.#readPackagesCopy(step, variables);
         return;
       case 'RUN':
         this.#readFlags(instruction);
-        this.#readMounts(instruction, variables);
+        this.#readMounts(step, variables);
+        this.#readCommands(step, variables);
         return;
     }
   }
@@ -240,7 +250,9 @@ class Reader {
         reject(this.#dockerfile, instruction, pin, `${checksum} is no checksum`, fix);
       }
       this.inputs.push({ kind: 'remote', url: remote.url, checksum: remote.pin ?? null });
-      if (remote.pin === undefined) this.unpinned.push({ url: remote.url, at });
+      const served = this.#options.packages && packageUrl(remote.url, this.#options.packages);
+      if (served) this.packages.push({ via: 'url', address: served.address, patterns: [served.path], at });
+      else if (remote.pin === undefined) this.unpinned.push({ url: remote.url, at });
     }
     if (patterns.length === 0) return;
     this.files.push({
@@ -253,7 +265,33 @@ class Reader {
     });
   }
 
-  #readMounts(instruction: Instruction, variables: Variables): void {
+  /** COPY --from=packages. */
+  #readPackagesCopy({ instruction, froms }: Step, variables: Variables): void {
+    if (froms.get(copyFrom(instruction)!)?.kind !== 'packages') return;
+    for (const source of wordsOf(instruction).slice(0, -1)) {
+      const at = this.#dockerfile.locate(instruction, source);
+      const { text, doubtful } = evaluate(this.#dockerfile, instruction, source, variables);
+      const pattern = doubtful ? '' : contextPath(text);
+      this.packages.push({ via: 'copy', patterns: [pattern === '.' ? '' : pattern], at });
+    }
+  }
+
+  /** What a step fetches from where the packages folder is expected, and whether it notices that an installer fails. */
+  #readCommands({ instruction, triggered }: Step, variables: Variables): void {
+    const { packages, platform } = this.#options;
+    if (packages === undefined) return;
+    const commands = stepCommands(instruction, variables, platform);
+    const uses = fetchedBy(this.#dockerfile, instruction, commands, { ...packages, platform }, triggered);
+    this.packages.push(...uses);
+    const place = (word: string) => (triggered ? instruction.at : this.#dockerfile.locate(instruction, word));
+    for (const command of passedOver(commands)) {
+      this.ignoredFailures.push({ at: place(beginningOf(command)), command: commandText(command) });
+    }
+    for (const { command, script } of scriptsOf(commands))
+      this.scripts.push({ at: place(beginningOf(command)), script });
+  }
+
+  #readMounts({ instruction, froms }: Step, variables: Variables): void {
     const written = flagValues(instruction, 'mount');
     let doubtful = false;
     const value = (text: string) => {
@@ -265,8 +303,11 @@ class Reader {
     for (const [index, mount] of mounts.entries()) {
       const at = this.#dockerfile.locate(instruction, written[index]);
       if (mount.type === 'bind') {
-        if (mount.from !== undefined) continue;
-        if (doubtful) {
+        if (mount.from !== undefined) {
+          if (froms.get(mount.from)?.kind !== 'packages') continue;
+          const source = doubtful ? '.' : contextPath(mount.source);
+          this.packages.push({ via: 'mount', patterns: [source === '.' ? '' : source], at });
+        } else if (doubtful) {
           this.unresolved.push({ at, why: 'a bind mount depends on variables of an image that is not known' });
         } else {
           this.files.push({ via: 'mount', patterns: [contextPath(mount.source)], excludes: [], parents: false, at });

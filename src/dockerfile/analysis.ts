@@ -1,6 +1,7 @@
 import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { OtherInput } from '../plan/input.ts';
+import type { PackageUse } from './packages.ts';
 
 /** What an image brings into a stage that begins with it, as far as it decides what that stage reads. */
 export interface ImageTraits {
@@ -47,6 +48,12 @@ export interface Analysis {
   inputs: OtherInput[];
   images: ImageUse[];
   files: FileSelection[];
+  /** Files of the packages folder; none where the layer has no such folder. */
+  packages: PackageUse[];
+  /** Commands of steps that rest on packages whose failure the shell passes over, by `;` without `set -e`. */
+  ignoredFailures: { at: SourceLocation; command: string }[];
+  /** Scripts that such steps run by `bash X`, as words: whether they stop at a failure is for them to say. */
+  scripts: { at: SourceLocation; script: string }[];
   /** The image reference or stage chain that the target ends on, after following stages: `scratch` or a reference. */
   base: string;
   /** What a child of this target's image inherits. */
@@ -65,6 +72,8 @@ export interface AnalysisOptions {
   target?: string;
   /** Where the target is asked for, outside the Dockerfile: a target that is none of its stages is shown there. */
   targetAt?: SourceLocation;
+  /** The layer has a folder of packages; `at` are the addresses at which its Dockerfile expects it. */
+  packages?: { at: readonly string[] };
   /** Build args as given. Only those that a needed stage (or a FROM) declares have an effect. */
   args: Record<string, string>;
   platform: Platform;

@@ -2,6 +2,7 @@ import type { ImageTraits } from './analysis.ts';
 import { expand } from './expand.ts';
 import { flagValue, flagValues, type Instruction } from './instruction.ts';
 import { parseMount, type Mount } from './mount.ts';
+import { packagesContext } from './packages.ts';
 import { parseDockerfile, type Dockerfile } from './parse.ts';
 import { reject, stageNamed, type Stage, type Stages } from './stages.ts';
 
@@ -24,7 +25,12 @@ export interface Step {
   froms: Map<string, Source>;
 }
 
-export type Source = { kind: 'stage'; stage: Stage } | { kind: 'image'; reference: string } | { kind: 'scratch' };
+export type Source =
+  | { kind: 'stage'; stage: Stage }
+  | { kind: 'image'; reference: string }
+  | { kind: 'scratch' }
+  /** The folder of large files. */
+  | { kind: 'packages' };
 
 /** The value of COPY --from; undefined for the build context. */
 export function copyFrom(instruction: Instruction): string | undefined {
@@ -76,6 +82,7 @@ function sourcesOf(dockerfile: Dockerfile, stages: Stages, user: Stage, instruct
   const add = (from: string, byIndex: boolean) => {
     const stage = stageNamed(dockerfile, stages, user, instruction, from, byIndex);
     if (stage) found.set(from, { kind: 'stage', stage });
+    else if (stages.packages && from === packagesContext) found.set(from, { kind: 'packages' });
     else found.set(from, from === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference: from });
   };
   const from = copyFrom(instruction);

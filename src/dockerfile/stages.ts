@@ -32,6 +32,8 @@ export interface Stages {
   all: Stage[];
   target: Stage;
   globals: Map<string, GlobalArg>;
+  /** Whether `packages` names the folder of large files, not an image. */
+  packages: boolean;
 }
 
 export type StageOptions = Omit<AnalysisOptions, 'traitsOf'>;
@@ -172,7 +174,7 @@ export function readStages(dockerfile: Dockerfile, options: StageOptions): Stage
     all.push(stage);
     if (stage.name !== undefined) byName.set(stage.name, stage);
   }
-  return { all, target: targetOf(dockerfile, all, options), globals };
+  return { all, target: targetOf(dockerfile, all, options), globals, packages: options.packages !== undefined };
 }
 
 function readPlatform(

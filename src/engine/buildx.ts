@@ -36,6 +36,7 @@ export interface BuildxOptions {
   rawProgress: boolean;
   /** The kind of store of the daemon behind the client; undefined where no daemon answers. */
   daemon: 'classic' | 'containerd' | undefined;
+  elsewhere(): Promise<string | undefined>;
 }
 
 /**
@@ -98,6 +99,10 @@ export class BuildxEngine implements Engine {
     if (rewrite && !beginsWith(built.diffIds, base.diffIds)) built = await pushed(false);
     checkBase(request.layer, built.diffIds, base.diffIds);
     return built;
+  }
+
+  elsewhere(): Promise<string | undefined> {
+    return this.#options.elsewhere();
   }
 
   async close(): Promise<void> {}

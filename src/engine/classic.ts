@@ -23,6 +23,7 @@ import type {
 } from './engine.ts';
 import { loadImage } from './load-archive.ts';
 import { blobFile, readFolderImage } from './oci-folder.ts';
+import { daemonElsewhere } from './elsewhere.ts';
 import { ParentTags, parentTag } from './parent-tags.ts';
 import { plainProgress } from './plain-progress.ts';
 import { readSavedArchive } from './saved-archive.ts';
@@ -68,6 +69,10 @@ export class ClassicEngine implements Engine {
     const built = await this.#export(id, request.base, destination.path, signal);
     checkBase(layer, built.diffIds, request.base.diffIds);
     return built;
+  }
+
+  elsewhere(): Promise<string | undefined> {
+    return daemonElsewhere(this.#client);
   }
 
   async close(how: 'done' | 'stopped'): Promise<void> {

@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts';
 import { BuildxEngine } from './buildx.ts';
 import { ClassicEngine } from './classic.ts';
 import { lastLines, runDocker, type DockerClient } from './docker-client.ts';
+import { builderElsewhere, daemonElsewhere } from './elsewhere.ts';
 import type { Engine } from './engine.ts';
 
 export interface DetectOptions {
@@ -227,5 +228,6 @@ function withBuildx(
     rewriteTimestamp: known ?? true,
     rawProgress: atLeast(buildx, 0, 13) ?? true,
     daemon: daemon?.store,
+    elsewhere: () => (driver === 'docker' ? daemonElsewhere(client) : builderElsewhere(client, driver, builder)),
   });
 }

@@ -56,6 +56,8 @@ export interface BuildRequest {
   secrets: SecretSource[];
   ssh: string[];
   parents: ParentImage[];
+  /** Folders that the Dockerfile names as it names stages; absolute. Needs `namedContexts`. */
+  contexts?: { name: string; path: string }[];
   /** What the result must begin with: the filesystem layers of the image that the target ends on; none for scratch. */
   base: KnownLayers;
   /** The one of `parents` that is the base, by its reference; undefined for scratch. */
@@ -106,6 +108,8 @@ export interface Engine {
    * `openBlob` gives the bytes of its config and filesystem layers.
    */
   load?(image: ImageToLoad, name: string, signal: AbortSignal): Promise<void>;
+  /** Where its steps run when that is not this machine, as `ssh://host`: they reach no address of this machine. */
+  elsewhere?(): Promise<string | undefined>;
   /** Ends what the builds of this run left in the engine. `stopped`: by Ctrl-C; nothing of this run is kept. */
   close(how: 'done' | 'stopped'): Promise<void>;
 }

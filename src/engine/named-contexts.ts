@@ -36,6 +36,7 @@ export async function namedContexts(client: DockerClient, request: BuildRequest)
       if (parent.reference === request.baseReference) base = await diffIdsOf(folder, exported, request.platform);
     }
   }
+  for (const { name, path } of request.contexts ?? []) contexts.set(name, path);
   return { flags: [...contexts].flatMap(([reference, from]) => ['--build-context', `${reference}=${from}`]), base };
 }
 

@@ -158,7 +158,7 @@ const squeeze = (text: string) => text.replaceAll(/\\\s*\n/g, '').replaceAll(/\s
 function findInstruction(dockerfile: Dockerfile, name: string): Instruction | undefined {
   const match = /^\[(?:\S+\/\S+ )?(?:(\S+) )?(\d+)\/(\d+)\] (.*)$/s.exec(name);
   if (!match) return undefined;
-  const [, stageName = 'stage-0', number, , text] = match as unknown as [
+  const [, stageName = 'stage-0', number, total, text] = match as unknown as [
     string,
     string | undefined,
     string,
@@ -169,7 +169,10 @@ function findInstruction(dockerfile: Dockerfile, name: string): Instruction | un
   const steps = stage.filter(({ keyword }) => counted.has(keyword));
   const wanted = squeeze(text);
   const same = steps.filter((one) => squeeze(sourceOf(one)) === wanted);
-  return same.length === 1 ? same[0] : number === '1' ? stage[0] : steps[Number(number) - 2];
+  if (same.length === 1) return same[0];
+  // The FROM of an image is a step of its own, that of another stage is none.
+  const index = Number(number) - (Number(total) === steps.length ? 1 : 2);
+  return index < 0 ? stage[0] : steps[index];
 }
 
 /** FROM and what follows it. BuildKit names a stage without AS `stage-0`, `stage-1`. */

@@ -3,7 +3,7 @@ import type { Lock } from './lock.ts';
 
 /** One thing of a lock that is other than before. Null: it was not there, or is not there any more. */
 export interface Moved {
-  kind: 'base' | 'syntax' | 'epoch';
+  kind: 'base' | 'syntax' | 'epoch' | 'package';
   name: string;
   platform?: string;
   from: string | null;

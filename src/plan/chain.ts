@@ -4,7 +4,10 @@ import type { Config, Layer } from '../config/config.ts';
 import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
 import { placeOfLine } from '../dockerfile/generated.ts';
+import { wordsOf } from '../dockerfile/instruction.ts';
+import { machineOf } from '../dockerfile/packages.ts';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.ts';
+import { skipStages } from '../dockerfile/skip.ts';
 import type { StageOptions } from '../dockerfile/stages.ts';
 import { Failure } from '../failure.ts';
 import { emptyLock, type Lock } from '../lock/lock.ts';
@@ -16,7 +19,10 @@ import { chainOrder, layersByReference, usedImage, type Edge, type UsedImage } f
 export interface ChainLink {
   layer: Layer;
   platform: Platform;
+  /** As it is built: without the stages that `skip:` leaves out. */
   dockerfile: Dockerfile;
+  /** As it stands in the tree. */
+  written: Dockerfile;
   args: Record<string, string>;
   /** By the names of ARGs: the options whose values they have. */
   options: ReadonlyMap<string, string>;
@@ -85,13 +91,30 @@ function checkPlatforms(config: Config, links: readonly ChainLink[]): void {
   }
 }
 
-function stageOptions(config: Config, layer: Layer, platform: Platform): StageOptions {
+/**
+ * `ARG ARCH` without a default, in a layer with packages: what `uname -m` says on the platform, as the names of installers
+ * have it. One value for all platforms would be wrong for all but one.
+ */
+function machineArg({ packages }: Layer, { instructions }: Dockerfile, platform: Platform): Record<string, string> {
+  if (packages === undefined) return {};
+  const words = instructions.flatMap((each) => (each.keyword === 'ARG' ? wordsOf(each) : []));
+  const hasDefault = words.some((word) => word.startsWith('ARCH='));
+  return words.includes('ARCH') && !hasDefault ? { ARCH: machineOf(platform) } : {};
+}
+
+function stageOptions(config: Config, layer: Layer, platform: Platform, dockerfile: Dockerfile): StageOptions {
   const target =
     layer.target === undefined
       ? {}
       : { target: layer.target, targetAt: config.locate(['layers', layer.name, 'target']) };
-  const args = { ...optionValues(config), ...config.args, ...layer.args };
-  return { ...target, args, platform, buildPlatform: hostPlatform() };
+  const args = {
+    ...machineArg(layer, dockerfile, platform),
+    ...optionValues(config),
+    ...config.args,
+    ...layer.args,
+  };
+  const packages = layer.packages === undefined ? {} : { packages: { at: layer.packagesAt } };
+  return { ...target, ...packages, args, platform, buildPlatform: hostPlatform() };
 }
 
 /** No option is an arg of the builder itself: these reach layers that do not declare them. */
@@ -103,6 +126,12 @@ function optionValues({ options }: Config): Record<string, string> {
 function optionsOf({ options }: Config, layer: Layer): Map<string, string> {
   const given = Array.from(options?.args ?? [], ([name, { option }]) => [name, option] as const);
   return new Map(given.filter(([name]) => !Object.hasOwn(layer.args, name)));
+}
+
+/** The Dockerfile as the layer builds it. */
+function withoutSkipped(config: Config, layer: Layer, written: Dockerfile, options: StageOptions): Dockerfile {
+  const skip = layer.skip.map((name, index) => ({ name, at: config.locate(['layers', layer.name, 'skip', index]) }));
+  return skipStages(written, skip, options);
 }
 
 function edgeOf(config: Config, links: readonly ChainLink[], child: string, parent: string): Edge | undefined {
@@ -127,22 +156,24 @@ export async function readChain(config: Config, lock: Lock = emptyLock()): Promi
     const layer = byReference.get(reference);
     // Triggers alone name further images.
     if (layer) {
-      return { env: [], onbuild: triggersOfImage(dockerfiles.get(layer.name)!, stageOptions(config, layer, platform)) };
+      const dockerfile = dockerfiles.get(layer.name)!;
+      return { env: [], onbuild: triggersOfImage(dockerfile, stageOptions(config, layer, platform, dockerfile)) };
     }
     const locked = lock.bases.get(reference)?.platforms;
     return locked?.get(platformName(platform)) ?? locked?.values().next().value;
   };
   const links: ChainLink[] = [];
   for (const layer of config.layers) {
-    const dockerfile = dockerfiles.get(layer.name)!;
+    const written = dockerfiles.get(layer.name)!;
     for (const platform of layer.platforms) {
-      const options = stageOptions(config, layer, platform);
+      const options = stageOptions(config, layer, platform, written);
+      const dockerfile = withoutSkipped(config, layer, written, options);
       const { args } = options;
       const uses = imageReferences(dockerfile, { ...options, traitsOf: (reference) => traitsOf(reference, platform) });
       const images = uses.map((use) => usedImage(use, byReference));
       const own = images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : []));
       const parents = [...new Set([...own, ...layer.needs])];
-      links.push({ layer, platform, dockerfile, args, options: optionsOf(config, layer), images, parents });
+      links.push({ layer, platform, dockerfile, written, args, options: optionsOf(config, layer), images, parents });
     }
   }
   const parents = new Map<string, string[]>();

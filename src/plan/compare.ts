@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Layer } from '../config/config.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Input } from './input.ts';
@@ -30,13 +31,43 @@ function originOfChange({ link, inputs }: LayerInputs, { to }: Reason): string |
   return origin && `${origin.at.file}:${origin.at.line} ${origin.name}`;
 }
 
+/** Takes a stage that `skip:` leaves out of former inputs; the stages behind it move up. Undefined where it is not there. */
+function withoutStage(inputs: readonly Input[], name: string): { inputs: Input[]; from: string } | undefined {
+  const ending = ` AS ${name.toLowerCase()}`;
+  const head = inputs.find(
+    (input) =>
+      input.kind === 'instruction' && input.seq === 0 && input.text.startsWith('FROM ') && input.text.endsWith(ending),
+  );
+  if (head?.kind !== 'instruction') return undefined;
+  const left = inputs.flatMap((input): Input[] => {
+    if ((input.kind !== 'instruction' && input.kind !== 'arg') || input.stage === 'global') return [input];
+    if (input.stage === head.stage) return [];
+    return [input.stage > head.stage ? { ...input, stage: input.stage - 1 } : input];
+  });
+  return { inputs: left, from: head.text };
+}
+
 export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason[] {
   const { layer, options } = now.link;
-  const reasons = reasonsBetween(former.inputs, now.inputs, (path) => originOf(layer, path));
-  return reasons.map((reason) => {
+  const skipped: Reason[] = [];
+  let before = former.inputs;
+  for (const name of layer.skip) {
+    const without = withoutStage(before, name);
+    if (without === undefined) continue;
+    before = without.inputs;
+    skipped.push({ kind: 'instruction-changed', name: 'skip', from: without.from, to: null });
+  }
+  const reasons = reasonsBetween(
+    before,
+    now.inputs,
+    (path) => originOf(layer, path),
+    (path) => posix.join(layer.packages ?? '', path),
+  );
+  const told = reasons.map((reason) => {
     const origin = reason.kind === 'instruction-changed' ? originOfChange(now, reason) : undefined;
     if (origin !== undefined) return { ...reason, detail: origin };
     const option = reason.kind === 'arg-changed' ? options.get(reason.name!) : undefined;
     return option === undefined ? reason : { ...reason, detail: `option ${option}` };
   });
+  return [...skipped, ...told];
 }

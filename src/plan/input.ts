@@ -19,7 +19,9 @@ export type Input =
   | { kind: 'label'; name: string; value: string }
   | { kind: 'epoch'; value: string }
   | { kind: 'remote'; url: string; checksum: string | null }
-  | { kind: 'tool'; name: string; version: string };
+  | { kind: 'tool'; name: string; version: string }
+  /** A file of the packages folder: `path` is relative to that; `mode` where the build sees it. */
+  | { kind: 'package'; path: string; sha256: string; mode?: '100644' | '100755' };
 
 /** All that is no file. */
 export type OtherInput = Exclude<Input, FileInput>;

@@ -1,10 +1,12 @@
 import { analyse } from '../dockerfile/analyse.ts';
 import type { Analysis, ImageTraits } from '../dockerfile/analysis.ts';
 import type { BuildContext, HashedEntry } from '../context/context.ts';
-import { Failure } from '../failure.ts';
+import { Failure, Failures } from '../failure.ts';
 import { hostPlatform, platformName } from '../oci/platform.ts';
 import type { Lock, LockedPlatform } from '../lock/lock.ts';
 import type { Layer } from '../config/config.ts';
+import type { PackageUse } from '../dockerfile/packages.ts';
+import type { FoundPackages, PackageFile } from '../packages/folder.ts';
 import type { ChainLink } from './chain.ts';
 import { fingerprintOf, inputsVersion } from './fingerprint.ts';
 import { usedImage, type UsedImage } from './graph.ts';
@@ -16,6 +18,8 @@ export interface LayerInputs {
   analysis: Analysis;
   /** The analysis' images, each with where it comes from. */
   images: UsedImage[];
+  /** Files outside of the context that it takes from its packages folder. */
+  packages: PackageFile[];
   fingerprint: string;
   /** The input manifest. It is put together when it is asked for: of a layer that is reused nobody asks. */
   readonly inputs: Input[];
@@ -25,10 +29,16 @@ export interface LayerInputs {
 
 /** What is known of the images below a layer when its turn comes. */
 export interface Below {
-  /** The inputs of the layers that were gone through before, by layer name, on the same platform. */
-  layers: ReadonlyMap<string, LayerInputs>;
+  /** Of the layers that were gone through before, by layer name, on the same platform. */
+  layers: ReadonlyMap<string, Pick<LayerInputs, 'traits'>>;
   lock: Lock;
+}
+
+/** As Below, with what a fingerprint rests on. */
+export interface BelowInputs extends Below {
+  layers: ReadonlyMap<string, LayerInputs>;
   layersByReference: Map<string, Layer>;
+  findPackages(layer: Layer, uses: readonly PackageUse[]): Promise<FoundPackages>;
 }
 
 function lockedPlatform(below: Below, link: ChainLink, image: UsedImage & { kind: 'base' }): LockedPlatform {
@@ -44,7 +54,7 @@ function lockedPlatform(below: Below, link: ChainLink, image: UsedImage & { kind
   });
 }
 
-function parentInputs(below: Below, link: ChainLink, image: UsedImage & { kind: 'layer' }): LayerInputs {
+function parentInputs(below: BelowInputs, link: ChainLink, image: UsedImage & { kind: 'layer' }): LayerInputs {
   const parent = below.layers.get(image.layer);
   if (parent) return parent;
   throw new Failure({
@@ -62,7 +72,7 @@ function traitsOf(below: Below, link: ChainLink, reference: string): ImageTraits
   return image.kind === 'layer' ? below.layers.get(image.layer)?.traits : lockedPlatform(below, link, image);
 }
 
-function imageInputs(below: Below, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
+function imageInputs(below: BelowInputs, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
   return images.map((image): OtherInput => {
     if (image.kind === 'layer') {
       const { fingerprint } = parentInputs(below, link, image);
@@ -81,7 +91,7 @@ function fileInput({ path, mode, hash }: HashedEntry): Input {
 }
 
 /** Needs of which the Dockerfile says nothing: the layer is built anew when they are. */
-function declaredNeeds(below: Below, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
+function declaredNeeds(below: BelowInputs, link: ChainLink, images: readonly UsedImage[]): OtherInput[] {
   const seen = new Set(images.flatMap((image) => (image.kind === 'layer' ? [image.layer] : [])));
   return link.layer.needs
     .filter((name) => !seen.has(name))
@@ -93,16 +103,30 @@ function declaredNeeds(below: Below, link: ChainLink, images: readonly UsedImage
     }));
 }
 
-/** Reads and hashes what the layer's target reads, and makes its fingerprint. docs/fingerprints.md says why each. */
-export async function layerInputs(link: ChainLink, context: BuildContext, below: Below): Promise<LayerInputs> {
-  const { layer, platform, dockerfile, args } = link;
-  const analysis = analyse(dockerfile, {
+/** What building the layer reads, as far as its Dockerfile and the images below it tell. */
+export function analyseLink({ layer, platform, dockerfile, args, ...link }: ChainLink, below: Below): Analysis {
+  return analyse(dockerfile, {
     ...(layer.target === undefined ? {} : { target: layer.target }),
+    ...(layer.packages === undefined ? {} : { packages: { at: layer.packagesAt } }),
     args,
     platform,
     buildPlatform: hostPlatform(),
-    traitsOf: (reference) => traitsOf(below, link, reference),
+    traitsOf: (reference) => traitsOf(below, { layer, platform, dockerfile, args, ...link }, reference),
   });
+}
+
+function packageInput({ path, sha256, executable, uses }: PackageFile): OtherInput {
+  // What a step fetches comes without modes.
+  const seen = uses.some(({ via }) => via !== 'url');
+  return { kind: 'package', path, sha256, ...(seen ? { mode: executable ? '100755' : '100644' } : {}) };
+}
+
+/** Reads and hashes what the layer's target reads, and makes its fingerprint. docs/fingerprints.md says why each. */
+export async function layerInputs(link: ChainLink, context: BuildContext, below: BelowInputs): Promise<LayerInputs> {
+  const { layer, platform } = link;
+  const analysis = analyseLink(link, below);
+  const { files: packages, failures } = await below.findPackages(layer, analysis.packages);
+  if (failures.length > 0) throw failures.length === 1 ? failures[0]! : new Failures(failures);
   const images = analysis.images.map((use) => usedImage(use, below.layersByReference));
   const files = analysis.unresolved.length > 0 ? await context.all() : await context.select(analysis.files);
   const epoch = layer.refresh === undefined ? undefined : below.lock.epochs.get(layer.name);
@@ -119,11 +143,13 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
       ? []
       : [{ kind: 'base', reference: `# syntax=${analysis.syntax!.reference}`, digest: syntax } as const]),
     ...(epoch === undefined ? [] : [{ kind: 'epoch', value: epoch } as const]),
+    ...packages.map(packageInput),
   ];
   return {
     link,
     analysis,
     images,
+    packages,
     fingerprint: fingerprintOf(others, files),
     get inputs() {
       return [...others, ...Array.from(files, fileInput)];

@@ -1,9 +1,11 @@
-import type { Config } from '../config/config.ts';
+import type { Config, Layer } from '../config/config.ts';
 import { openContext, type BuildContext, type WorkTree } from '../context/context.ts';
 import { Failures, type Failure } from '../failure.ts';
 import type { Lock } from '../lock/lock.ts';
+import type { PackageUse } from '../dockerfile/packages.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformName } from '../oci/platform.ts';
+import { carelessScripts, notHere, type FoundPackages } from '../packages/folder.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { findSaved } from '../store/saved-layer.ts';
 import type { Chain, ChainLink } from './chain.ts';
@@ -30,6 +32,8 @@ export interface PlanRequest {
   former(link: ChainLink): Promise<FormerImage | undefined>;
   /** Says of reused layers, too, what differs from their former images. */
   compareReused: boolean;
+  /** What the uses of a layer mean in its packages folder; files are hashed. */
+  findPackages(layer: Layer, uses: readonly PackageUse[]): Promise<FoundPackages>;
   signal?: AbortSignal;
 }
 
@@ -92,7 +96,8 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
       for (const name of link.parents) below.set(name, await inputs.get(keyOf(name, platform))!);
       request.signal?.throwIfAborted();
       const context = await contextOf(link);
-      return layerInputs(link, context, { layers: below, lock: request.lock, layersByReference: byReference });
+      const { lock, findPackages } = request;
+      return layerInputs(link, context, { layers: below, lock, layersByReference: byReference, findPackages });
     };
     inputs.set(keyOf(link.layer.name, platform), make());
   }
@@ -121,6 +126,19 @@ function parentDecisions(inputs: LayerInputs, decisions: ReadonlyMap<string, Dec
     const digest: Digest | null = decision.action === 'reuse' ? decision.digest : null;
     return { name, action: decision.action, digest };
   });
+}
+
+/** What a step that installs packages does not tell when it fails. */
+async function installerWarnings({ link, analysis, packages }: LayerInputs): Promise<string[]> {
+  const careless = await carelessScripts(packages, analysis.scripts);
+  return [
+    ...analysis.ignoredFailures.map(({ at, command }) => {
+      return `${link.layer.name}: ${at.file}:${at.line}: ${command}: the build goes on when it fails; write && in place of ;, or set -e in front`;
+    }),
+    ...careless.map(({ at, name }) => {
+      return `${link.layer.name}: ${at.file}:${at.line}: ${name} has no set -e: the build goes on when an installer fails in it`;
+    }),
+  ];
 }
 
 /** Modes that the build will not have. Each file of the context is looked at. */
@@ -167,7 +185,12 @@ export async function planLayers(request: PlanRequest): Promise<PlannedChain> {
         }
         const missing = await missingSources(request.config.root, inputs, context);
         failures.push(...missing.failures);
-        warnings.push(...missing.warnings, ...(await modeWarnings(inputs, context)));
+        failures.push(...inputs.packages.filter(({ here }) => !here).map((file) => notHere(file, link.layer.name)));
+        warnings.push(
+          ...missing.warnings,
+          ...(await modeWarnings(inputs, context)),
+          ...(await installerWarnings(inputs)),
+        );
       }
       const planned: PlannedLayer = {
         name: link.layer.name,

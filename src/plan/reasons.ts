@@ -68,6 +68,22 @@ function fileReasons(before: readonly Input[], after: readonly Input[], originOf
   });
 }
 
+function packageReasons(before: readonly Input[], after: readonly Input[], nameOf: (path: string) => string): Reason[] {
+  const changed = changes(
+    ofKind(before, 'package'),
+    ofKind(after, 'package'),
+    (file) => file.path,
+    (file) => `${file.mode} ${file.sha256}`,
+  );
+  return changed.map(({ key, from, to }): Reason => {
+    const path = nameOf(key);
+    if (from === undefined) return { kind: 'file-added', path };
+    if (to === undefined) return { kind: 'file-removed', path };
+    if (from.sha256 === to.sha256) return { kind: 'mode-changed', path, from: from.mode ?? null, to: to.mode ?? null };
+    return { kind: 'file-changed', path };
+  });
+}
+
 /** As reasons show it. */
 export function instructionText(input: InputOf<'instruction'>): string {
   return [input.text, ...(input.heredocs ?? [])].join('\n');
@@ -141,17 +157,20 @@ function isDefaultOf({ from, to }: Reason, names: ReadonlySet<string | undefined
 
 /**
  * What differs between two input lists of a layer, named so that a person knows at once. What the layer itself
- * changed comes first, what came from below last. `originOf` turns a path in the context into one of the repository.
+ * changed comes first, what came from below last. `originOf` turns a path in the context into one of the repository,
+ * `packageName` one in the packages folder.
  */
 export function reasonsBetween(
   before: readonly Input[],
   after: readonly Input[],
   originOf: (path: string) => string,
+  packageName: (path: string) => string = (path) => path,
 ): Reason[] {
   const args = argReasons(before, after);
   const told = new Set(args.map((reason) => reason.name));
   return [
     ...fileReasons(before, after, originOf),
+    ...packageReasons(before, after, packageName),
     ...instructionReasons(before, after).filter((reason) => !isDefaultOf(reason, told)),
     ...args,
     ...valueReasons(

@@ -12,6 +12,7 @@ import { lastSaved, readInputs, readInputsOf } from '../store/saved-layer.ts';
 import { baseSources } from './base-sources.ts';
 import { lockedChain } from './chain.ts';
 import type { Project } from './open.ts';
+import { openPackages } from './packages.ts';
 
 export interface ProjectPlanOptions {
   /** Empty: all layers. */
@@ -81,6 +82,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       progress.note(`imgbuild.lock lacks ${base}, looked up now: \`imgbuild lock\` writes it down`);
     return filled;
   });
+  const packages = await openPackages(project, { checks: frozen ? 'require' : 'keep', progress, signal });
   const tree = await opening;
   try {
     const planned = await planLayers({
@@ -93,8 +95,10 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       force: options.force,
       former: former ?? lastOfBranch(project),
       compareReused: former !== undefined,
+      findPackages: packages.find,
       signal,
     });
+    await packages.save();
     return { ...planned, lock };
   } finally {
     await tree.close();

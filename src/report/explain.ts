@@ -26,6 +26,8 @@ function describeInput(input: Input): string {
       return `${input.name}=${input.value}`;
     case 'remote':
       return `${input.url} ${input.checksum ?? '(no checksum)'}`;
+    case 'package':
+      return [input.mode, input.sha256.slice(0, 12), input.path].filter(Boolean).join(' ');
     case 'tool':
       return `${input.name} ${input.version}`;
     case 'platform':

@@ -98,6 +98,7 @@ describe('a fingerprint that leaves out a kind of input', () => {
       epoch: true,
       remote: true,
       tool: true,
+      package: true,
     };
     const tried = [...Object.keys(told), ...Object.keys(doubled), ...Object.keys(beyondBuildKit)];
     expect(tried.toSorted()).toEqual(Object.keys(kinds).toSorted());

@@ -6,6 +6,7 @@ import { openContext, openWorkTree } from '../../src/context/context.ts';
 import { Failure } from '../../src/failure.ts';
 import { emptyLock, type Lock } from '../../src/lock/lock.ts';
 import { hostPlatform, platformName } from '../../src/oci/platform.ts';
+import { noPackages } from '../../src/packages/folder.ts';
 import { readChain, type ChainLink } from '../../src/plan/chain.ts';
 import { layersByReference } from '../../src/plan/graph.ts';
 import type { Input } from '../../src/plan/input.ts';
@@ -133,7 +134,12 @@ class Observer {
     for (const link of chain.links) {
       const layer = link.layer.name as LayerName;
       const context = await openContext({ root, layer: link.layer, tree });
-      const below = { layers: before, lock, layersByReference: layersByReference(config) };
+      const below = {
+        layers: before,
+        lock,
+        layersByReference: layersByReference(config),
+        findPackages: async () => noPackages,
+      };
       const inputs = await layerInputs(link, context, below);
       before.set(layer, inputs);
       if (layer === 'base') {

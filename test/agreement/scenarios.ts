@@ -115,6 +115,7 @@ function fetching(url: string): string {
 /** Kinds that BuildKit knows nothing of; other tests show what they do. */
 export const beyondBuildKit: Partial<Record<Input['kind'], string>> = {
   epoch: "the date of `refresh:` asks for a build that BuildKit's cache would not make",
+  package: 'what a step fetches, which BuildKit does not look at',
   tool: 'the version of the list of inputs',
 };
 

@@ -12,18 +12,23 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { buildDeviceProgram, goProgram } from '../../scripts/device.ts';
 import { writeBaseLayout } from '../../scripts/support/base-image.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
+import { borrowBridgeAddress } from '../support/bridge-address.ts';
 import { shellBlocks } from './shell-blocks.ts';
 
 /**
  * Every `sh` block of README.md and docs/ is run as written: the blocks of one file in order, in one shell, in a copy
- * of examples/quick, whose base is a busybox so that the builds take seconds. The README's own two commands are what
+ * of examples/quick, whose base is a busybox so that the builds take seconds; those of docs/ascend.md in examples/ascend. The README's own two commands are what
  * CI and test/demo run.
  */
+const bases = {
+  quick: { folder: 'bases/busybox', reference: 'busybox:1', rootfs: 'tiny' },
+  ascend: { folder: 'bases/debian', reference: 'debian:12', rootfs: 'system' },
+} as const;
 const root = path.resolve(import.meta.dirname, '../..');
 const ownCommands = /^npm ci && npm (run demo|test)$/;
 const blocksOf = (file: string) =>
@@ -51,11 +56,12 @@ describe.skipIf(!engine.available).each(files)('%s', (file) => {
       renameSync(program, path.join(bin, 'imgbuild-ota'));
     }
     const copy = path.join(work, file.replaceAll('/', '-'));
-    cpSync(path.join(root, 'examples/quick'), copy, { recursive: true });
-    await writeBaseLayout(inject('rootfs').tiny, path.join(copy, 'bases/busybox'), {
-      reference: 'busybox:1',
-      platform: hostPlatform(),
-    });
+    const example = file === 'docs/ascend.md' ? 'ascend' : 'quick';
+    cpSync(path.join(root, 'examples', example), copy, { recursive: true });
+    const { folder, reference, rootfs } = bases[example];
+    const platform = hostPlatform();
+    await writeBaseLayout(inject('rootfs')[rootfs], path.join(copy, folder), { reference, platform });
+    if (example === 'ascend') onTestFinished(await borrowBridgeAddress());
     await installPackages(['gnupg', 'xz-utils'], () => {}); // what the pages use besides imgbuild
     const lines = blocksOf(file).map(({ line, script }) => `echo "${file}:${line}" >&2\n${script}`);
     const result = spawnSync('bash', ['-euo', 'pipefail', '-c', lines.join('\n')], {

@@ -77,3 +77,17 @@ describe('a failing step', () => {
     expect(fix).toContain('--mount=type=secret,id=ca');
   });
 });
+
+it('a step of a stage that begins with another stage is counted from its own first', () => {
+  const text = 'FROM a AS one\nRUN make\nFROM one AS two\nARG V\nRUN install $V\nRUN test $V\n';
+  const dockerfile = parseDockerfile(text, 'Dockerfile');
+  const lineOf = (name: string) => {
+    const failures = new StepFailures('layer', dockerfile);
+    for (const event of failing(name, 'exit code: 1')) failures.onEvent(event);
+    return failures.failure().at?.line;
+  };
+  expect(lineOf('[two 1/2] RUN install 8.0')).toBe(5);
+  expect(lineOf('[two 2/2] RUN test 8.0')).toBe(6);
+  expect(lineOf('[one 1/2] FROM docker.io/library/a')).toBe(1);
+  expect(lineOf('[one 2/2] RUN make it')).toBe(2);
+});
