@@ -100,6 +100,8 @@ ota: {}
           args: {},
           copy: [],
           git: false,
+          skip: [],
+          packagesAt: [],
           needs: [],
           platforms: [{ os: 'linux', architecture: 'arm', variant: 'v7' }],
           labels: {},
@@ -117,6 +119,8 @@ ota: {}
           git: true,
           refresh: 'monthly',
           release: true,
+          skip: [],
+          packagesAt: [],
           needs: ['base'],
           platforms: [
             { os: 'linux', architecture: 'amd64' },
