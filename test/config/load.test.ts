@@ -106,6 +106,8 @@ ota: {}
           platforms: [{ os: 'linux', architecture: 'arm', variant: 'v7' }],
           labels: {},
           secrets: [],
+          skip: [],
+          packagesAt: [],
           ssh: [],
         },
         {
@@ -131,6 +133,8 @@ ota: {}
             { id: 'pip', from: 'env', name: 'TOKEN' },
             { id: 'ca', from: 'file', path: '/etc/ca.pem' },
           ],
+          skip: [],
+          packagesAt: [],
           ssh: ['default'],
         },
       ],
