@@ -45,11 +45,18 @@ export async function askDocker(
 export async function readOutput<T>(
   program: StartedProgram,
   doing: string,
-  read: (stdout: StartedProgram['stdout']) => Promise<T>,
+  read: (stdout: AsyncIterable<Buffer>) => Promise<T>,
 ): Promise<T> {
   program.stdin.end();
   let gaveUp = false;
-  const reading = read(program.stdout).catch((error: unknown) => {
+  const chunks = program.stdout.iterator() as AsyncIterableIterator<Buffer>;
+  const whole = async (): Promise<T> => {
+    const result = await read({ [Symbol.asyncIterator]: () => chunks });
+    // What follows an archive's end: a program has not ended while some of its output waits to be read.
+    while ((await chunks.next()).done !== true);
+    return result;
+  };
+  const reading = whole().catch((error: unknown) => {
     gaveUp = !program.stdout.readableEnded;
     // Output that nobody reads would keep the program from ending.
     program.stdout.destroy();

@@ -31,3 +31,14 @@ test('a program that fails tells why itself, whatever its reader makes of what i
 test('what the reader makes of it is returned', async () => {
   expect(await readOutput(startProgram('echo', ['ok']), 'reading', first)).toBe('ok');
 });
+
+test('a reader that has seen enough does not keep the program from ending', async () => {
+  const program = startProgram('sh', ['-c', 'printf archive; sleep 0.2; printf padding']);
+  const reading = readOutput(program, 'reading', async (stdout) => {
+    // As a reader of a tar, which stops at its end and leaves the iterator where it is.
+    const { value } = await stdout[Symbol.asyncIterator]().next();
+    return String(value);
+  });
+  expect(await reading).toBe('archive');
+  expect(await program.exited).toBe(0);
+});
