@@ -100,8 +100,6 @@ ota: {}
           args: {},
           copy: [],
           git: false,
-          skip: [],
-          packagesAt: [],
           needs: [],
           platforms: [{ os: 'linux', architecture: 'arm', variant: 'v7' }],
           labels: {},
@@ -121,8 +119,6 @@ ota: {}
           git: true,
           refresh: 'monthly',
           release: true,
-          skip: [],
-          packagesAt: [],
           needs: ['base'],
           platforms: [
             { os: 'linux', architecture: 'amd64' },
