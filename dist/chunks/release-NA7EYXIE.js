@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-KLLVL22H.js";import"./chunk-BA6NKXJS.js";import"./chunk-W4UHFJIQ.js";import"./chunk-GI2DIYQB.js";import"./chunk-TICRZPJF.js";import"./chunk-MR36UCXH.js";import"./chunk-YU4ZIF6X.js";import"./chunk-TJ3XZNBY.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as openRelease};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a,b,c,d,e,f,g}from"./chunk-6MUAOVLN.js";import"./chunk-NWE56INQ.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{g as aliasesOf,e as compareVersions,d as isPreRelease,a as parseVersion,f as previousOf,c as versionOfTag,b as versionTag};
