@@ -71,6 +71,8 @@ func TestFollowAnotherWay(t *testing.T) {
 func TestFollowAnotherLastStep(t *testing.T) {
 	eachServed(t, func(s *served) {
 		s.document["version"] = "3.0.0"
+		s.three = sample.NewImage("3", append(slices.Clone(s.two.Layers),
+			sample.Tar(sample.Entry{Name: "third", Contents: sample.Noise(100_000, 3)}))...)
 		s.add("2.0.0", "3.0.0", sample.Bundle("ccai", "2.0.0", "3.0.0", nil, sample.Target{From: s.two, To: s.three, Reference: "app:3",
 			Deltas: map[oci.Digest][]byte{oci.DigestOf(s.three.Layers[3]): (&sample.Operations{}).Data([]byte("x")).TarDiff()}}))
 		s.add("none", "2.0.0", sample.Bundle("ccai", "", "2.0.0", nil, sample.Target{To: s.two, Reference: "app:2"}))
