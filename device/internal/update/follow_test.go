@@ -210,11 +210,13 @@ func TestFollowRepairs(t *testing.T) {
 }
 
 func TestFollowExpiresSoon(t *testing.T) {
-	s := newServed(t, engine.Classic)
-	s.document["expires"] = time.Now().Add(10*24*time.Hour + time.Hour)
-	s.updated("2.0.0")
-	status, err := s.updater().Status(context.Background(), "ccai")
-	if err != nil || !strings.Contains(status.Channels[0].Warning, "expires in 10 days") {
-		t.Errorf("%+v, %v", status, err)
+	for left, told := range map[time.Duration]string{10*24*time.Hour + time.Hour: "expires in 10 days", 23 * time.Hour: "within a day"} {
+		s := newServed(t, engine.Classic)
+		s.document["expires"] = time.Now().Add(left)
+		s.updated("2.0.0")
+		status, err := s.updater().Status(context.Background(), "ccai")
+		if err != nil || !strings.Contains(status.Channels[0].Warning, told) {
+			t.Errorf("%+v, %v", status, err)
+		}
 	}
 }

@@ -69,6 +69,8 @@ func Expiry(name string, expires, now time.Time) string {
 	case left <= 0:
 		return fmt.Sprintf("the channel %s expired on %s: no update is possible before it is signed anew", name,
 			expires.Format(time.DateOnly))
+	case left < 24*time.Hour:
+		return fmt.Sprintf("the channel %s expires within a day: it has to be signed anew", name)
 	case left < channel.Warning:
 		return fmt.Sprintf("the channel %s expires in %s, on %s: it has to be signed anew", name,
 			plural(int(left/(24*time.Hour)), "day"), expires.Format(time.DateOnly))
