@@ -3,6 +3,7 @@ package channel_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,8 @@ func TestRefusedDocuments(t *testing.T) {
 		"no ota.json":                         set("issued", "yesterday"),
 		`"../../etc/passwd" has no file name`: changed("file", "../../etc/passwd"),
 		"has no size or sum":                  changed("size", -1),
+		"no http or https URL":                set("urls", []string{"https://example.com/{file}", "file:///etc/{file}"}),
+		`"1.1.0_1.2.0" has no size or sum`:    set("deltas", []any{delta("1.0.0", "1.1.0", 1<<53-1), delta("1.1.0", "1.2.0", 1)}),
 		"no name with a digest": set("images", []any{map[string]any{"image": "app", "platform": "linux/amd64", "config": config,
 			"reference": "example.com/app:latest", "size": 1}}),
 	} {
@@ -146,6 +149,7 @@ func TestCheapestWay(t *testing.T) {
 		{"a pull that is dearer", []string{"1.0.0"}, nil, []any{pull(1000)}, "1.0.0_1.1.0 1.1.0_1.2.0: 20"},
 		{"a pull that is cheaper", []string{"1.0.0"}, nil, []any{pull(9), pull(9)}, "pull of 2: 18"},
 		{"a pull that is the only way", nil, []string{"none_1.1.0", "none_1.2.0"}, []any{pull(1000)}, "pull of 1: 1000"},
+		{"the release itself", []string{"1.2.0", "1.0.0"}, nil, nil, "1.0.0_1.1.0 1.1.0_1.2.0: 20"},
 		{"no way", []string{"0.9.0"}, []string{"none_1.1.0", "none_1.2.0"}, nil, "none"},
 	} {
 		d := parse(t, func(value map[string]any) {
@@ -158,6 +162,25 @@ func TestCheapestWay(t *testing.T) {
 		if got := describe(way); got != each.want {
 			t.Errorf("%s: got %s, want %s", each.name, got, each.want)
 		}
+	}
+}
+
+// As many releases in a row as a document can name.
+func TestCheapestWayOfManySteps(t *testing.T) {
+	const count = 20_000
+	d := &channel.Document{Version: fmt.Sprint(count)}
+	for at := range count {
+		d.Deltas = append(d.Deltas, channel.Delta{From: fmt.Sprint(at), To: fmt.Sprint(at + 1), Platform: "linux/amd64", Size: 1})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	way := d.Cheapest("linux/amd64", []string{"0"}, func(*channel.Delta) bool { return false }, false)
+	runtime.ReadMemStats(&after)
+	if way == nil || len(way.Deltas) != count || way.Size != count {
+		t.Fatalf("got %+v", way)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 32<<20 {
+		t.Errorf("it took %d bytes", took)
 	}
 }
 

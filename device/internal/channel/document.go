@@ -110,25 +110,34 @@ func (d *Document) check() error {
 	case len(d.Deltas) > listLimit || len(d.Images) > listLimit || len(d.URLs) > listLimit:
 		return errors.New("it has too many entries")
 	}
+	for _, each := range d.URLs {
+		if !strings.HasPrefix(each, "https://") && !strings.HasPrefix(each, "http://") {
+			return fmt.Errorf("%.200q of its urls is no http or https URL", each)
+		}
+	}
+	// No way overflows: all sizes together are a number of the format.
+	left := int64(maxNumber)
 	for _, each := range d.Images {
 		switch {
 		case each.Image == "" || each.Platform == "" || each.Config == "":
 			return errors.New("an image of it has no name, platform or config")
-		case each.Size < 0 || each.Size > maxNumber:
+		case each.Size < 0 || each.Size > left:
 			return fmt.Errorf("its image %.100q has the size %d", each.Image, each.Size)
 		case each.Reference != "" && !referencePattern.MatchString(each.Reference):
 			return fmt.Errorf("its image %.100q is at %.200q, which is no name with a digest", each.Image, each.Reference)
 		}
+		left -= each.Size
 	}
 	for _, each := range d.Deltas {
 		switch {
 		case each.From == "" || each.To == "" || each.Platform == "":
 			return errors.New("a delta of it leads nowhere")
-		case each.Size < 0 || each.Size > maxNumber || !sha256Pattern.MatchString(each.SHA256):
+		case each.Size < 0 || each.Size > left || !sha256Pattern.MatchString(each.SHA256):
 			return fmt.Errorf("its delta %.100q has no size or sum", each.File)
 		case !filePattern.MatchString(each.File):
 			return fmt.Errorf("its delta %.300q has no file name", each.File)
 		}
+		left -= each.Size
 	}
 	return nil
 }

@@ -147,8 +147,6 @@ const (
 	Containerd
 )
 
-func (s Store) String() string { return [...]string{"classic", "containerd"}[s] }
-
 // Info is what an engine tells of itself.
 type Info struct {
 	// DataRoot is the folder in which the engine keeps everything.

@@ -73,13 +73,29 @@ func (d *roomy) Write(p []byte) (int, error) {
 	return d.file.Write(p)
 }
 
-// Attempts to go on without a single byte in between, and the wait before each, which doubles.
+// Attempts to go on without a single new byte in between, and the wait before each, which doubles.
 const attempts = 6
 
 var firstWait = 500 * time.Millisecond
 
 // stall is how long a server may send nothing.
 const stall = time.Minute
+
+// redirects are followed so many times at most.
+const redirects = 10
+
+var client = &http.Client{CheckRedirect: func(request *http.Request, via []*http.Request) error {
+	because := ""
+	switch {
+	case len(via) > redirects:
+		because = "the server sends from one address to the next without an end"
+	case via[0].URL.Scheme == "https" && request.URL.Scheme != "https":
+		because = "the server sends to " + Redacted(request.URL.String()) + ", which is not encrypted"
+	default:
+		return nil
+	}
+	return final{failure.Operation("downloading "+Redacted(via[0].URL.String()), because, "see how the server is set up")}
+}}
 
 // IsURL tells an address from a file name.
 func IsURL(name string) bool {
@@ -125,7 +141,9 @@ type download struct {
 	validator string
 	position  int64
 	total     int64
-	failures  int
+	// furthest position so far: only what comes behind it makes attempts count anew.
+	furthest int64
+	failures int
 }
 
 func newDownload(ctx context.Context, address, folder string, note func(string, ...any)) *download {
@@ -152,7 +170,9 @@ func (d *download) Read(p []byte) (int, error) {
 		n, err := d.body.Read(p)
 		d.position += int64(n)
 		if n > 0 {
-			d.failures = 0
+			if d.position > d.furthest {
+				d.furthest, d.failures = d.position, 0
+			}
 			return n, nil
 		}
 		if err == nil {
@@ -241,7 +261,7 @@ func (d *download) connect() error {
 			request.Header.Set("If-Range", d.validator)
 		}
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		d.timer.Stop()
 		return err

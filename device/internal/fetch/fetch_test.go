@@ -128,6 +128,38 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestRedirects(t *testing.T) {
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(file) }))
+	defer plain.Close()
+	asked := 0
+	secret := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		switch r.URL.Path {
+		case "/plain":
+			http.Redirect(w, r, plain.URL+"/file?token=secret", http.StatusFound)
+		case "/moved":
+			http.Redirect(w, r, "/file", http.StatusFound)
+		case "/round":
+			http.Redirect(w, r, "/round?token=secret", http.StatusFound)
+		default:
+			w.Write(file)
+		}
+	}))
+	defer secret.Close()
+	defer fetch.Trust(secret.Client().Transport)()
+	got, err := fetch.Download(context.Background(), secret.URL+"/moved", t.TempDir(), anything, quiet)
+	if err != nil || !bytes.Equal(contents(t, got), file) {
+		t.Fatalf("moved: %v", err)
+	}
+	for path, because := range map[string]string{"/plain": plain.URL + "/file, which is not encrypted", "/round": "without an end"} {
+		asked = 0
+		_, err := fetch.Download(context.Background(), secret.URL+path+"?token=secret", t.TempDir(), anything, quiet)
+		if err == nil || !strings.Contains(err.Error(), because) || strings.Contains(err.Error(), "token") || asked > 11 {
+			t.Errorf("%s: got %v after %d requests", path, err, asked)
+		}
+	}
+}
+
 // What is refused at its beginning is not taken further.
 func TestRefusedAtItsBeginning(t *testing.T) {
 	folder := t.TempDir()

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"imgbuild/device/internal/failure"
 )
 
@@ -42,7 +44,14 @@ func (k *Known) Fetch(ctx context.Context, folder string, note func(string, ...a
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(k.Place(folder), os.O_RDWR|os.O_CREATE, 0o644)
+	// Nothing but a file that lies here is written to, wherever a link leads.
+	place := k.Place(folder)
+	if info, err := os.Lstat(place); err == nil && !info.Mode().IsRegular() {
+		if err := os.RemoveAll(place); err != nil {
+			return nil, err
+		}
+	}
+	file, err := os.OpenFile(place, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return nil, err
 	}

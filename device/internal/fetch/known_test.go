@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,45 @@ func TestKnownGoesOn(t *testing.T) {
 		if _, err := k.Fetch(context.Background(), folder, quiet); err != nil || *sent > 300_000 {
 			t.Errorf("again: %v, %d bytes", err, *sent)
 		}
+	}
+}
+
+// A server that sends no parts, and breaks off at the same place each time, is given up.
+func TestKnownNoFurther(t *testing.T) {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+		w.Write(file[:120_000])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := known(server.URL).Fetch(ctx, t.TempDir(), quiet); err == nil || ctx.Err() != nil || requests > 7 {
+		t.Errorf("got %v after %d requests", err, requests)
+	}
+}
+
+// A link where the download would lie leads nowhere.
+func TestKnownBehindLink(t *testing.T) {
+	address, _ := serve(t, file, true)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.WriteFile(elsewhere, []byte("kept"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	k := known(address)
+	if err := os.Symlink(elsewhere, k.Place(folder)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := k.Fetch(context.Background(), folder, quiet)
+	if err != nil || !bytes.Equal(contents(t, got), file) {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(elsewhere); string(text) != "kept" {
+		t.Errorf("the other file has %d bytes", len(text))
 	}
 }
 

@@ -55,6 +55,9 @@ func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engi
 	}
 	for at, b := range row {
 		result, err := u.applyOne(ctx, folder, info, b, journal, at == 0, at == len(row)-1)
+		if err != nil {
+			err = &stepError{err, at}
+		}
 		if result != nil || err != nil {
 			return result, undo(err)
 		}
@@ -64,6 +67,14 @@ func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engi
 	}
 	return u.carryOn(ctx, folder, info, journal)
 }
+
+// stepError says which bundle of a row an error is of.
+type stepError struct {
+	error
+	at int
+}
+
+func (s *stepError) Unwrap() error { return s.error }
 
 // applyOne loads the images of one bundle of a row; a result where nothing is to be done.
 func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engine.Info, b *bundle.Bundle, journal *state.Journal,

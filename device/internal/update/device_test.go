@@ -176,7 +176,7 @@ func (d *device) expectOld() {
 }
 
 func eachStore(t *testing.T, run func(*testing.T, engine.Store)) {
-	for _, store := range []engine.Store{engine.Classic, engine.Containerd} {
-		t.Run(store.String(), func(t *testing.T) { run(t, store) })
+	for name, store := range map[string]engine.Store{"classic": engine.Classic, "containerd": engine.Containerd} {
+		t.Run(name, func(t *testing.T) { run(t, store) })
 	}
 }

@@ -31,36 +31,53 @@ func (f *followed) findInstalled(ctx context.Context, current *state.Current, li
 		if present && release.Version != "" {
 			f.from = append(f.from, release.Version)
 		}
-		if present && !running && release.Version == f.document.Version && release.Current != nil {
+		if present && !running && release.Version == f.document.Version && f.isSigned(release) {
 			f.kept = release
 		}
 	}
-	if current != nil {
-		f.installed = current.Version
-		complete = slices.Contains(f.from, current.Version)
+	if current != nil || f.running != nil && f.running.Version != "" {
+		// Without a file current it is the packaged release that runs, which the list knows once it was put back.
+		if current != nil {
+			f.installed = current.Version
+		} else {
+			f.installed = f.running.Version
+		}
+		complete = slices.Contains(f.from, f.installed)
 		if len(list.Releases) == 0 {
 			// Put in place by another program: its images are looked for when a bundle is applied.
-			f.from, complete = append(f.from, current.Version), true
+			f.from, complete = append(f.from, f.installed), true
 		}
 		return complete, nil
 	}
-	versions, err := f.taggedVersions(ctx)
+	versions, err := f.taggedVersions(ctx, list)
 	for _, each := range versions {
 		if order, ok := version.Compare(f.installed, each); f.installed == "" || ok && order < 0 {
 			f.installed = each
 		}
 	}
 	f.from = append(f.from, versions...)
-	return false, err
+	return f.installed != "", err
 }
 
-// taggedVersions are those of which Docker has every image, as releases and bundles call them: NAME:VERSION.
-func (f *followed) taggedVersions(ctx context.Context) ([]string, error) {
+// isSigned tells whether a release has the images that the document names: others may have had the same version.
+func (f *followed) isSigned(release *state.Release) bool {
+	images, _ := f.document.On(f.platform)
+	return release.Current != nil && !slices.ContainsFunc(images, func(image channel.Image) bool {
+		return release.Current.Images[nameOnDevice(image)].Config != image.Config
+	})
+}
+
+// taggedVersions are those of which Docker has every image, as releases and bundles call them: NAME:VERSION. What is left of a
+// release that did not work does not count.
+func (f *followed) taggedVersions(ctx context.Context, list *state.Releases) ([]string, error) {
 	images, _ := f.document.On(f.platform)
 	tags, err := f.Engine.Tags(ctx)
 	if err != nil || len(images) == 0 {
 		return nil, err
 	}
+	tags = slices.DeleteFunc(tags, func(tag string) bool {
+		return slices.ContainsFunc(list.Discarded, func(image state.Image) bool { return image.Reference == tag })
+	})
 	var versions []string
 	for _, tag := range tags {
 		repository, name := engine.SplitReference(tag)

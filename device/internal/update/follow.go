@@ -128,6 +128,6 @@ func (u *Updater) ask(ctx context.Context, folder *state.Folder, follow Follow) 
 	if f.seen, err = f.document.Accept(seen, f.installed, now, follow.Back); err != nil {
 		return nil, err
 	}
-	f.outlook = f.look(current, complete, left && !follow.Again, channel.Now(now, f.document.Issued))
+	f.outlook = f.look(complete, left && !follow.Again, channel.Now(now, f.document.Issued))
 	return f, nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/oci"
+	"imgbuild/device/internal/sample"
 	"imgbuild/device/internal/update"
 )
 
@@ -142,6 +144,60 @@ func TestFollowAfterFailure(t *testing.T) {
 	})
 }
 
+// A device with the packaged release, which no update has put in place.
+func TestFollowPackaged(t *testing.T) {
+	eachServed(t, func(s *served) {
+		s.engine.Put(s.two, "app:2.0.0")
+		if got := s.outlook(); got.Action != "none" || got.Because != "2.0.0 is in place" || got.Installed != "2.0.0" {
+			s.Errorf("%+v", got)
+		}
+		if result, err := s.update(); err != nil || result.Outcome != update.Unchanged || len(s.requests) > 0 {
+			s.Errorf("%+v, %v, %v", result, err, s.requests)
+		}
+	})
+}
+
+// The packaged release runs again: it counts, whatever Docker has of others.
+func TestFollowAfterGoingBackToPackaged(t *testing.T) {
+	eachServed(t, func(s *served) {
+		s.updated("2.0.0")
+		s.engine.Put(s.two, "app:2.0.0")
+		if _, err := s.updater().Rollback(context.Background(), "ccai"); err != nil {
+			s.Fatal(err)
+		}
+		if got := s.outlook(); got.Installed != "1.0.0" || !strings.Contains(got.Because, "went back from 2.0.0") {
+			s.Errorf("%+v", got)
+		}
+		s.document["version"], s.document["sequence"], s.document["deltas"] = "1.5.0", 4, nil
+		fixed := sample.NewImage("fixed", s.two.Layers...)
+		s.add("1.0.0", "1.5.0", sample.Bundle("ccai", "1.0.0", "1.5.0", nil, sample.Target{From: s.one, To: fixed, Reference: "app:1.5.0"}))
+		s.updated("1.5.0")
+	})
+}
+
+// What is kept has the version that the channel names, and other images.
+func TestFollowKeptAnother(t *testing.T) {
+	eachServed(t, func(s *served) {
+		good := s.bytes
+		other := sample.NewImage("other", s.two.Layers...)
+		s.bytes = sample.Bundle("ccai", "1.0.0", "2.0.0", nil, sample.Target{From: s.one, To: other, Reference: "app:2"})
+		if _, err := s.apply(); err != nil {
+			s.Fatal(err)
+		}
+		if _, err := s.updater().Rollback(context.Background(), "ccai"); err != nil {
+			s.Fatal(err)
+		}
+		s.bytes = good
+		if got := s.outlook(); got.Action != "update" || got.Way.Kind != "delta" {
+			s.Errorf("%+v, %+v", got, got.Way)
+		}
+		s.updated("2.0.0")
+		if !strings.Contains(s.current(), string(oci.DigestOf(s.two.Config))) {
+			s.Errorf("current is %s", s.current())
+		}
+	})
+}
+
 // The release is in place, and somebody removed its image.
 func TestFollowRepairs(t *testing.T) {
 	s := newServed(t, engine.Classic)
@@ -154,11 +210,13 @@ func TestFollowRepairs(t *testing.T) {
 }
 
 func TestFollowExpiresSoon(t *testing.T) {
-	s := newServed(t, engine.Classic)
-	s.document["expires"] = time.Now().Add(10*24*time.Hour + time.Hour)
-	s.updated("2.0.0")
-	status, err := s.updater().Status(context.Background(), "ccai")
-	if err != nil || !strings.Contains(status.Channels[0].Warning, "expires in 10 days") {
-		t.Errorf("%+v, %v", status, err)
+	for left, told := range map[time.Duration]string{10*24*time.Hour + time.Hour: "expires in 10 days", 23 * time.Hour: "within a day"} {
+		s := newServed(t, engine.Classic)
+		s.document["expires"] = time.Now().Add(left)
+		s.updated("2.0.0")
+		status, err := s.updater().Status(context.Background(), "ccai")
+		if err != nil || !strings.Contains(status.Channels[0].Warning, told) {
+			t.Errorf("%+v, %v", status, err)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"imgbuild/device/internal/channel"
-	"imgbuild/device/internal/state"
 )
 
 // Outlook is what an update would do.
@@ -45,12 +44,12 @@ const (
 )
 
 // look decides what is to be done.
-func (f *followed) look(current *state.Current, complete, left bool, now time.Time) *Outlook {
+func (f *followed) look(complete, left bool, now time.Time) *Outlook {
 	d := f.document
 	o := &Outlook{Name: d.Name, Channel: d.Channel, Installed: f.installed, Version: d.Version, Sequence: d.Sequence,
 		Issued: d.Issued, Expires: d.Expires, Action: actionNone, Warning: Expiry(d.Channel, d.Expires, now)}
 	switch {
-	case current != nil && current.Version == d.Version && complete:
+	case complete && f.installed == d.Version:
 		o.Because = d.Version + " is in place"
 	case left:
 		o.Because = "this device went back from " + d.Version + "; `imgbuild-ota update --again` tries it once more"
@@ -70,6 +69,8 @@ func Expiry(name string, expires, now time.Time) string {
 	case left <= 0:
 		return fmt.Sprintf("the channel %s expired on %s: no update is possible before it is signed anew", name,
 			expires.Format(time.DateOnly))
+	case left < 24*time.Hour:
+		return fmt.Sprintf("the channel %s expires within a day: it has to be signed anew", name)
 	case left < channel.Warning:
 		return fmt.Sprintf("the channel %s expires in %s, on %s: it has to be signed anew", name,
 			plural(int(left/(24*time.Hour)), "day"), expires.Format(time.DateOnly))

@@ -102,8 +102,9 @@ func (f *followed) try(ctx context.Context, info *engine.Info, way *channel.Way)
 	}
 	result, err := f.applyRow(ctx, f.folder, info, row)
 	var told *failure.Failure
-	if errors.Is(err, errSource) || errors.As(err, &told) && told.Input {
-		err = &otherWay{err, way.Deltas[0].File}
+	var step *stepError
+	if errors.As(err, &step) && (errors.Is(err, errSource) || errors.As(err, &told) && told.Input) {
+		err = &otherWay{err, way.Deltas[step.at].File}
 	}
 	return result, err
 }

@@ -67,6 +67,23 @@ func TestFollowAnotherWay(t *testing.T) {
 	})
 }
 
+// Of several in a row it is the one that is wrong that no way takes again.
+func TestFollowAnotherLastStep(t *testing.T) {
+	eachServed(t, func(s *served) {
+		s.document["version"] = "3.0.0"
+		s.three = sample.NewImage("3", append(slices.Clone(s.two.Layers),
+			sample.Tar(sample.Entry{Name: "third", Contents: sample.Noise(100_000, 3)}))...)
+		s.add("2.0.0", "3.0.0", sample.Bundle("ccai", "2.0.0", "3.0.0", nil, sample.Target{From: s.two, To: s.three, Reference: "app:3",
+			Deltas: map[oci.Digest][]byte{oci.DigestOf(s.three.Layers[3]): (&sample.Operations{}).Data([]byte("x")).TarDiff()}}))
+		s.add("none", "2.0.0", sample.Bundle("ccai", "", "2.0.0", nil, sample.Target{To: s.two, Reference: "app:2"}))
+		s.add("none", "3.0.0", sample.Bundle("ccai", "", "3.0.0", nil, sample.Target{To: s.three, Reference: "app:3"}))
+		s.updated("3.0.0")
+		if slices.Contains(s.requests, "ccai_none_2.0.0.ota.tar") {
+			s.Errorf("%v was downloaded", s.requests)
+		}
+	})
+}
+
 func TestFollowNoWay(t *testing.T) {
 	s := newServed(t, engine.Classic)
 	s.document["deltas"] = nil

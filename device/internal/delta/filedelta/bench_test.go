@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"imgbuild/device/internal/delta/filedelta"
 	"imgbuild/device/internal/memory"
 )
 
@@ -38,7 +37,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Run(strings.TrimSuffix(filepath.Base(path), ".delta"), func(b *testing.B) {
 			for b.Loop() {
 				var made counter
-				err := filedelta.Apply(&made, bytes.NewReader(delta), io.NewSectionReader(old, 0, info.Size()), int64(memory.Default))
+				err := apply(&made, bytes.NewReader(delta), io.NewSectionReader(old, 0, info.Size()), int64(memory.Default))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -73,7 +72,7 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which byte, delta []byte) {
 		hash := sha256.New()
-		err := filedelta.Apply(hash, bytes.NewReader(delta), bytes.NewReader(files[int(which)%len(files)]), int64(memory.Default))
+		err := apply(hash, bytes.NewReader(delta), bytes.NewReader(files[int(which)%len(files)]), int64(memory.Default))
 		if err == nil && !bytes.Equal(hash.Sum(nil), delta[len(delta)-sha256.Size:]) {
 			t.Error("another file is taken")
 		}

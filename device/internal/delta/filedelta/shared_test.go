@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"imgbuild/device/internal/delta/filedelta"
 	"imgbuild/device/internal/memory"
 )
 
@@ -39,7 +38,7 @@ func TestSharedVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		hash := sha256.New()
-		err = filedelta.Apply(hash, bytes.NewReader(delta), bytes.NewReader(contents(t, each.Old)), int64(memory.Default))
+		err = apply(hash, bytes.NewReader(delta), bytes.NewReader(contents(t, each.Old)), int64(memory.Default))
 		switch {
 		case each.Result == "" && err == nil:
 			t.Errorf("%s makes something; the other decoder: %s", each.Delta, each.Because)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"imgbuild/device/internal/delta/filedelta"
 	"imgbuild/device/internal/memory"
 )
 
@@ -38,7 +37,7 @@ func contents(t testing.TB, name string) []byte {
 func TestVectors(t *testing.T) {
 	for _, each := range vectors(t) {
 		var out bytes.Buffer
-		err := filedelta.Apply(&out, bytes.NewReader(contents(t, each.Delta)), bytes.NewReader(contents(t, each.Old)),
+		err := apply(&out, bytes.NewReader(contents(t, each.Delta)), bytes.NewReader(contents(t, each.Old)),
 			int64(memory.Default))
 		sum := sha256.Sum256(out.Bytes())
 		switch {

@@ -1,5 +1,5 @@
-// Package filedelta reads deltas of single files (docs/delta-format.md).
-package filedelta
+// Package filedelta_test tries the codings in deltas of single files (docs/delta-format.md), which no bundle has.
+package filedelta_test
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 
 const magic = "ibd1"
 
-// Apply writes the new file, and fails unless it is the one that the delta was made for. memory is what is granted.
-func Apply(w io.Writer, r io.Reader, old delta.File, memory int64) error {
+// apply writes the new file, and fails unless it is the one that the delta was made for. memory is what is granted.
+func apply(w io.Writer, r io.Reader, old delta.File, memory int64) error {
 	in := bufio.NewReader(r)
 	var head [5]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
