@@ -93,8 +93,9 @@ describe.skipIf(go === undefined)('the device program', () => {
     expect(JSON.parse(good.stdout.toString('utf8'))).toMatchObject({
       schema: 1,
       name: 'app',
-      images: [{ reference: 'app:2', reads: 1 }],
+      images: [{ reference: 'app:2', reads: 0 }],
     });
+    expect(JSON.parse(good.stdout.toString('utf8')).images[0].rangeBytes).toBeGreaterThan(200_000);
     const refusals: [string, ...string[]][] = [
       ['it is not signed', unsigned, '--keyring', keyring],
       ['does not hold', signed, '--keyring', wrongKeyring],
