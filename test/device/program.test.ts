@@ -90,12 +90,9 @@ describe.skipIf(go === undefined)('the device program', () => {
 
     const good = await verify(signed, '--keyring', keyring, '--json');
     expect(good.exitCode, good.stderr).toBe(0);
-    expect(JSON.parse(good.stdout.toString('utf8'))).toMatchObject({
-      schema: 1,
-      name: 'app',
-      images: [{ reference: 'app:2', reads: 0 }],
-    });
-    expect(JSON.parse(good.stdout.toString('utf8')).images[0].rangeBytes).toBeGreaterThan(200_000);
+    const report = JSON.parse(good.stdout.toString('utf8'));
+    expect(report).toMatchObject({ schema: 1, name: 'app', images: [{ reference: 'app:2', reads: 0 }] });
+    expect(report.images[0].rangeBytes).toBeGreaterThanOrEqual(model.length);
     const refusals: [string, ...string[]][] = [
       ['it is not signed', unsigned, '--keyring', keyring],
       ['does not hold', signed, '--keyring', wrongKeyring],
