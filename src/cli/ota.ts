@@ -22,6 +22,12 @@ interface VerifyOptions extends TrustOptions {
   memory?: string;
 }
 
+interface InspectFlags {
+  from?: string;
+  platform?: string;
+  html?: string;
+}
+
 interface DiffOptions {
   output: string;
   format: string;
@@ -70,11 +76,16 @@ function addDiff(ota: Command, contextOf: ContextOf): void {
 function addInspect(ota: Command, contextOf: ContextOf): void {
   ota
     .command('inspect')
-    .description('say what a delta holds: bytes by filesystem layer and by file')
+    .description('say what a delta holds: bytes by filesystem layer, by package and by file')
     .argument('<file>', 'the delta: FILE.ota.tar')
+    .option(
+      '--from <image>',
+      'the image or release that it starts from: for packages, where the delta does not say them',
+    )
+    .option('--platform <platform>', 'of the source image (default: of this machine)')
     .option('--html <page>', 'write a page with a picture of it, too')
     .option('--json', 'print all of it as one JSON document')
-    .action(async (file: string, options: { html?: string }, command) => {
+    .action(async (file: string, options: InspectFlags, command) => {
       const context = contextOf(command);
       const { inspectBundle } = await import('../delta/inspect.ts');
       const { adviceOn } = await import('../delta/advice.ts');
@@ -84,7 +95,16 @@ function addInspect(ota: Command, contextOf: ContextOf): void {
         (info) => info.size,
         () => 0,
       );
-      const inspected = await inspectBundle(bundle, size, context.signal);
+      const { signal, progress } = context;
+      const from = options.from && (await openImages(options.from, openOptions(context, platformOf(options.platform))));
+      let inspected;
+      try {
+        const { tmpdir } = await import('node:os');
+        const inspecting = { signal, progress, temporary: tmpdir(), ...(from ? { from } : {}) };
+        inspected = await inspectBundle(bundle, size, inspecting);
+      } finally {
+        if (from) await from.close();
+      }
       if (options.html !== undefined) {
         const { otaPage } = await import('../report/ota-page.ts');
         const page = path.resolve(context.directory, options.html);

@@ -1,23 +1,23 @@
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Progress } from '../progress.ts';
 import type { BundledImage, CarriedLayer } from './bundle/write.ts';
-import {
-  encodeLayer,
-  planLayer,
-  storeLayer,
-  type EncodedLayer,
-  type LayerPlan,
-  type StoredLayer,
-} from './encode-layer.ts';
-import { encodeLayerDelta } from './layer-delta/encode.ts';
+import { encodeLayer, planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
+import { accountFor, type CarriedEntries } from './account/account.ts';
+import { accountLimit, encodeAccount } from './account/encode.ts';
+import { accountSeen, followLayer } from './follow-layer.ts';
+import type { AccountedEntry } from './layer-delta/account.ts';
+import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
 import { OldBytes } from './layer-delta/old-bytes.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import { encodeSourceRanges, noRanges } from './layer-delta/source-ranges.ts';
 import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
 import { indexSources, readOldImage, type OldImage } from './old-tree.ts';
+import { ownersOf } from './packages/owners.ts';
+import { PackageLists } from './packages/package-lists.ts';
 import type { SourceFiles } from './source-spool.ts';
 
 /** What filesystem layers may be coded as: tar-diff alone, our own coding alone, or whatever is smallest. */
@@ -52,6 +52,8 @@ interface PlannedLayer {
 interface Choice {
   best: CarriedLayer;
   public: CarriedLayer | undefined;
+  /** Of `best`, where it is a layer delta. */
+  entries: readonly AccountedEntry[] | undefined;
 }
 
 /** Codes the filesystem layers that the old image lacks. What is carried as a delta lies in files that begin with `prefix`. */
@@ -68,17 +70,20 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
     reading.add(bytes);
   };
   const planned: PlannedLayer[] = [];
+  const lists = format === 'oci-delta' ? undefined : new PackageLists();
   let ranges = noRanges;
   let old: OldBytes;
   let spool: RangeSpool | undefined;
   let files: SourceFiles;
   try {
     // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-    const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, count);
+    const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, count, lists);
     const visible = format === 'imgbuild' ? undefined : indexSources(image.visible);
     const [needed, compared] = [new UsedRanges(), new UsedRanges()];
     const stores: StoredLayer[] = [];
-    for (const [at, layer] of missing.entries()) stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, count));
+    for (const [at, layer] of missing.entries()) {
+      stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, count, lists));
+    }
     const news = stores.flatMap(({ entries }) => entries);
     const entries = format === 'oci-delta' ? indexEntries([], []) : indexEntries(image.entries, news);
     for (const [at, layer] of missing.entries()) {
@@ -124,9 +129,12 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
         encoding.end();
       }
     }
-    const carried = await decide(choices, sources.length);
-    const isOwn = carried.some((each) => each.kind === 'delta' && each.format === 'imgbuild');
-    return { from, to, reference, carried, ...(isOwn ? { sources } : {}) };
+    const account = choices.some(({ best }) => isOwn(best))
+      ? await encodeAccountOf(to, choices, lists, signal)
+      : undefined;
+    const carried = await decide(choices, sources.length + (account?.length ?? 0));
+    const own = { sources, ...(account === undefined ? {} : { account }) };
+    return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
   } finally {
     spool.close();
   }
@@ -140,14 +148,14 @@ function encodeOwn(
   ranges: number,
   path: string,
   onBytes: (bytes: number) => void,
-): Promise<EncodedLayer> {
+): Promise<EncodedLayerDelta> {
   return encodeLayerDelta({ layer: stored, sources, old, ranges, path: `${path}.layer-delta`, onBytes });
 }
 
 /** A tar-diff is made as far as it may be the smallest. */
 async function choose(
   { layer, stored, tarDiff }: PlannedLayer,
-  own: EncodedLayer | undefined,
+  own: EncodedLayerDelta | undefined,
   sourcesSize: number,
   files: SourceFiles,
   path: string,
@@ -158,30 +166,64 @@ async function choose(
   const whole: CarriedLayer = { ...common, kind: 'whole' };
   const size = layer.descriptor.size;
   const ownSize = own === undefined ? Infinity : own.size;
-  const limit = Math.min(size - 1, ownSize + sourcesSize);
+  const besides = sourcesSize + (own === undefined ? 0 : accountLimit(own.size));
+  const limit = Math.min(size - 1, ownSize + besides);
   const found = tarDiff && (await encodeLayer(tarDiff, files, `${path}.tar-diff`, onBytes, signal, limit));
   const asTarDiff = found && ({ ...common, kind: 'delta', format: 'tar-diff', delta: found } as const);
-  const mayBePublic = asTarDiff ?? (size <= ownSize + sourcesSize || tarDiff === undefined ? whole : undefined);
+  const mayBePublic = asTarDiff ?? (size <= ownSize + besides || tarDiff === undefined ? whole : undefined);
   const best =
     own !== undefined && own.size < Math.min(size, found?.size ?? Infinity)
       ? ({ ...common, kind: 'delta', format: 'imgbuild', delta: own } as const)
       : (asTarDiff ?? whole);
   if (own !== undefined && best.kind !== 'delta') await rm(own.path);
-  return { best, public: mayBePublic };
+  return { best, public: mayBePublic, entries: isOwn(best) ? own?.entries : undefined };
 }
 
-/** Layer deltas need the list of their sources: what they save must be more than that. */
-async function decide(choices: readonly Choice[], sourcesSize: number): Promise<CarriedLayer[]> {
+function isOwn(carried: CarriedLayer): boolean {
+  return carried.kind === 'delta' && carried.format === 'imgbuild';
+}
+
+/** Layer deltas come with a list of their sources and an account: what they save must be more than that. */
+async function decide(choices: readonly Choice[], besides: number): Promise<CarriedLayer[]> {
   const best = choices.map((choice) => choice.best);
   const others = choices.flatMap((choice) => choice.public ?? []);
-  const isOwn = best.some((each) => each.kind === 'delta' && each.format === 'imgbuild');
   const sum = (layers: readonly CarriedLayer[]) => layers.reduce((total, layer) => total + sizeOf(layer), 0);
-  const chosen = isOwn && (others.length < choices.length || sum(best) + sourcesSize < sum(others)) ? best : others;
+  const isSmaller = others.length < choices.length || sum(best) + besides < sum(others);
+  const chosen = best.some(isOwn) && isSmaller ? best : others;
   const kept = new Set(chosen.flatMap((each) => (each.kind === 'delta' ? [each.delta.path] : [])));
   for (const each of [...best, ...others]) {
     if (each.kind === 'delta' && !kept.has(each.delta.path)) await rm(each.delta.path, { force: true });
   }
   return [...chosen];
+}
+
+/** What every byte of the smallest filesystem layers is spent on, by the target's own lists of its packages. */
+async function encodeAccountOf(
+  to: SourceImage,
+  choices: readonly Choice[],
+  lists: PackageLists | undefined,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const carried: CarriedEntries[] = [];
+  for (const { best, entries } of choices) {
+    signal.throwIfAborted();
+    const { kind, layer } = best;
+    const number = to.layers.findIndex(({ diffId }) => diffId === layer.diffId);
+    const format = best.kind === 'delta' ? { format: best.format } : {};
+    const common = { layer: number, diffId: layer.diffId, kind, bytes: sizeOf(best), ...format };
+    carried.push({ ...common, entries: entries ?? (await entriesOf(best, to.name)) });
+  }
+  const found = lists?.visible(to.layers.map(({ diffId }) => diffId));
+  const paths = carried.flatMap(({ entries }) => entries.map(({ path }) => path));
+  const account = accountFor(carried, found && ownersOf(found, paths));
+  return encodeAccount(account, accountLimit(carried.reduce((sum, { bytes }) => sum + bytes, 0)));
+}
+
+async function entriesOf(carried: CarriedLayer, name: string): Promise<AccountedEntry[]> {
+  const what = `the filesystem layer ${carried.layer.diffId} of ${name}`;
+  const bytes = carried.kind === 'delta' ? createReadStream(carried.delta.path) : carried.layer.blob();
+  const { entries } = await followLayer(carried.kind, bytes, what);
+  return entries.map(accountSeen);
 }
 
 function sizeOf(carried: CarriedLayer): number {

@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts';
 import { encodeFile } from './encode-file.ts';
 import { locateEntries, type LocatedEntry } from './locate-entries.ts';
 import type { OldEntry, Source, SourceIndex } from './old-tree.ts';
+import type { PackageLists } from './packages/package-lists.ts';
 import { readAll, writeAll, type RandomAccess, type SourceFiles } from './source-spool.ts';
 import { header } from './tar-diff/format.ts';
 import { windowLog } from './tar-diff/read.ts';
@@ -38,14 +39,16 @@ export interface LayerPlan extends StoredLayer {
 const smallest = 48;
 const ioSize = 1024 * 1024;
 
-/** Writes the layer's tar to `path`, checked, and finds what is in it. */
+/** Writes the layer's tar to `path`, checked, and finds what is in it. `lists` gathers what package managers say. */
 export async function storeLayer(
   layer: SourceLayer,
   path: string,
   onBytes: (bytes: number) => void,
+  lists?: PackageLists,
 ): Promise<StoredLayer> {
   const file = openSync(path, 'wx', 0o600);
   const entries: LocatedEntry[] = [];
+  const tap = lists?.tap(layer.diffId);
   let size = 0;
   try {
     const stored = (async function* () {
@@ -59,7 +62,7 @@ export async function storeLayer(
     const rest = stored[Symbol.asyncIterator]();
     try {
       const shared = { [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) };
-      for await (const { entry } of locateEntries(shared)) entries.push(entry);
+      for await (const { entry } of locateEntries(shared, tap)) entries.push(entry);
     } catch (error) {
       // A tar that only its writer's own reader understands is still bytes: what was not understood goes as data.
       if (!(error instanceof Failure) || !/^reading a (tar|pax)/.test(error.doing)) throw error;

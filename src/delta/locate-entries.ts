@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readTar, type TarEntry } from '../tar/extract.ts';
 import { padding } from '../tar/header.ts';
+import type { EntryTap } from './packages/package-lists.ts';
 
 /** Where an entry of a filesystem layer's tar lies, in bytes from the tar's start, and what is in it. */
 export interface LocatedEntry {
@@ -39,23 +40,28 @@ export function endOf({ contentStart, size }: LocatedEntry): number {
   return contentStart + size + padding(size);
 }
 
-/** Goes through a tar to its last entry, hashing contents. What follows that is left in the stream. */
+/** Goes through a tar to its last entry, hashing contents, which `tap` may look at. What follows that is left in the stream. */
 export async function* locateEntries(
   tar: AsyncIterable<Uint8Array>,
+  tap?: EntryTap,
 ): AsyncGenerator<{ entry: LocatedEntry; parts: string[] | undefined }, void, undefined> {
   let before = 0;
   for await (const entry of readTar(tar)) {
     const parts = pathParts(entry.header.name);
     let hash = '';
     const { size, type } = entry.header;
+    const plain = isPlainFile(entry);
+    const path = parts?.join('/') ?? entry.header.name;
+    const onContents = parts && tap?.(path, plain, size);
     if (size > 0) {
       const hasher = createHash('sha256');
-      for await (const chunk of entry.contents()) hasher.update(chunk);
+      for await (const chunk of entry.contents()) {
+        hasher.update(chunk);
+        onContents?.(chunk);
+      }
       hash = hasher.digest('hex');
     }
     const { start, contentStart } = entry;
-    const plain = isPlainFile(entry);
-    const path = parts?.join('/') ?? entry.header.name;
     yield { entry: { path, type, start, before, contentStart, size, hash, plain }, parts };
     before = padding(size);
   }

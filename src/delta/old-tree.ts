@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { locateEntries, type LocatedEntry } from './locate-entries.ts';
+import type { PackageLists } from './packages/package-lists.ts';
 
 /** A regular file of the old image, as a reader of its whole tree sees it. */
 export interface OldFile {
@@ -39,14 +40,18 @@ const opaque = '.wh..wh..opq';
 /**
  * Every entry of an image, and every regular file after all of its filesystem layers: later ones replace and whiteouts
  * hide (OCI image spec, layer.md). Reads and checks every filesystem layer once; memory is a few hundred bytes for each
- * entry.
+ * entry. `lists` gathers what package managers say.
  */
-export async function readOldImage(layers: SourceLayer[], onBytes: (bytes: number) => void): Promise<OldImage> {
+export async function readOldImage(
+  layers: SourceLayer[],
+  onBytes: (bytes: number) => void,
+  lists?: PackageLists,
+): Promise<OldImage> {
   const root: Node = { children: new Map() };
   const entries: OldEntry[] = [];
   const seen = new Set<Digest>();
   for (const layer of layers) {
-    await addLayer(root, layer, seen.has(layer.diffId) ? [] : entries, onBytes);
+    await addLayer(root, layer, seen.has(layer.diffId) ? [] : entries, onBytes, lists);
     seen.add(layer.diffId);
   }
   const visible: OldEntry[] = [];
@@ -63,9 +68,11 @@ async function addLayer(
   layer: SourceLayer,
   entries: OldEntry[],
   onBytes: (bytes: number) => void,
+  lists: PackageLists | undefined,
 ): Promise<void> {
   const added: Change[] = [];
-  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes))) {
+  const tap = lists?.tap(layer.diffId);
+  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
     if (path === undefined) continue;

@@ -5,10 +5,10 @@ import { Failure } from '../failure.ts';
 import type { ImageSet, SourceImage } from '../image-source/image.ts';
 import type { Progress } from '../progress.ts';
 import { verifyDetached, type Verification } from '../signing/openpgp.ts';
-import type { Bundle, BundleImage } from './bundle/read.ts';
+import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
-import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions } from './rebuild.ts';
+import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions, type RebuiltSink } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 
@@ -34,9 +34,14 @@ export async function checkSignature(bundle: Bundle, trust: Trust): Promise<Veri
   return verifyDetached(bundle.index, bundle.signature, keyring, { document: bundle.path, keyring: trust.keyring });
 }
 
+/** Gets the bytes of one filesystem layer, and is called once they are known to be right. */
+export interface LayerSink extends RebuiltSink {
+  finish(): Promise<void>;
+}
+
 /**
  * Rebuilds every filesystem layer that the bundle carries for one image, in memory that does not grow with it, and
- * compares the diffIDs. Throws a Failure for the first that differs.
+ * compares the diffIDs. Throws a Failure for the first that differs. `sinkFor` says where they go; nowhere otherwise.
  */
 export async function rebuildAll(
   bundle: Bundle,
@@ -45,6 +50,7 @@ export async function rebuildAll(
   temporary: string,
   progress: Progress,
   options: RebuildOptions,
+  sinkFor?: (layer: TargetLayer) => LayerSink,
 ): Promise<void> {
   const { signal } = options;
   expectSource(bundle, image, from);
@@ -64,7 +70,9 @@ export async function rebuildAll(
     const sources = { file: (name: string) => files.file(name), ranges };
     for (const layer of image.layers) {
       if (layer.carried.kind === 'reused') continue;
-      proving.add(await rebuildLayer(bundle, layer, sources, nowhere, options));
+      const sink = sinkFor?.(layer);
+      proving.add(await rebuildLayer(bundle, layer, sources, sink ?? nowhere, options));
+      await sink?.finish();
     }
   } finally {
     spool?.close();

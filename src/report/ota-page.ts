@@ -1,7 +1,9 @@
 import { adviceOn } from '../delta/advice.ts';
-import type { FileChange, InspectedBundle, InspectedFile, InspectedLayer } from '../delta/inspect.ts';
+import type { FileChange, InspectedBundle, InspectedFile, InspectedLayer } from '../delta/inspected.ts';
 import { adviceText } from './advice.ts';
 import { count } from './github-markdown.ts';
+import { escape } from './escape-html.ts';
+import { packageTables } from './ota-packages.ts';
 import { formatBytes } from './progress.ts';
 import { treemap, type PlacedNode, type TreemapNode } from './treemap.ts';
 
@@ -15,6 +17,7 @@ const legend: Record<FileChange | 'other', string> = {
   new: 'sent whole',
   changed: 'differences to an old file',
   moved: 'moved',
+  'header-only': 'other times or owners',
   unchanged: 'unchanged',
   other: 'headers, names, manifests',
 };
@@ -46,14 +49,41 @@ export function otaPage(bundle: InspectedBundle): string {
 ${placed.map(rectangle).join('\n')}
 </svg>
 ${advice.length === 0 ? '' : `<h2>What would make it smaller</h2>\n<ul>\n${advice.map((each) => `<li>${escape(adviceText(each))}</li>`).join('\n')}\n</ul>`}
-<h2>The largest</h2>
-<table>
-<tr><th>Bytes</th><th>File</th><th></th><th>Its size</th></tr>
+${changeTable(layers)}
+${packageTables(bundle)}
+<h2>The largest files</h2>
+<table class="files">
+<tr><th>Bytes</th><th>File</th><th>Package</th><th></th><th>Its size</th></tr>
 ${largest.map(row).join('\n')}
 </table>
 </body>
 </html>
 `;
+}
+
+const tableNames: Record<FileChange, string> = {
+  new: 'New',
+  changed: 'Changed',
+  moved: 'Moved',
+  'header-only': 'Other times or owners',
+  unchanged: 'Unchanged',
+};
+
+/** What became of files, and what that takes; what is left are headers and manifests. */
+function changeTable(layers: readonly InspectedLayer[]): string {
+  const known = layers.flatMap(({ totals }) => (totals === undefined ? [] : [totals]));
+  if (known.length === 0) return '';
+  const rows = (Object.keys(tableNames) as FileChange[]).flatMap((change) => {
+    const all = known.flatMap((totals) => totals[change] ?? []);
+    const sum = (part: 'count' | 'size' | 'bytes') => all.reduce((total, each) => total + each[part], 0);
+    if (sum('count') === 0) return [];
+    return `<tr><td>${formatBytes(sum('bytes'))}</td><td><i class="${change}"></i>${tableNames[change]}</td><td>${sum('count')}</td><td>${formatBytes(sum('size'))}</td></tr>`;
+  });
+  return `<h2>What became of files, folders and links</h2>
+<table>
+<tr><th>Bytes</th><th></th><th></th><th>Their size</th></tr>
+${rows.join('\n')}
+</table>`;
 }
 
 /** Versions are in deltas between releases only. */
@@ -74,7 +104,11 @@ function nodesOf(bundle: InspectedBundle, layers: readonly InspectedLayer[]): Tr
     const parts =
       layer.files === undefined
         ? [leaf('files and headers', layer.bytes, 'other', '')]
-        : [...foldersOf(layer.files), leaf('headers and names', layer.overhead ?? 0, 'other', '')];
+        : [
+            ...foldersOf(layer.files),
+            leaf(count(layer.unlisted?.count ?? 0, 'smaller file'), layer.unlisted?.bytes ?? 0, 'folder', 'not named'),
+            leaf('headers and names', layer.overhead ?? 0, 'other', ''),
+          ];
     const name = `filesystem layer ${layer.diffId.slice(7, 19)}`;
     return { name, weight: layer.bytes, kind: 'folder', note, parts };
   });
@@ -85,34 +119,35 @@ function leaf(name: string, weight: number, kind: string, note: string): Treemap
   return { name, weight, kind, note: note === '' ? formatBytes(weight) : `${formatBytes(weight)}, ${note}`, parts: [] };
 }
 
-/** Files as a tree; folders with nothing but one folder in them are one. */
+/** Files as a tree; folders with nothing but one folder in them are one. A folder may have bytes of its own. */
 function foldersOf(files: readonly InspectedFile[], depth = 0): TreemapNode[] {
   const groups = Map.groupBy(
     files.filter(({ bytes }) => bytes > 0),
     ({ path }) => path.split('/')[depth]!,
   );
   const nodes = [...groups].map(([name, group]): TreemapNode => {
-    const [file] = group;
-    if (group.length === 1 && file!.path.split('/').length === depth + 1) {
-      return leaf(name, file!.bytes, file!.change, `${file!.change}: /${file!.path}`);
-    }
-    const weight = group.reduce((sum, { bytes }) => sum + bytes, 0);
-    const parts = foldersOf(group, depth + 1);
+    const inside = group.filter(({ path }) => path.split('/').length > depth + 1);
+    const own = group.filter(({ path }) => path.split('/').length <= depth + 1);
+    const weight = sumOf(group);
+    const [file] = own;
+    if (inside.length === 0) return leaf(name, weight, file!.change, `${file!.change}: /${file!.path}`);
+    const parts = foldersOf(inside, depth + 1);
     const [only] = parts;
-    if (parts.length === 1) return { ...only!, name: `${name}/${only!.name}` };
-    return {
-      name: `${name}/`,
-      weight,
-      kind: 'folder',
-      note: `${formatBytes(weight)} in ${count(group.length, 'file')}`,
-      parts,
-    };
+    if (parts.length === 1 && file === undefined) return { ...only!, name: `${name}/${only!.name}` };
+    if (file !== undefined)
+      parts.push(leaf('the folder itself', sumOf(own), file.change, `${file.change}: /${file.path}`));
+    const note = `${formatBytes(weight)} in ${count(group.length, 'file')}`;
+    return { name: `${name}/`, weight, kind: 'folder', note, parts };
   });
   const sorted = nodes.toSorted((a, b) => b.weight - a.weight);
   const rest = sorted.slice(partsShown);
   if (rest.length === 0) return sorted;
   const weight = rest.reduce((sum, each) => sum + each.weight, 0);
-  return [...sorted.slice(0, partsShown), leaf(`${rest.length} more`, weight, 'other', '')];
+  return [...sorted.slice(0, partsShown), leaf(`${rest.length} more`, weight, 'folder', '')];
+}
+
+function sumOf(files: readonly InspectedFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** About so many pixels are a character of the labels. */
@@ -127,24 +162,14 @@ function rectangle({ node, x, y, width: w, height: h }: PlacedNode): string {
   return `<g><title>${escape(`${node.name}: ${node.note}`)}</title><rect class="${node.kind}" ${place}/>${text}</g>`;
 }
 
-function row({ bytes, path, change, source, size }: InspectedFile): string {
+function row({ bytes, path, change, source, size, package: owner }: InspectedFile): string {
   const from = source === undefined || source === path ? change : `${change}, from /${source}`;
-  return `<tr><td>${formatBytes(bytes)}</td><td>/${escape(path)}</td><td>${escape(from)}</td><td>${formatBytes(size)}</td></tr>`;
-}
-
-/** Names in images are anybody's: nothing in them may become markup. */
-function escape(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll(/[^\P{Cc}\t\n]/gu, '\ufffd');
+  return `<tr><td>${formatBytes(bytes)}</td><td>/${escape(path)}</td><td>${escape(owner?.name ?? '')}</td><td>${escape(from)}</td><td>${formatBytes(size)}</td></tr>`;
 }
 
 const style = `
-:root { color-scheme: light dark; --text: #1f2328; --page: #fff; --line: #fff; --folder: #eaeef2; --new: #54aeff; --changed: #eac54f; --moved: #7ccf8a; --unchanged: #7ccf8a; --other: #afb8c1; }
-@media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --page: #0d1117; --line: #0d1117; --folder: #21262d; --new: #1f6feb; --changed: #9e6a03; --moved: #238636; --unchanged: #238636; --other: #484f58; } }
+:root { color-scheme: light dark; --text: #1f2328; --page: #fff; --line: #fff; --folder: #eaeef2; --new: #54aeff; --changed: #eac54f; --moved: #7ccf8a; --header-only: #d2b4f0; --unchanged: #7ccf8a; --other: #afb8c1; }
+@media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --page: #0d1117; --line: #0d1117; --folder: #21262d; --new: #1f6feb; --changed: #9e6a03; --moved: #238636; --header-only: #8957e5; --unchanged: #238636; --other: #484f58; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 1200px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
@@ -154,7 +179,10 @@ g:hover > rect { stroke: var(--text); }
 ${Object.keys(legend)
   .map((kind) => `.${kind} { fill: var(--${kind}); background: var(--${kind}); }`)
   .join('\n')}
-.legend span { margin-right: 1.2rem; } .legend i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; }
+.legend span { margin-right: 1.2rem; } i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; vertical-align: top; overflow-wrap: anywhere; }
+.bar { background: var(--other); height: 0.7em; min-width: 1px; margin-top: 0.45em; } td.wide { width: 25%; } .files td:nth-child(2), .packages td:nth-child(3) { min-width: 9rem; } .files td:nth-child(3) { min-width: 5rem; }
+@media (max-width: 800px) { .wide { display: none; } }
 td:first-child, td:last-child { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.packages td:last-child { white-space: normal; }
 `;

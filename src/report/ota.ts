@@ -1,6 +1,13 @@
 import { adviceOn } from '../delta/advice.ts';
 import type { AppliedBundle } from '../delta/apply/apply.ts';
-import type { InspectedBundle, InspectedLayer } from '../delta/inspect.ts';
+import type {
+  FileChange,
+  InspectedBundle,
+  InspectedFile,
+  InspectedImage,
+  InspectedLayer,
+  InspectedPackage,
+} from '../delta/inspected.ts';
 import type { DeltaReport, LayerReport } from '../delta/make.ts';
 import type { VerifiedBundle } from '../delta/verify.ts';
 import { adviceText } from './advice.ts';
@@ -58,7 +65,9 @@ export function renderInspected(bundle: InspectedBundle, style: Style): string {
   for (const image of bundle.images) {
     lines.push(`  ${image.reference ?? short(image.config)}  ${image.platform.os}/${image.platform.architecture}`);
     for (const layer of image.layers) lines.push(...renderLayer(layer, style));
+    lines.push(...renderPackages(image, style));
   }
+  lines.push(`  manifests, signature and the like: ${formatBytes(bundle.documents)}`);
   const advice = adviceOn(bundle);
   if (advice.length > 0) lines.push('  what would make it smaller');
   for (const each of advice.slice(0, filesShown)) lines.push(`    ${adviceText(each)}`);
@@ -69,22 +78,71 @@ function renderLayer(layer: InspectedLayer, style: Style): string[] {
   const size = layer.uncompressed === undefined ? '' : ` for ${formatBytes(layer.uncompressed)}`;
   const bytes = layer.kind === 'reused' ? '' : `, ${formatBytes(layer.bytes)}${size}`;
   const lines = [`    ${short(layer.diffId)}  ${kindOf(layer)}${bytes}`];
-  if (layer.files === undefined) return lines;
-  const count = (change: string) => layer.files!.filter((file) => file.change === change).length;
-  const counts = (['new', 'changed', 'moved', 'unchanged'] as const).map((change) => `${count(change)} ${change}`);
-  lines.push(style.dim(`      ${counts.join(', ')}; headers and the like ${formatBytes(layer.overhead ?? 0)}`));
-  const costly = layer.files
-    .filter((file) => file.literal + file.added > 0)
-    .toSorted((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
-  for (const file of costly.slice(0, filesShown)) {
-    const from = file.change === 'changed' && file.source !== file.path ? ` (from ${file.source})` : '';
-    const parts = [`${formatBytes(file.literal)} new`, `${formatBytes(file.differing)} differences`];
-    const cost = formatBytes(file.bytes).padStart(9);
-    lines.push(style.dim(`      ${cost}  ${file.change.padEnd(8)} ${file.path}${from}: ${parts.join(', ')}`));
+  if (layer.totals !== undefined) {
+    const counts = changes.flatMap((change) => {
+      const total = layer.totals![change];
+      return total === undefined ? [] : [`${total.count} ${change} ${formatBytes(total.bytes)}`];
+    });
+    lines.push(style.dim(`      ${[...counts, `the rest ${formatBytes(layer.overhead ?? 0)}`].join(', ')}`));
   }
-  if (costly.length > filesShown)
-    lines.push(style.dim(`      … and ${costly.length - filesShown} more: --json has all`));
+  if (layer.files === undefined) {
+    if (layer.kind === 'delta') lines.push(style.dim('      files unknown: the delta does not say what they cost'));
+    return lines;
+  }
+  const costly = layer.files.filter(isSent).toSorted((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
+  for (const file of costly.slice(0, filesShown)) lines.push(style.dim(`      ${renderFile(file)}`));
+  const unlisted = layer.unlisted?.count ?? 0;
+  const more = Math.max(0, costly.length - filesShown);
+  const rest = costly.slice(filesShown).reduce((sum, { bytes: own }) => sum + own, layer.unlisted?.bytes ?? 0);
+  if (more > 0 || unlisted > 0) {
+    const where = unlisted === 0 ? '--json has all' : more === 0 ? 'the delta does not name them' : '--json has more';
+    lines.push(style.dim(`      ${formatBytes(rest).padStart(9)}  in ${more + unlisted} more: ${where}`));
+  }
   return lines;
+}
+
+const changes: readonly FileChange[] = ['new', 'changed', 'moved', 'header-only', 'unchanged'];
+
+/** Copies of an old file have next to nothing to be looked at. */
+function isSent({ bytes, literal, added }: InspectedFile): boolean {
+  return literal === undefined || added === undefined ? bytes > 0 : literal + added > 0;
+}
+
+function renderFile({ path, change, source, bytes, literal, differing }: InspectedFile): string {
+  const from = source === undefined || source === path ? '' : ` (from ${source})`;
+  const parts = [
+    literal === undefined ? '' : `${formatBytes(literal)} new`,
+    differing === undefined ? '' : `${formatBytes(differing)} ${literal === undefined ? 'differ' : 'differences'}`,
+  ].filter(Boolean);
+  const more = parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+  return `${formatBytes(bytes).padStart(9)}  ${change.padEnd(11)} ${path}${from}${more}`;
+}
+
+/** The most costly packages, and what belongs to none. */
+function renderPackages({ packages, layers }: InspectedImage, style: Style): string[] {
+  if (layers.every(({ kind }) => kind === 'reused')) return [];
+  if (packages === null) {
+    const isKnown = layers.some(({ files }) => files !== undefined);
+    return ['    packages unknown: the delta does not have their lists', ...(isKnown ? [packagesFix] : [])];
+  }
+  const shown = packages.listed.filter(({ bytes }) => bytes > 0);
+  const line = (bytes: number, what: string) => style.dim(`      ${formatBytes(bytes).padStart(9)}  ${what}`);
+  const lines = ['    by package', ...shown.slice(0, filesShown).map((each) => line(each.bytes, packageText(each)))];
+  const rest = shown.slice(filesShown).reduce((sum, { bytes }) => sum + bytes, packages.others.bytes);
+  const more = Math.max(0, shown.length - filesShown) + packages.others.packages;
+  if (more > 0) lines.push(line(rest, `in ${more} more`));
+  lines.push(line(packages.none.bytes, 'of no package'));
+  const overhead = layers.reduce((sum, layer) => sum + (layer.overhead ?? 0), 0);
+  lines.push(line(overhead, 'headers and names of filesystem layers'));
+  return lines;
+}
+
+const packagesFix = '      --from IMAGE, the one that it starts from, has the rest';
+
+/** `libssl3 3.0.15-1 (dpkg): 2 changed, 1 new`. */
+function packageText({ kind, name, version, totals }: InspectedPackage): string {
+  const counts = changes.flatMap((change) => (totals[change] === undefined ? [] : `${totals[change].count} ${change}`));
+  return `${name}${version === undefined ? '' : ` ${version}`} (${kind}): ${counts.join(', ')}`;
 }
 
 function signatureLine(signature: VerifiedBundle['signature']): string {

@@ -42,7 +42,8 @@ test('diff, inspect and verify as a user types them; one JSON document where it 
   expect(made.stdout + made.stderr).not.toContain('PRIVATE KEY');
   const inspected = ota(['inspect', 'd.ota.tar', '--json']);
   expect(JSON.parse(inspected.stdout)).toMatchObject({ schema: 1, signed: true, images: [{ reference: 'app:2' }] });
-  expect(ota(['inspect', 'd.ota.tar']).stdout).toMatch(/changed +app: 1 B new/);
+  expect(ota(['inspect', 'd.ota.tar']).stdout).toMatch(/changed +app: 1 B new.*packages unknown/s);
+  expect(ota(['inspect', 'd.ota.tar', '--from', 'oci-archive:old.tar']).stdout).toMatch(/by package\n.*of no package/);
   const verified = ota(['verify', 'd.ota.tar', '--from', 'oci-archive:old.tar', '--keyring', 'keys.asc']);
   expect(verified).toMatchObject({ status: 0, stdout: expect.stringMatching(/^good .*t <t@example\.com>/) });
   const wrong = ota(['verify', 'd.ota.tar', '--from', 'oci-archive:new.tar', '--keyring', 'keys.asc']);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
 import { adviceOn } from '../../src/delta/advice.ts';
-import type { InspectedBundle, InspectedFile } from '../../src/delta/inspect.ts';
+import type { InspectedBundle, InspectedFile } from '../../src/delta/inspected.ts';
 import { adviceText } from '../../src/report/advice.ts';
 import { otaPage } from '../../src/report/ota-page.ts';
 import { treemap, type TreemapNode } from '../../src/report/treemap.ts';
@@ -21,6 +21,7 @@ const bundleOf = (files: InspectedFile[], overhead = 100): InspectedBundle => {
     source: null,
     platform: { os: 'linux', architecture: 'amd64' },
     layers: [layer],
+    packages: null,
   };
   const [from, to] = ['1.0.0', '1.1.0'];
   const documents = 5000;

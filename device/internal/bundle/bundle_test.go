@@ -10,6 +10,7 @@ import (
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/compression"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/memory"
 	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/sample"
@@ -118,6 +119,31 @@ func readOld(t *testing.T, files *source.Files) {
 			t.Fatal(err)
 		}
 		files.Commit(at)
+	}
+}
+
+// What is spent on which file is for people: no device reads it, whatever it says.
+func TestAccountIsPassedOver(t *testing.T) {
+	old := sample.NewImage("1", sample.Tar(sample.Entry{Name: "a", Contents: []byte("a")}))
+	layer := sample.Tar(sample.Entry{Name: "a", Contents: []byte("b")})
+	accounts := []oci.Descriptor{
+		{MediaType: "application/vnd.imgbuild.account.v1+zstd", Digest: oci.DigestOf([]byte("account")), Size: 7},
+		{MediaType: "application/vnd.imgbuild.account.v9", Digest: oci.DigestOf([]byte("missing")), Size: 1 << 50},
+	}
+	text := sample.Bundle("app", "1", "2", nil, sample.Target{
+		From: old, To: sample.NewImage("2", layer), Reference: "app:2", Sources: []byte("sources"),
+		LayerDeltas: map[oci.Digest][]byte{oci.DigestOf(layer): []byte("delta")}, Accounts: accounts,
+	})
+	b, err := bundle.New(bytes.NewReader(text), int64(len(text)), "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := b.Images(func(mediaType string) bool { return mediaType == layerdelta.MediaType })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(images) != 1 || len(images[0].Layers) != 1 || images[0].Layers[0].Kind != bundle.Delta || images[0].Sources == nil {
+		t.Errorf("got %+v", images)
 	}
 }
 

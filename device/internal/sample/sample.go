@@ -154,6 +154,8 @@ type Target struct {
 	// LayerDeltas by the diffID that they make, and the list of sources for them.
 	LayerDeltas map[oci.Digest][]byte
 	Sources     []byte
+	// Accounts are named, and are not in the bundle.
+	Accounts []oci.Descriptor
 	// Sizes overrides what the bundle says of the uncompressed sizes; "" leaves it out.
 	Sizes map[oci.Digest]string
 	// Without the IDs of the source's filesystem layers, as the public tool writes it.
@@ -246,6 +248,9 @@ func artifact(name, from, to string, target Target) (text []byte, carried [][]by
 			manifest.Layers = append(manifest.Layers, with(descriptor(oci.TypeLayerTar, layer), annotations))
 			carried = append(carried, layer)
 		}
+	}
+	for _, account := range target.Accounts {
+		manifest.Layers = append(manifest.Layers, with(account, map[string]string{prefix + "content": "account"}))
 	}
 	return encode(manifest), carried
 }

@@ -15,6 +15,9 @@ export const tarDiffType = 'application/vnd.tar-diff';
 export const layerDeltaType = 'application/vnd.imgbuild.layer-delta.v1';
 export const sourcesType = 'application/vnd.imgbuild.sources.v1';
 
+/** What every byte is spent on: for people, and in bundles with layer deltas alone. */
+export const accountType = 'application/vnd.imgbuild.account.v1+zstd';
+
 /** How a filesystem layer is coded against the old image. */
 export type DeltaFormat = 'tar-diff' | 'imgbuild';
 export const deltaTypes: Record<DeltaFormat, string> = { 'tar-diff': tarDiffType, imgbuild: layerDeltaType };

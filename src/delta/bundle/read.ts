@@ -41,6 +41,8 @@ export interface BundleImage {
   layers: TargetLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources: Descriptor | undefined;
+  /** What the bundle says of its bytes, which nobody needs to apply it: whether it is right is not looked at here. */
+  accounts: Descriptor[];
   name: string | undefined;
   from: string | undefined;
   to: string | undefined;
@@ -183,6 +185,10 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
     sources: target.some(({ carried: each }) => each.kind === 'delta' && each.format === 'imgbuild')
       ? sourcesOf(path, only('sources'))
       : undefined,
+    accounts:
+      delta.artifactType === ownArtifactType
+        ? layers.filter((layer) => layer.annotations?.[annotation.content] === 'account')
+        : [],
     name: annotations[ownAnnotation.name],
     from: annotations[ownAnnotation.from],
     to: annotations[ownAnnotation.to],

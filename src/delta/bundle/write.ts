@@ -7,6 +7,7 @@ import type { ImageIndex, ImageManifest } from '../../oci/manifest.ts';
 import { mediaType } from '../../oci/media-type.ts';
 import type { EncodedLayer } from '../encode-layer.ts';
 import {
+  accountType,
   annotation,
   artifactType,
   blobName,
@@ -38,6 +39,8 @@ export interface BundledImage {
   carried: CarriedLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources?: Buffer;
+  /** What every byte is spent on, for `ota inspect`; only beside `sources`. */
+  account?: Buffer;
 }
 
 export interface BundleHead {
@@ -50,11 +53,13 @@ interface Prepared {
   descriptor: Descriptor;
   documents: Member[];
   layers: Member[];
+  /** What no device reads. */
+  last: Member[];
 }
 
 /**
  * Writes a bundle into an open, empty file: oci-layout, index.json, signature, manifests and configs, filesystem
- * layers in the target's order. Everything is known, by digest, before any filesystem layer is read. `sign` gets the
+ * layers in the target's order, accounts. Everything is known, by digest, before any filesystem layer is read. `sign` gets the
  * bytes of index.json.
  */
 export async function writeBundle(
@@ -74,11 +79,13 @@ export async function writeBundle(
   const members = [memberOf('oci-layout', layoutBytes), memberOf('index.json', indexBytes)];
   if (sign) members.push(memberOf(signatureName, await sign(indexBytes)));
   const seen = new Set<string>();
-  for (const member of [...prepared.flatMap((each) => each.documents), ...prepared.flatMap((each) => each.layers)]) {
-    // Images of one release share filesystem layers.
-    if (seen.has(member.name)) continue;
-    seen.add(member.name);
-    members.push(member);
+  for (const part of ['documents', 'layers', 'last'] as const) {
+    for (const member of prepared.flatMap((each) => each[part])) {
+      // Images of one release share filesystem layers.
+      if (seen.has(member.name)) continue;
+      seen.add(member.name);
+      members.push(member);
+    }
   }
   const hash = createHash('sha256');
   let size = 0;
@@ -92,7 +99,7 @@ export async function writeBundle(
 }
 
 function prepare(head: BundleHead, image: BundledImage): Prepared {
-  const { from, to, carried, sources } = image;
+  const { from, to, carried, sources, account } = image;
   const type = sources === undefined ? artifactType : ownArtifactType;
   const subject: Descriptor = {
     mediaType: to.manifest.descriptor.mediaType,
@@ -128,8 +135,9 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
     layers: [
       { ...subject, annotations: content('image-manifest') },
       { mediaType: configType, digest: configDigest, size: configSize, annotations: content('image-config') },
-      ...(sources === undefined ? [] : [{ ...sourcesDescriptor(sources), annotations: content('sources') }]),
+      ...(sources === undefined ? [] : [{ ...descriptorOf(sourcesType, sources), annotations: content('sources') }]),
       ...layerDescriptors,
+      ...(account === undefined ? [] : [{ ...descriptorOf(accountType, account), annotations: content('account') }]),
     ],
     subject,
     annotations: sorted({
@@ -163,11 +171,12 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
       ...(sources === undefined ? [] : [memberOf(blobName(digestOf(sources)), sources)]),
     ],
     layers,
+    last: account === undefined ? [] : [memberOf(blobName(digestOf(account)), account)],
   };
 }
 
-function sourcesDescriptor(bytes: Buffer): Descriptor {
-  return { mediaType: sourcesType, digest: digestOf(bytes), size: bytes.length };
+function descriptorOf(type: string, bytes: Buffer): Descriptor {
+  return { mediaType: type, digest: digestOf(bytes), size: bytes.length };
 }
 
 function list(digests: Digest[]): string | undefined {

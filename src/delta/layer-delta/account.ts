@@ -16,17 +16,28 @@ export interface AccountedEntry {
   bytes: number;
   /** Path of the old entry that its contents come from, or its headers where it has none. */
   source?: string;
+  /** Of contents that resemble those of `source`, unless they are coded as a program: bytes that are others. */
+  differing?: number;
 }
 
-/** `sameHeader`: its headers are byte for byte those of the entry that they were compared with. */
+/** What its coding tells of an entry. */
+interface Coded {
+  bytes: number;
+  /** Its headers are byte for byte those of the entry that they were compared with. */
+  sameHeader: boolean;
+  differing: number | undefined;
+}
+
 export function accountOf(
   { entry, header, content }: EntrySources,
-  bytes: number,
-  sameHeader: boolean,
+  { bytes, sameHeader, differing }: Coded,
 ): AccountedEntry {
   const { path, size } = entry;
   const counted = { path, size, bytes };
-  if (content.kind === 'similar') return { ...counted, kind: 'changed', source: content.old.path };
+  if (content.kind === 'similar') {
+    const others = differing === undefined ? {} : { differing };
+    return { ...counted, kind: 'changed', source: content.old.path, ...others };
+  }
   const source = content.kind === 'same' ? content.old : size === 0 && header?.path === path ? header : undefined;
   if (source === undefined) return { ...counted, kind: 'new' };
   if (source.path !== path) return { ...counted, kind: 'moved', source: source.path };

@@ -7,7 +7,7 @@ import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
-import { entryPieces } from './entry-pieces.ts';
+import { entryPieces, type EntryComparison } from './entry-pieces.ts';
 import { encodeFileParts, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded } from './format.ts';
@@ -63,7 +63,11 @@ async function writeDelta(
   const hash = createHash('sha256');
   const shares = new Float64Array(sources.length);
   const sameHeaders = new Uint8Array(sources.length);
-  const onHeader = (entry: number, same: boolean) => void (sameHeaders[entry] = same ? 1 : 0);
+  const differing = new Map<number, number>();
+  const seen: EntryComparison = {
+    header: (entry, isSame) => void (sameHeaders[entry] = isSame ? 1 : 0),
+    contents: (entry, bytes) => void differing.set(entry, (differing.get(entry) ?? 0) + bytes),
+  };
   let size = 0;
   const put = (bytes: Buffer) => {
     writeAll(output, bytes, size);
@@ -97,19 +101,21 @@ async function writeDelta(
     for (const part of fileParts.parts) {
       const { contentStart, size: fileSize } = sources[part.entry]!.entry;
       const before = sources.slice(first, part.entry + 1);
-      await general(entryPieces(tar, old, before, first, done, contentStart, onHeader), contentStart - done);
+      await general(entryPieces(tar, old, before, first, done, contentStart, seen), contentStart - done);
       for (const bytes of fileParts.read(part)) put(bytes);
       shares[part.entry]! += part.size;
       done = contentStart + fileSize;
       first = part.entry + 1;
     }
     if (done < layer.size) {
-      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size, onHeader), layer.size - done);
+      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size, seen), layer.size - done);
     }
   } finally {
     closeSync(output);
   }
-  const entries = sources.map((each, at) => accountOf(each, shares[at]!, sameHeaders[at] === 1));
+  const entries = sources.map((each, at) =>
+    accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
+  );
   return { path, size, digest: `sha256:${hash.digest('hex')}`, entries };
 }
 

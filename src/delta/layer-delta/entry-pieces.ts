@@ -9,10 +9,16 @@ import type { OldBytes } from './old-bytes.ts';
 const batchPieces = 512;
 const batchBytes = 4 * mebibyte;
 
+/** Is told how an entry differs from what it was compared with. */
+export interface EntryComparison {
+  header(entry: number, isSame: boolean): void;
+  /** Bytes of its contents that are others; called for contents that resemble old ones, as they come. */
+  contents(entry: number, differing: number): void;
+}
+
 /**
  * What makes a part of the new tar, from `from` to `to`, out of the old file. `entries`: those whose headers end within it,
- * in order; `first` is the number of the first one, by which bytes are charged. `onHeader`: whether the headers of an entry
- * are those that they were compared with.
+ * in order; `first` is the number of the first one, by which bytes are charged.
  */
 export async function* entryPieces(
   tar: RandomAccess,
@@ -21,7 +27,7 @@ export async function* entryPieces(
   first: number,
   from: number,
   to: number,
-  onHeader: (entry: number, same: boolean) => void,
+  seen: EntryComparison,
 ): AsyncGenerator<Piece[]> {
   let batch: Piece[] = [];
   let bytes = 0;
@@ -54,7 +60,7 @@ export async function* entryPieces(
     // A gap that no padding explains is a tar that only its writer understands.
     if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
     const headers = headerPieces(read(entry.contentStart), entry.start, entry.contentStart, sources, old, owner);
-    onHeader(owner, headers.every(isSame));
+    seen.header(owner, headers.every(isSame));
     batch.push(...headers);
     const end = Math.min(to, entry.contentStart + entry.size);
     if (content.kind === 'same' && end > done) {
@@ -69,6 +75,10 @@ export async function* entryPieces(
         partOf(tar, done, end - done),
         generalWindows,
       )) {
+        seen.contents(
+          owner,
+          pieces.reduce((sum, piece) => sum + differing(piece), 0),
+        );
         yield pieces.map((piece) =>
           piece.kind === 'insert'
             ? { ...piece, owner }
@@ -87,6 +97,13 @@ const ownedBy = (owner: number | undefined) => (owner === undefined ? {} : { own
 
 function isSame(piece: Piece): boolean {
   return piece.kind === 'copy' && Buffer.compare(piece.bytes, piece.source) === 0;
+}
+
+function differing(piece: Piece): number {
+  if (piece.kind !== 'copy') return piece.kind === 'insert' ? piece.bytes.length : 0;
+  let count = 0;
+  for (let at = 0; at < piece.bytes.length; at++) if (piece.bytes[at] !== piece.source[at]) count++;
+  return count;
 }
 
 /** `bytes`: padding and headers up to `end`; the headers begin at `start`. */
