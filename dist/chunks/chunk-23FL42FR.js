@@ -1,5 +1,5 @@
 import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as f,b as y,d as L}from"./chunk-6OI3X6N4.js";import{c as l,d as P}from"./chunk-3ZOYPCMA.js";import{a as v,g as A,r as R,w as S}from"./chunk-GNVOVIPE.js";function b(e,r=1048576){let n=`_The rest is too large for this page; the log has it all._
+import{a as f,b as y,d as L}from"./chunk-C5USHKO6.js";import{c as l,d as P}from"./chunk-3ZOYPCMA.js";import{a as v,g as A,r as R,z as S}from"./chunk-UZWFX5IZ.js";function b(e,r=1048576){let n=`_The rest is too large for this page; the log has it all._
 `,o=r-Buffer.byteLength(n)-2,t="";for(let s of e){if(s==="")continue;let i=t===""?`${s}
 `:`${t}
 ${s}
