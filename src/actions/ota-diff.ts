@@ -1,15 +1,19 @@
 import * as core from '@actions/core';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Failure } from '../failure.ts';
+import { adviceOn } from '../delta/advice.ts';
 import { layerFormats } from '../delta/encode-image.ts';
-import { bundleFileName, makeDelta, type DeltaReport } from '../delta/make.ts';
+import { inspectBundle } from '../delta/inspect.ts';
+import { bundleFileName, makeDelta } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
 import { hexOf } from '../oci/digest.ts';
 import { parsePlatform, platformName } from '../oci/platform.ts';
 import { styleFor } from '../report/failure.ts';
-import { deltaSummary } from '../report/github-summary.ts';
+import { adviceText } from '../report/advice.ts';
+import { deltaSummary, type SummarizedDelta } from '../report/github-summary.ts';
+import { otaPage } from '../report/ota-page.ts';
 import { renderDelta } from '../report/ota.ts';
 import { runAction } from './action.ts';
 import { platformsOf } from './delta-platforms.ts';
@@ -34,7 +38,7 @@ await runAction(async (context) => {
   const directory = path.resolve(context.directory, requiredInput('output'));
   await mkdir(directory, { recursive: true });
 
-  const deltas: (DeltaReport & { platform: string })[] = [];
+  const deltas: SummarizedDelta[] = [];
   const declared = [...new Set(config.layers.flatMap((layer) => layer.platforms.map(platformName)))];
   const named = await Promise.all(
     from.map(async (version) => ({ version, platforms: await platformsOf(store, version, declared) })),
@@ -60,7 +64,17 @@ await runAction(async (context) => {
             signal: context.signal,
           });
           core.info(renderDelta(report, styleFor({}, process.env)));
-          deltas.push({ ...report, platform: name });
+          const inspecting = {
+            from: source,
+            temporary: context.temporary,
+            progress: context.progress,
+            signal: context.signal,
+          };
+          const inspected = await inspectBundle(report.path, report.bytes, inspecting);
+          const page = report.path.replace(/\.ota\.tar$/, '.html');
+          await writeFile(page, otaPage(inspected));
+          const advice = adviceOn(inspected).map(adviceText);
+          deltas.push({ ...report, platform: name, page: path.basename(page), advice });
         });
       }
     });

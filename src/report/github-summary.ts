@@ -66,7 +66,18 @@ export function trafficLine({ moved, saved }: Traffic): string {
 }
 
 /** What the deltas hold, filesystem layer by filesystem layer, against what a pull would move. Markdown. */
-export function deltaSummary(deltas: readonly (DeltaReport & { platform: string })[]): string {
+export interface SummarizedDelta extends DeltaReport {
+  platform: string;
+  /** Name of the page that shows what is in it. */
+  page: string;
+  /** What would make it smaller. */
+  advice: string[];
+}
+
+/** Shown at most; the page has all. */
+const adviceShown = 10;
+
+export function deltaSummary(deltas: readonly SummarizedDelta[]): string {
   return sections(
     deltas.flatMap((delta) => {
       const saved = delta.pullBytes - delta.bytes;
@@ -84,6 +95,10 @@ export function deltaSummary(deltas: readonly (DeltaReport & { platform: string 
         table(['Image', 'Filesystem layer', '', 'In the delta', 'In a pull'], rows),
         saved > 0 ? `A pull would move ${formatBytes(delta.pullBytes)}: ${formatBytes(saved)} saved.` : '',
         delta.signedBy === undefined ? '**Not signed.**' : `Signed by ${code(delta.signedBy)}, applied and compared.`,
+        delta.advice.length === 0
+          ? ''
+          : ['It would be smaller:', ...delta.advice.slice(0, adviceShown).map((one) => `- ${text(one)}`)].join('\n'),
+        `What is in it, as a picture: ${code(delta.page)}, beside the delta.`,
       ];
     }),
   );

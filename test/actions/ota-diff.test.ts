@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -38,9 +38,12 @@ async function diff(from: string, to: string, more: Record<string, string> = {})
 test('a platform that a former release has no image for stops no delta of another', async () => {
   await release('1.0.0', [here]);
   await release('1.1.0', [here, other]);
-  const { exitCode, outputs, log, annotations } = await diff('1.0.0', 'v1.1.0');
+  const { exitCode, outputs, log, annotations, summary } = await diff('1.0.0', 'v1.1.0');
   expect(exitCode, log).toBe(0);
   expect(JSON.parse(outputs.deltas!)).toMatchObject([{ from: '1.0.0', to: '1.1.0', platform: here }]);
+  const page = (JSON.parse(outputs.deltas!) as { file: string }[])[0]!.file.replace('.ota.tar', '.html');
+  expect(readFileSync(path.join(outputs.directory!, page), 'utf8')).toContain('</svg>');
+  expect(summary).toContain('as a picture');
   expect(annotations).toMatchObject([
     { level: 'warning', message: `1.0.0 has no image for ${other}: no delta to v1.1.0 is made for it` },
   ]);
