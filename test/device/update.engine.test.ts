@@ -225,34 +225,6 @@ for (const which of ['classic', 'current'] as const) {
       await expectOld();
     });
 
-    test('killed at random points, then applied again', { timeout: 600_000 }, async () => {
-      const path = await device.delta(one, two);
-      const steps = ['loading', 'moving', 'checking'];
-      const moments: [string, (since: number) => boolean][] = [
-        ...steps.map((step): [string, () => boolean] => [step, () => device.journalStep() === step]),
-        ...[20, 100, 500].map((wait): [string, (since: number) => boolean] => [
-          `after ${wait} ms`,
-          (since) => since >= wait,
-        ]),
-      ];
-      for (const [name, when] of moments) {
-        await device.load(one);
-        await device.killed(path, when);
-        // Until the new release is in place the old one is; what is interrupted can be told.
-        expect((await device.call('status')).exitCode, name).toBe(0);
-        const resumed = await device.call('resume');
-        expect(resumed.exitCode, `${name}: ${resumed.stderr}`).toBe(0);
-        expect(await engine.inspect(`${device.app}:1.0.0`), name).toBeDefined();
-        const again = await device.call('apply', path);
-        expect(again.exitCode, `${name}: ${again.stderr}`).toBe(0);
-        await expectNew();
-        for (const id of await engine.list()) {
-          if (!before.includes(id)) await device.docker('rmi', '--force', id).catch(() => '');
-        }
-        rmSync(device.state, { recursive: true, force: true });
-      }
-    });
-
     test('two appliers at once', async () => {
       await device.load(one);
       const path = await device.delta(one, two);
