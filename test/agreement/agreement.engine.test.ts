@@ -8,7 +8,7 @@ import { prepare, runAgreement, type Comparable } from './run.ts';
 import { beyondBuildKit, doubled, scenarioWorld, told, type Scenario } from './scenarios.ts';
 
 /** Edits in the sample that every run of the tests makes; `npm run soak -- agreement` makes hundreds. */
-const sample = { current: 24, classic: 12 };
+const sample = { current: 60, classic: 12 };
 
 const texts = (disagreements: readonly Disagreement[]) =>
   disagreements.map(
