@@ -114,7 +114,11 @@ class Bench {
     this.engine = await start({ dataRoot: join(this.disk.path, 'engine') });
     const folder = join(this.disk.path, 'device');
     mkdirSync(folder, { recursive: true });
-    return new Device({ program: this.#request.program, folder, env: this.engine.env, app: this.#app, key: this.#key });
+    const { program } = this.#request;
+    const device = new Device({ program, folder, env: this.engine.env, app: this.#app, key: this.#key });
+    // Where the engine is killed, the health check fails until then.
+    device.configure({ timeout: '30s' });
+    return device;
   }
 
   async stopEngine(): Promise<void> {
