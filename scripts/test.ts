@@ -2,9 +2,9 @@
  * Runs all tests from bare: each project's set-up installs and starts what it needs. A skip is allowed only from
  * test/allowed-skips.json. Ends with `N passed, N failed, N skipped`. Arguments go to vitest.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 
 interface Report {
@@ -24,23 +24,39 @@ interface AllowedSkip {
 
 const root = path.resolve(import.meta.dirname, '..');
 const work = mkdtempSync(path.join(tmpdir(), 'imgbuild-test-'));
-const output = path.join(work, 'report.json');
-const { status } = spawnSync(
-  'vitest',
-  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${output}`, ...process.argv.slice(2)],
-  { cwd: root, stdio: 'inherit' },
-);
 
-let report: Report | undefined;
-try {
-  report = JSON.parse(readFileSync(output, 'utf8')) as Report;
-} catch (error) {
-  console.error(`vitest left no report: ${(error as Error).message}`);
+/** Undefined where vitest leaves no report. */
+async function runTests(name: string, args: readonly string[]): Promise<{ status: number | null; report?: Report }> {
+  const output = path.join(work, `${name}.json`);
+  const vector = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${output}`, ...args];
+  const child = spawn('vitest', vector, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const status = await new Promise<number | null>((resolve, reject) =>
+    child.once('error', reject).once('exit', resolve),
+  );
+  try {
+    return { status, report: JSON.parse(readFileSync(output, 'utf8')) as Report };
+  } catch (error) {
+    console.error(`vitest left no report: ${(error as Error).message}`);
+    return { status };
+  }
 }
+
+// Tests of engines take one core and wait a third of their time: the others run beside them.
+const beside = `--maxWorkers=${Math.max(1, availableParallelism() - 1)}`;
+const args = process.argv.slice(2);
+const runs =
+  args.length > 0
+    ? [runTests('chosen', args)]
+    : [
+        runTests('engine', ['--project', 'engine']),
+        runTests('others', ['--project', 'unit', '--project', 'registry', '--project', 'workflow', beside]),
+      ];
+const ended = await Promise.all(runs);
 rmSync(work, { recursive: true, force: true });
 
 const allowed = JSON.parse(readFileSync(path.join(root, 'test/allowed-skips.json'), 'utf8')) as AllowedSkip[];
-const results = (report?.testResults ?? []).flatMap((file) =>
+const files = ended.flatMap(({ report }) => report?.testResults ?? []);
+const results = files.flatMap((file) =>
   file.assertionResults.map((result) => ({
     name: `${path.relative(root, file.name)}: ${result.fullName}`,
     status: result.status,
@@ -55,9 +71,9 @@ for (const { name } of skipped) {
   if (!entry) failed += 1;
 }
 // A file that fails before its tests are known has no result of its own.
-for (const file of report?.testResults ?? []) {
+for (const file of files) {
   if (file.status === 'failed' && file.assertionResults.length === 0) failed += 1;
 }
-if (failed === 0 && (status !== 0 || passed === 0)) failed = 1;
+if (failed === 0 && (ended.some(({ status }) => status !== 0) || passed === 0)) failed = 1;
 console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/failure.ts';
 import { run, runChecked } from '../../src/process/run.ts';
 
@@ -77,11 +78,24 @@ export async function installPackages(packages: readonly string[], note: (text: 
   const install = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-q', '--no-remove', '--no-install-recommends'];
   install.push(...missing);
   if (!updated) {
-    await runChecked('apt-get', ['-o', 'DPkg::Lock::Timeout=300', 'update', '-q'], { env });
+    await updateLists(env);
     updated = true;
   }
   await runChecked('apt-get', install, { env });
   installed.push(...missing);
+}
+
+/** apt waits for the lock of its packages, but not for that of its lists: another process may be at them. */
+async function updateLists(env: NodeJS.ProcessEnv): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const { exitCode, stderr } = await run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', 'update', '-q'], { env });
+    if (exitCode === 0) return;
+    if (attempt === 150 || !/lists\/lock/.test(stderr)) {
+      const fix = 'mend what apt-get says, and run it again';
+      throw new Failure({ doing: 'running apt-get update', because: stderr.trim(), fix });
+    }
+    await sleep(2000);
+  }
 }
 
 /**
