@@ -76,7 +76,9 @@ describe.skipIf(go === undefined)('the device program', () => {
       const output = join(folder, name);
       const signed = privateKey && { signKey: await readSigningKey(Buffer.from(privateKey), 'the key') };
       const signal = new AbortController().signal;
-      await makeDelta({ from, to, output, name: 'app', progress: silent, signal, ...signed });
+      // A file that is opened, and no account behind the filesystem layers, which the program does not read.
+      const format = 'oci-delta' as const;
+      await makeDelta({ from, to, output, name: 'app', format, progress: silent, signal, ...signed });
       return output;
     };
     const [signed, unsigned] = [await make('signed.ota.tar', key.privateKey), await make('unsigned.ota.tar')];
@@ -91,8 +93,7 @@ describe.skipIf(go === undefined)('the device program', () => {
     const good = await verify(signed, '--keyring', keyring, '--json');
     expect(good.exitCode, good.stderr).toBe(0);
     const report = JSON.parse(good.stdout.toString('utf8'));
-    expect(report).toMatchObject({ schema: 1, name: 'app', images: [{ reference: 'app:2', reads: 0 }] });
-    expect(report.images[0].rangeBytes).toBeGreaterThanOrEqual(model.length);
+    expect(report).toMatchObject({ schema: 1, name: 'app', images: [{ reference: 'app:2', reads: 1 }] });
     const refusals: [string, ...string[]][] = [
       ['it is not signed', unsigned, '--keyring', keyring],
       ['does not hold', signed, '--keyring', wrongKeyring],
