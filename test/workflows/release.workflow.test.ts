@@ -184,7 +184,8 @@ describe.skipIf(missing !== undefined)('a repository that uses imgbuild', () => 
   test('ota.yml by hand: the signed delta between two versions, and its size layer by layer', async () => {
     const run = await act('ota.yml', 'workflow_dispatch', { inputs: { from: '1.0.0', to: '1.1.0' } });
     expect(run.exitCode, run.log).toBe(0);
-    expect(run.artifacts).toEqual({ 'imgbuild-ota-1.1.0-1': ['greeter_1.0.0_1.1.0_linux-amd64.ota.tar'] });
+    const files = run.artifacts['imgbuild-ota-1.1.0-1']!;
+    expect(files.toSorted()).toEqual(['html', 'ota.tar'].map((end) => `greeter_1.0.0_1.1.0_linux-amd64.${end}`));
     const deltas = JSON.parse(run.outputs.diff!.deltas!) as { from: string; to: string; size: number }[];
     expect(deltas).toMatchObject([{ from: '1.0.0', to: '1.1.0', platform: 'linux/amd64' }]);
     expect(run.summaries.join('\n')).toMatch(/1\.0\.0 → 1\.1\.0 \(linux\/amd64\): [\d.]+ k?B/);
