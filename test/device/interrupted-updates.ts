@@ -117,7 +117,7 @@ class Bench {
     const { program } = this.#request;
     const device = new Device({ program, folder, env: this.engine.env, app: this.#app, key: this.#key });
     // Where the engine is killed, the health check fails until then.
-    device.configure({ timeout: '30s' });
+    device.configure({ timeout: '1m' });
     return device;
   }
 
