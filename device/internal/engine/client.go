@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -191,6 +192,9 @@ type Image struct {
 	Tags    []string
 	// Size in bytes, as the engine counts.
 	Size int64
+	// Damaged is what the engine says of an image that it lists and cannot read, as after a power cut: filesystem layers
+	// and size are unknown then.
+	Damaged string
 }
 
 // Inspect finds an image by ID or name; nil where the engine has none.
@@ -205,10 +209,33 @@ func (c *Client) Inspect(ctx context.Context, name string) (*Image, error) {
 	if isStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}
+	if isStatus(err, http.StatusInternalServerError) {
+		if damaged := c.findListed(ctx, name); damaged != nil {
+			damaged.Damaged = err.Error()
+			return damaged, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &Image{ID: value.ID, DiffIDs: value.RootFS.Layers, Tags: value.RepoTags, Size: value.Size}, nil
+}
+
+// findListed is an image as the list of all has it, by ID or name.
+func (c *Client) findListed(ctx context.Context, name string) *Image {
+	var value []struct {
+		ID       string `json:"Id"`
+		RepoTags []string
+	}
+	if c.call(ctx, http.MethodGet, "/images/json?all=1", nil, &value) != nil {
+		return nil
+	}
+	for _, each := range value {
+		if each.ID == name || slices.Contains(each.RepoTags, name) {
+			return &Image{ID: each.ID, Tags: each.RepoTags}
+		}
+	}
+	return nil
 }
 
 // List tells the IDs of all images.
@@ -341,7 +368,9 @@ func (c *Client) TryContainer(ctx context.Context, image string) error {
 	if err := c.createProbe(ctx, image); err != nil {
 		return err
 	}
-	return c.removeProbe(ctx, image)
+	// Docker notices here what a power cut has taken from its notes on the image's highest filesystem layer.
+	err := c.call(ctx, http.MethodGet, "/containers/"+probeName(image)+"/json", nil, nil)
+	return errors.Join(err, c.removeProbe(ctx, image))
 }
 
 func (c *Client) createProbe(ctx context.Context, image string) error {

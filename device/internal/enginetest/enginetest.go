@@ -133,6 +133,14 @@ func (e *Engine) Spoil(ids []oci.Digest, bytes []byte) {
 	e.unpacked[chain(ids)] = bytes
 }
 
+// Lose the engine's own notes on a filesystem layer that counts as unpacked: the other thing that a power cut leaves.
+func (e *Engine) Lose(ids []oci.Digest) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.layers[chain(ids)] = nil
+	e.unpacked[chain(ids)] = nil
+}
+
 // Hold has a container use an image until it is let go.
 func (e *Engine) Hold(id string) (letGo func()) {
 	e.mu.Lock()
@@ -260,6 +268,8 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		e.containers[name] = id
 		answer(w, http.StatusCreated, map[string]string{"Id": name})
+	case parts[0] == "containers" && parts[len(parts)-1] == "json":
+		answer(w, http.StatusOK, map[string]any{"Id": parts[1]})
 	case parts[0] == "containers" && parts[len(parts)-1] == "export":
 		e.export(w, e.images[e.containers[parts[1]]])
 	case parts[0] == "containers" && r.Method == http.MethodDelete:
@@ -278,6 +288,10 @@ func (e *Engine) image(w http.ResponseWriter, r *http.Request, name, action stri
 	id, found := e.find(name)
 	if found == nil {
 		missing(w, name)
+		return
+	}
+	if e.lost(found) {
+		answer(w, http.StatusInternalServerError, map[string]string{"message": "readlink overlay2: invalid argument"})
 		return
 	}
 	switch action {
@@ -316,6 +330,15 @@ func (e *Engine) remove(w http.ResponseWriter, name string) {
 		e.collect()
 	}
 	answer(w, http.StatusOK, []string{})
+}
+
+func (e *Engine) lost(of *image) bool {
+	for at := range of.diffIDs {
+		if layer, known := e.unpacked[chain(of.diffIDs[:at+1])]; known && layer == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // collect forgets filesystem layers that no image has.

@@ -60,10 +60,9 @@ func (a *application) proveBytes(ctx context.Context, id string) error {
 func (a *application) loadTrusted(ctx context.Context, load func() (string, error)) (string, error) {
 	for again := false; ; again = true {
 		id, err := load()
-		if err != nil || !a.distrust {
-			return id, err
+		if err == nil && a.distrust {
+			err = a.proveBytes(ctx, id)
 		}
-		err = a.proveBytes(ctx, id)
 		if !errors.Is(err, errDamaged) {
 			return id, err
 		}

@@ -26,7 +26,7 @@ func (f *followed) findInstalled(ctx context.Context, current *state.Current, li
 			if err != nil {
 				return false, err
 			}
-			present = present && found != nil
+			present = present && found != nil && found.Damaged == ""
 		}
 		if present && release.Version != "" {
 			f.from = append(f.from, release.Version)

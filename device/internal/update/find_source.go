@@ -26,6 +26,10 @@ func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bun
 		if err != nil || each == nil {
 			return err
 		}
+		if each.Damaged != "" {
+			u.Log("warning: %s is no source image: %s", short(each.ID), each.Damaged)
+			return nil
+		}
 		known := slices.ContainsFunc(found, func(other *engine.Image) bool { return other.ID == each.ID })
 		if !known && mayBeSource(each, image) {
 			found = append(found, each)

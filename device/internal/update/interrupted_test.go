@@ -163,6 +163,25 @@ func TestResumeFromEachStep(t *testing.T) {
 	}
 }
 
+// A power cut has left a filesystem layer that Docker lists and cannot read, with or without an image of it.
+func TestPowerCutInDockersNotes(t *testing.T) {
+	eachStore(t, func(t *testing.T, store engine.Store) {
+		for name, whole := range map[string]bool{"of the image": true, "of a filesystem layer": false} {
+			t.Run(name, func(t *testing.T) {
+				d := newDevice(t, store)
+				if whole {
+					d.engine.Put(d.two, "app:2", "other:2")
+				}
+				d.engine.Lose(d.two.DiffIDs())
+				if _, err := d.apply(); err != nil {
+					t.Fatal(err)
+				}
+				d.expectNew()
+			})
+		}
+	})
+}
+
 // A power cut during a load has left a filesystem layer that counts as unpacked, with files that are empty.
 func TestPowerCutWhileLoading(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {

@@ -86,14 +86,7 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 	if a.info.Store == engine.Containerd {
 		id = string(archive.manifest.Digest)
 	}
-	before, err := a.Engine.Inspect(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if before == nil && !slices.Contains(journal.Loaded, id) {
-		journal.Loaded = append(journal.Loaded, id)
-	}
-	if err := a.folder.SetJournal(journal); err != nil {
+	if err := a.noteLoading(ctx, id, journal); err != nil {
 		return "", err
 	}
 	a.Log("loading %s: %s", nameOf(plan.image), plural(len(ready), "new filesystem layer"))
@@ -102,6 +95,27 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 		return "", err
 	}
 	return id, a.proveLoaded(ctx, id, plan.image.DiffIDs(), said)
+}
+
+// noteLoading says in the journal what to remove again; of an image that was there nothing, unless it is damaged.
+func (a *application) noteLoading(ctx context.Context, id string, journal *state.Journal) error {
+	before, err := a.Engine.Inspect(ctx, id)
+	if err != nil {
+		return err
+	}
+	if before != nil && before.Damaged != "" {
+		a.Log("%s is damaged; removing it: %s", short(id), before.Damaged)
+		for _, name := range append(before.Tags, id) {
+			if err := a.Engine.Remove(ctx, name); err != nil {
+				return err
+			}
+		}
+		before = nil
+	}
+	if before == nil && !slices.Contains(journal.Loaded, id) {
+		journal.Loaded = append(journal.Loaded, id)
+	}
+	return a.folder.SetJournal(journal)
 }
 
 // readAnySource reads the source image; of several that may be it, the first that proves to be.
@@ -328,11 +342,18 @@ func (a *application) proveLoaded(ctx context.Context, id string, diffIDs []oci.
 	if loaded == nil {
 		return fail(fmt.Sprintf("Docker at %s has no image %s afterwards", a.Engine.Address(), id))
 	}
+	if loaded.Damaged != "" {
+		return fmt.Errorf("%w: %w", errDamaged, fail(loaded.Damaged))
+	}
 	if !sameDiffIDs(loaded, diffIDs) {
 		return fail("the filesystem layers of what was loaded are other ones")
 	}
 	if err := a.Engine.TryContainer(ctx, id); err != nil {
-		return fail("no container can be made of it: " + err.Error())
+		failed := fail("no container can be made of it: " + err.Error())
+		if a.distrust {
+			return fmt.Errorf("%w: %w", errDamaged, failed)
+		}
+		return failed
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"imgbuild/device/internal/channel"
@@ -72,16 +71,10 @@ func (a *application) pullOne(ctx context.Context, image *channel.Image, to *sta
 	if a.info.Store == engine.Classic {
 		id = string(image.Config)
 	}
-	before, err := a.Engine.Inspect(ctx, id)
-	if err != nil {
+	if err := a.noteLoading(ctx, id, journal); err != nil {
 		return err
 	}
-	if before == nil && !slices.Contains(journal.Loaded, id) {
-		journal.Loaded = append(journal.Loaded, id)
-	}
-	if err := a.folder.SetJournal(journal); err != nil {
-		return err
-	}
+	var err error
 	to.ID, err = a.loadTrusted(ctx, func() (string, error) {
 		a.Log("pulling %s: up to %s", image.Reference, failure.Bytes(image.Size))
 		if err := a.Engine.Pull(ctx, image.Reference); err != nil {
@@ -107,7 +100,7 @@ func (a *application) provePulled(ctx context.Context, id string, image *channel
 			fmt.Sprintf("Docker at %s has no image %s afterwards: it is another one", a.Engine.Address(), id),
 			"see whether the registry has the right image"))
 	}
-	if a.info.Store == engine.Containerd {
+	if a.info.Store == engine.Containerd && found.Damaged == "" {
 		// The image is called by its manifest: its config is what Docker says when it saves it.
 		read, err := a.read(ctx, found, nothing{}, nil, a.folder.Path)
 		if err != nil {

@@ -257,7 +257,7 @@ func (u *Updater) Status(ctx context.Context, project string) (*Status, error) {
 			if err != nil {
 				return nil, err
 			}
-			status.Images = append(status.Images, ImageStatus{image, found != nil})
+			status.Images = append(status.Images, ImageStatus{image, found != nil && found.Damaged == ""})
 		}
 	}
 	return status, nil
