@@ -9,9 +9,12 @@ import { accountFor, type CarriedEntries } from './account/account.ts';
 import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
-import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
+import { encodeLayerDelta, type EncodedLayerDelta, type LayerDeltaWork } from './layer-delta/encode.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
+import type { Expansion } from './layer-delta/expansion.ts';
+import { InflatedSpool } from './layer-delta/inflated-spool.ts';
 import { OldBytes } from './layer-delta/old-bytes.ts';
+import { planMembers } from './layer-delta/plan-members.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import { encodeSourceRanges, noRanges } from './layer-delta/source-ranges.ts';
 import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
@@ -46,6 +49,8 @@ interface PlannedLayer {
   sources: readonly EntrySources[];
   /** Undefined where no tar-diff is wanted. */
   tarDiff: LayerPlan | undefined;
+  /** Of members, by number of entry. */
+  expansions: ReadonlyMap<number, Expansion>;
 }
 
 /** The smallest that a filesystem layer was coded as; and the smallest that isn't a layer delta, if it may win. */
@@ -74,6 +79,7 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
   let ranges = noRanges;
   let old: OldBytes;
   let spool: RangeSpool | undefined;
+  let inflated: InflatedSpool | undefined;
   let files: SourceFiles;
   try {
     // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
@@ -93,7 +99,7 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
       addNeeded(needed, sources);
       addCompared(compared, sources);
       for (const { source } of tarDiff?.files ?? []) if (source.kind === 'similar') addContents(compared, source.old);
-      planned.push({ layer, stored, sources, tarDiff });
+      planned.push({ layer, stored, sources, tarDiff, expansions: new Map() });
     }
     if (from !== undefined) await checkReused(from, to, count);
     const diffIds = from?.layers.map(({ diffId }) => diffId) ?? [];
@@ -101,10 +107,19 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
     const wanted = compared.ranges(diffIds);
     spool = new RangeSpool(wanted, `${prefix}-sources`);
     await gatherRanges(from?.layers ?? [], spool, count);
-    old = new OldBytes(new OldPlaces(ranges), new OldPlaces(wanted), spool);
+    const [places, comparedAt] = [new OldPlaces(ranges), new OldPlaces(wanted)];
+    old = new OldBytes(places, comparedAt, spool, ranges.size);
+    inflated = new InflatedSpool(`${prefix}-inflated`);
+    if (format !== 'oci-delta') {
+      const members = await planMembers(planned, old, inflated, () => signal.throwIfAborted());
+      ranges = members.old.place(ranges, places);
+      old = new OldBytes(places, comparedAt, spool, ranges.size, { placed: members.old, unpacked: inflated });
+      for (const [at, expansions] of members.expansions.entries()) planned[at]!.expansions = expansions;
+    }
     files = filesOf(image, old);
   } catch (error) {
     spool?.close();
+    inflated?.close();
     throw error;
   } finally {
     reading.end();
@@ -122,7 +137,9 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
           encoding.add(bytes);
         };
         const path = `${prefix}-${at}`;
-        const own = format === 'oci-delta' ? undefined : await encodeOwn(plan, old, ranges.count, path, onBytes);
+        const lengths = { ranges: ranges.count, oldMembers: ranges.members.length };
+        const sourced = { old, inflated, lengths };
+        const own = format === 'oci-delta' ? undefined : await encodeOwn(plan, sourced, path, onBytes);
         choices.push(await choose(plan, own, sources.length, files, path, onBytes, signal));
         await rm(plan.stored.path);
       } finally {
@@ -137,19 +154,19 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
     return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
   } finally {
     spool.close();
+    inflated.close();
   }
 }
 
 const sourcesLevel = 19;
 
 function encodeOwn(
-  { stored, sources }: PlannedLayer,
-  old: OldBytes,
-  ranges: number,
+  { stored, sources, expansions }: PlannedLayer,
+  from: Pick<LayerDeltaWork, 'old' | 'inflated' | 'lengths'>,
   path: string,
   onBytes: (bytes: number) => void,
 ): Promise<EncodedLayerDelta> {
-  return encodeLayerDelta({ layer: stored, sources, old, ranges, path: `${path}.layer-delta`, onBytes });
+  return encodeLayerDelta({ layer: stored, sources, expansions, ...from, path: `${path}.layer-delta`, onBytes });
 }
 
 /** A tar-diff is made as far as it may be the smallest. */
