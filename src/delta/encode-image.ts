@@ -150,7 +150,8 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
       ? await encodeAccountOf(to, choices, lists, signal)
       : undefined;
     const carried = await decide(choices, sources.length + (account?.length ?? 0));
-    const own = { sources, ...(account === undefined ? {} : { account }) };
+    const needs = planned.some(({ expansions }) => expansions.size > 0) ? 2 : 1;
+    const own = { sources, needs, ...(account === undefined ? {} : { account }) };
     return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
   } finally {
     spool.close();

@@ -59,6 +59,8 @@ export interface DeltaReport {
   to: string;
   signedBy: string | undefined;
   images: ImageReport[];
+  /** The version of layer deltas that it takes to read it. */
+  needs: number;
 }
 
 /**
@@ -183,6 +185,7 @@ function report(
     to: request.to.name,
     signedBy: request.signKey?.fingerprint,
     images,
+    needs: Math.max(...bundled.map(({ needs = 1 }) => needs)),
   };
 }
 

@@ -218,6 +218,7 @@ async function makeDeltas(
             file: basename(made.path),
             size: made.bytes,
             sha256: hexOf(made.digest),
+            ...(made.needs > 1 ? { needs: made.needs } : {}),
           });
         } finally {
           await from.close();

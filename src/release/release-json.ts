@@ -58,7 +58,17 @@ const model = z
   .meta({ description: 'A model.' });
 
 const delta = z
-  .object({ from: z.string(), to: z.string(), platform, file: fileName, size, sha256 })
+  .object({
+    from: z.string(),
+    to: z.string(),
+    platform,
+    file: fileName,
+    size,
+    sha256,
+    needs: z.int().min(1).optional().meta({
+      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+    }),
+  })
   .meta({ description: 'What takes a device from one release to another.' });
 
 /** The one definition of release.json. Keys that a later version adds are left out when it is read. */

@@ -82,7 +82,7 @@ func TestLayerDelta(t *testing.T) {
 
 func TestLayerDeltaWithMembers(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {
-		d := newVectorDevice(t, store, "members", "packed.tar", "app.tar", func(*sample.Target) {})
+		d := newVectorDevice(t, store, "members", "packed.tar", "app.tar", func(target *sample.Target) { target.Needs = "2" })
 		if _, err := d.apply(); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,8 @@ func TestLayerDeltaRefused(t *testing.T) {
 			"list of sources": func(target *sample.Target) {
 				target.Sources = append(bytes.Clone(target.Sources), 0)
 			},
-			"and the sources have": func(target *sample.Target) { target.Sources = vectorFile(t, "times.sources") },
+			"it needs a program that reads version 3": func(target *sample.Target) { target.Needs = "3" },
+			"and the sources have":                    func(target *sample.Target) { target.Sources = vectorFile(t, "times.sources") },
 			"larger than the bundle says": func(target *sample.Target) {
 				target.Sizes = map[oci.Digest]string{}
 				for id := range target.LayerDeltas {

@@ -32,6 +32,12 @@ func deflated(t testing.TB, text []byte, profile, step int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	writeAll(t, w, text, step)
+	return out.Bytes()
+}
+
+func writeAll(t testing.TB, w *deflate.Writer, text []byte, step int) {
+	t.Helper()
 	for len(text) > 0 {
 		n, err := w.Write(text[:min(step, len(text))])
 		if err != nil {
@@ -42,7 +48,25 @@ func deflated(t testing.TB, text []byte, profile, step int) []byte {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return out.Bytes()
+}
+
+// What was packed before leaves nothing behind.
+func TestReset(t *testing.T) {
+	for _, profile := range []int{1, 9, 22, 33, 41} {
+		w, err := deflate.NewWriter(io.Discard, profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeAll(t, w, contents(t, "mixture"), 4093)
+		for _, name := range []string{"short", "text"} {
+			var out bytes.Buffer
+			w.Reset(&out)
+			writeAll(t, w, contents(t, name), 70_001)
+			if !bytes.Equal(out.Bytes(), deflated(t, contents(t, name), profile, 70_001)) {
+				t.Errorf("%s in the profile %d is another stream the second time", name, profile)
+			}
+		}
+	}
 }
 
 func TestVectors(t *testing.T) {

@@ -58,6 +58,17 @@ func NewWriter(w io.Writer, number int) (*Writer, error) {
 	}, nil
 }
 
+// Reset begins another stream in the same profile and memory.
+func (w *Writer) Reset(to io.Writer) {
+	clear(w.heads)
+	clear(w.window[:])
+	w.base, w.at, w.end, w.blockStart = 0, 0, 0, 0
+	w.ended, w.literalWaits, w.err = false, false, nil
+	w.length, w.matchAt = shortestMatch-1, 0
+	w.blocks.out = bitWriter{w: to, bytes: w.blocks.out.bytes[:0]}
+	w.blocks.clear()
+}
+
 func (w *Writer) Write(p []byte) (int, error) {
 	written := len(p)
 	for len(p) > 0 {

@@ -123,6 +123,9 @@ type repacker struct {
 	// packing is the first of the members, left of which is to come.
 	packing *deflate.Writer
 	left    int64
+	// last that packed, for another member in its profile.
+	last        *deflate.Writer
+	lastProfile int
 }
 
 func (r *repacker) Write(p []byte) (int, error) {
@@ -159,7 +162,13 @@ func (r *repacker) Write(p []byte) (int, error) {
 func (r *repacker) begin() (err error) {
 	r.left = r.members[0].Unpacked
 	into := &delta.LimitedWriter{W: r.counted(), Left: r.members[0].Size}
-	r.packing, err = deflate.NewWriter(into, r.members[0].Profile)
+	if profile := r.members[0].Profile; r.last != nil && profile == r.lastProfile {
+		r.last.Reset(into)
+	} else {
+		r.last, err = deflate.NewWriter(into, profile)
+		r.lastProfile = profile
+	}
+	r.packing = r.last
 	return err
 }
 

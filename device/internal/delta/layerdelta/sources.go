@@ -18,6 +18,9 @@ const (
 	SourcesMediaType = "application/vnd.imgbuild.sources.v1"
 )
 
+// Version of layer deltas and their sources that can be read, and all before.
+const Version = 2
+
 const (
 	sourcesMagic = "ibs1"
 	// unpackingMagic is that of a list which has members.
