@@ -8,7 +8,6 @@ import { inspectBundle } from '../delta/inspect.ts';
 import { bundleFileName, makeDelta } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
-import { hexOf } from '../oci/digest.ts';
 import { parsePlatform, platformName } from '../oci/platform.ts';
 import { checkPublishing, publishMade, subjectsOf } from '../release/publish-bundle.ts';
 import { styleFor } from '../report/failure.ts';
@@ -17,6 +16,7 @@ import { deltaSummary, type SummarizedDelta } from '../report/github-summary.ts'
 import { otaPage } from '../report/ota-page.ts';
 import { renderDelta } from '../report/ota.ts';
 import { runAction } from './action.ts';
+import { deltaOutput } from './delta-output.ts';
 import { platformsOf } from './delta-platforms.ts';
 import { deltaSources } from './delta-sources.ts';
 import { choiceInput, flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
@@ -93,11 +93,7 @@ await runAction(async (context) => {
     const because = `${to} has images for no platform that ${from.join(' or ')} has images for`;
     throw wrongInput('from', because, 'name a release that has one of its platforms');
   }
-  const made = deltas.map(({ from: old, to: arrived, platform, path: file, bytes, digest, published }) => {
-    const fact = { from: old, to: arrived, platform, file: path.basename(file), size: bytes, sha256: hexOf(digest) };
-    return push ? { ...fact, referrers: published.map(({ reference }) => reference) } : fact;
-  });
-  core.setOutput('deltas', JSON.stringify(made));
+  core.setOutput('deltas', JSON.stringify(deltas.map(deltaOutput)));
   core.setOutput('directory', directory);
   await context.summary(deltaSummary(deltas));
   const over = deltas.flatMap((delta) => overBudget(delta, budget) ?? []);
