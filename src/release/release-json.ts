@@ -68,6 +68,13 @@ const delta = z
     needs: z.int().min(1).optional().meta({
       description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
     }),
+    referrers: z
+      .array(z.object({ repository: z.string().meta({ description: 'Below the store.' }), digest }))
+      .optional()
+      .meta({
+        description:
+          'Of the artifacts that hold the file in the registry, each a referrer of an image of the release; absent where the store is no registry.',
+      }),
   })
   .meta({ description: 'What takes a device from one release to another.' });
 
