@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '241a9b7827ce25fd52cf61f701535b3ca49811f47f261c274724d4acfb72645b' },
-    arm64: { sha256: 'aeebd1a886ab53bd2ac63f19a5fc9c8c25c472a2b128531459f783bfabea1052' },
+    amd64: { sha256: '4e313ea63c73dc3a3cb89e53ab457a701e3c4e755beadbb7e26c6d7343d4a81f' },
+    arm64: { sha256: 'c9172d71690c19a0b6b4d75ded3b24f6ca78670f1e68a2cb92fc06e62d50d185' },
   },
 };
