@@ -7,6 +7,7 @@ import { parseBaseSource } from './base-source.ts';
 import type { Config, Layer, LayerImage, StoreAddress } from './config.ts';
 import { toDeb } from './deb.ts';
 import type { EnvdLayerSource } from './envd.ts';
+import type { Include } from './include.ts';
 import { failuresOf, wrongAt } from './issues.ts';
 import { toModel } from './model.ts';
 import type { OptionPaths } from './options.ts';
@@ -31,6 +32,8 @@ export interface Checked {
   optionPaths?: OptionPaths | undefined;
   /** Layers that are made from build files, which are not read yet. */
   envd?: { sources: EnvdLayerSource[]; images: ReadonlyMap<string, string> } | undefined;
+  /** Trees of other systems, which are not read yet. */
+  include?: Include | undefined;
   sketches: LayerSketch[];
   source: YamlSource;
   failures: Failure[];
@@ -50,13 +53,17 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   const failures = parsed.success ? [] : failuresOf(parsed.error.issues, configSchema, source, name);
   const sketches = sketchLayers(source.data);
   failures.push(...joinedRules(sketches, source, name));
-  if (parsed.success && ![parsed.data.layers, parsed.data.debs, parsed.data.models].some(hasEntries)) {
+  if (
+    parsed.success &&
+    ![parsed.data.layers ?? {}, parsed.data.include ?? {}, parsed.data.debs, parsed.data.models].some(hasEntries)
+  ) {
     const at = source.locate(['layers'], 'key');
     failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
   }
   if (!parsed.success) return { config: undefined, sketches, source, failures };
 
   const whole = parsed.data;
+  const declared = whole.layers ?? {};
   const platforms = whole.platforms ?? [options.defaultPlatform ?? hostPlatform()];
   const config: Config = {
     file,
@@ -69,7 +76,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     args: whole.args,
     platforms,
     layers: sketches.flatMap((sketch) =>
-      sketch.image ? [toLayer(sketch.name, whole.layers[sketch.name]!, sketch.image, platforms)] : [],
+      sketch.image ? [toLayer(sketch.name, declared[sketch.name]!, sketch.image, platforms)] : [],
     ),
     bases: new Map(
       Object.entries(whole.bases).map(([reference, from]) => [
@@ -82,12 +89,12 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     ota: whole.ota,
     locate: source.locate,
   };
-  const sources = Object.entries(whole.layers).flatMap(([layer, { envd, order }]) =>
+  const sources = Object.entries(declared).flatMap(([layer, { envd, order }]) =>
     envd ? [{ ...envd, name: layer, order: order ?? ('written' as const) }] : [],
   );
   const images = new Map(Object.entries(whole.envd?.images ?? {}));
   const envd = sources.length === 0 ? undefined : { sources, images };
-  return { config, optionPaths: whole.options, envd, sketches, source, failures };
+  return { config, optionPaths: whole.options, envd, include: whole.include, sketches, source, failures };
 }
 
 /** A repository may release packages or models alone. */
@@ -95,7 +102,12 @@ function hasEntries(map: object): boolean {
   return Object.keys(map).length > 0;
 }
 
-function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {
+export function toLayer(
+  name: string,
+  parsed: z.output<typeof layerSchema>,
+  image: LayerImage,
+  platforms: Platform[],
+): Layer {
   const {
     dockerfile,
     target,
@@ -103,6 +115,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     image: _,
     refresh,
     release,
+    prepare,
     platforms: own,
     envd,
     order: _order,
@@ -119,6 +132,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     platforms: own ?? platforms,
     ...(target === undefined ? {} : { target }),
     ...(packages === undefined ? {} : { packages }),
+    ...(prepare === undefined ? {} : { prepare }),
     ...(refresh === undefined ? {} : { refresh }),
     ...(release === undefined ? {} : { release }),
   };

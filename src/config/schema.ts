@@ -7,16 +7,24 @@ import type { SecretSource } from './config.ts';
 import { debSchema, parseDebName } from './deb.ts';
 import { envdOrder, envdSchema, envdSource } from './envd.ts';
 import { parseImage } from './image.ts';
+import { includeSchema } from './include.ts';
 import { modelSchema, parseModelName } from './model.ts';
 import { optionsSchema } from './options.ts';
 import { otaSchema } from './ota.ts';
 import { parsePackagesAddress, parsePackagesFolder } from './packages.ts';
 import { parsePath } from './path.ts';
+import { prepareSchema } from './prepare.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
 import { key, text, Wrong } from './wrong.ts';
 
 const name = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
 const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const alias = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+function parseAlias(value: string): void {
+  if (!alias.test(value)) throw new Wrong('this is not a name', 'write letters, digits and . _ -');
+}
 
 /** Throws a Wrong. Layers, and the whole: a part of file names, tags and repositories. */
 function parseName(value: string): string {
@@ -58,16 +66,30 @@ const copyEntry = z
     ),
     dst: text(
       {
-        description: 'Where it appears in the context, as `cp -r` would put it; nothing may be there yet.',
+        description: 'Where it appears in the context; without `merge`, nothing may be there yet.',
         examples: ['lib/common'],
       },
-      (value) => {
-        const path = parsePath(value, 'the context');
-        if (path === '.') throw new Wrong('this is the context itself', 'write the name that the copy gets in it');
-        return path;
-      },
+      (value) => parsePath(value, 'the context'),
     ),
+    merge: z
+      .boolean()
+      .meta({
+        description:
+          'Whether it goes into folders that are there, and over files that git does not track, as `cp -r` would.',
+        examples: ['true'],
+      })
+      .optional(),
   })
+  .superRefine(({ dst, merge }, context) => {
+    if (dst !== '.' || merge) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['dst'],
+      message: 'this is the context itself',
+      params: { fix: 'write the name that the copy gets in it, or merge: true' },
+    });
+  })
+  .transform(({ merge, ...entry }) => (merge ? { ...entry, merge } : entry))
   .meta({
     description: 'A file or folder from elsewhere in the repository.',
     examples: ['{ src: common, dst: lib/common }'],
@@ -154,6 +176,13 @@ export const layerSchema = z
         examples: ['["172.17.0.1:3000"]'],
       })
       .default([]),
+    aliases: z
+      .array(key({ description: 'Another name of the layer.', pattern: alias.source }, parseAlias))
+      .meta({
+        description: 'Other names by which commands know the layer.',
+        examples: ['[openvino_image]'],
+      })
+      .default([]),
     image: text(
       {
         description:
@@ -164,6 +193,7 @@ export const layerSchema = z
     ).optional(),
     args: args("of this layer; they win over the file's").default({}),
     copy: z.array(copyEntry).meta({ description: 'Added to the context; never written into the tree.' }).default([]),
+    prepare: prepareSchema.optional(),
     git: z
       .boolean()
       .meta({ description: 'Whether .git is part of the context.', examples: ['true'] })
@@ -238,10 +268,15 @@ export const configSchema = z
     args: args('of every layer that declares them').default({}),
     options: optionsSchema.optional(),
     envd: envdSchema.optional(),
-    layers: z.record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema).meta({
-      description: 'The images, by name; none where packages or models alone are released.',
-      examples: ['{ base: { context: docker/base } }'],
-    }),
+    include: includeSchema.optional(),
+    layers: z
+      .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
+      .meta({
+        description:
+          'The images, by name; none where packages or models alone are released. Required without `include`.',
+        examples: ['{ base: { context: docker/base } }'],
+      })
+      .optional(),
     bases: z
       .record(
         key({ description: 'The reference as a FROM names it.' }, (value) => {
@@ -268,7 +303,15 @@ export const configSchema = z
       .default({}),
     ota: otaSchema.prefault({}),
   })
-  .meta({ title: 'imgbuild.yaml', description: 'What imgbuild builds, saves and releases.' });
+  .superRefine(({ layers, include }, context) => {
+    if (layers !== undefined || include !== undefined) return;
+    context.addIssue({ code: 'invalid_type', expected: 'record', path: ['layers'], input: undefined });
+  })
+  .meta({
+    title: 'imgbuild.yaml',
+    description: 'What imgbuild builds, saves and releases.',
+    anyOf: [{ required: ['layers'] }, { required: ['include'] }],
+  });
 
 /** docs/schema/imgbuild.schema.json: what editors complete from. */
 export function configSchemaJson(): string {

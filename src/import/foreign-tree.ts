@@ -18,6 +18,10 @@ export interface ForeignLayer {
   others: Record<string, unknown>;
   /** Where it comes from, and what else there is to say: lines of comment above it. */
   comments: string[];
+  /** Where it is declared. */
+  at?: SourceLocation;
+  /** Where parts of it are, by the path of the key in it: `copy.0.src`. */
+  places?: Record<string, SourceLocation>;
 }
 
 /** What a tree amounts to. */
