@@ -31,13 +31,14 @@ export const addPlan: AddCommand = (program, contextOf) => {
       // Git lists the files while the rest of the program is loaded and the configuration is read.
       const tree = openWorkTree(dirname(file), { signal });
       tree.catch(() => {});
-      const [{ openProject }, { planProject }, { renderPlan }, { renderExplanation }, { layersNamed }] = await Promise.all([
-        import('../project/open.ts'),
-        import('../project/plan.ts'),
-        import('../report/plan.ts'),
-        import('../report/explain.ts'),
-        import('../plan/graph.ts'),
-      ]);
+      const [{ openProject }, { planProject }, { renderPlan }, { renderExplanation }, { layersNamed }] =
+        await Promise.all([
+          import('../project/open.ts'),
+          import('../project/plan.ts'),
+          import('../report/plan.ts'),
+          import('../report/explain.ts'),
+          import('../plan/graph.ts'),
+        ]);
       const project = await openProject({ ...context, file });
       const { plan, builds } = await planProject(project, {
         tree,

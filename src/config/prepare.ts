@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parsePath } from './path.ts';
+import { parseVariable } from './variable.ts';
 import { key, text, Wrong } from './wrong.ts';
 
 const fileOf = (of?: string) => (value: string) => {
@@ -32,9 +33,3 @@ export const prepareSchema = z
     description: 'Scripts that make files of the context. They run beside a copy of their inputs, when those changed.',
     examples: ['{ run: [service/build/build-pre.sh], inputs: [version], outputs: [version] }'],
   });
-
-function parseVariable(value: string): void {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) {
-    throw new Wrong('this is not the name of a variable', 'write letters, digits and _, no digit first');
-  }
-}

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { Failure, type SourceLocation } from '../failure.ts';
 import type { ForeignLayer } from '../import/foreign-tree.ts';
-import { diskAt } from '../import/pai/disk.ts';
+import { diskAt } from '../import/disk.ts';
 import { readPai } from '../import/pai/read.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import { toLayer } from './check.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { parseBaseSource } from './base-source.ts';
-import type { SecretSource } from './config.ts';
+import { copyEntry } from './copy.ts';
 import { debSchema, parseDebName } from './deb.ts';
 import { envdOrder, envdSchema, envdSource } from './envd.ts';
 import { parseImage } from './image.ts';
@@ -14,11 +14,12 @@ import { otaSchema } from './ota.ts';
 import { parsePackagesAddress, parsePackagesFolder } from './packages.ts';
 import { parsePath } from './path.ts';
 import { prepareSchema } from './prepare.ts';
+import { secret } from './secret.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
+import { parseVariable, variable } from './variable.ts';
 import { key, text, Wrong } from './wrong.ts';
 
 const name = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
-const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 const alias = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
@@ -37,13 +38,6 @@ function parseName(value: string): string {
   return value;
 }
 
-function parseVariable(value: string): string {
-  if (!variable.test(value)) {
-    throw new Wrong('this is not the name of a build arg', 'write letters, digits and _, no digit first');
-  }
-  return value;
-}
-
 const args = (whose: string) =>
   z
     .record(key({ description: "An ARG's name.", pattern: variable.source }, parseVariable), z.string())
@@ -58,77 +52,6 @@ const platforms = z.array(
     }
   }),
 );
-
-const copyEntry = z
-  .strictObject({
-    src: text({ description: "A file or folder, relative to the repository's root.", examples: ['common'] }, (value) =>
-      parsePath(value),
-    ),
-    dst: text(
-      {
-        description: 'Where it appears in the context; without `merge`, nothing may be there yet.',
-        examples: ['lib/common'],
-      },
-      (value) => parsePath(value, 'the context'),
-    ),
-    merge: z
-      .boolean()
-      .meta({
-        description:
-          'Whether it goes into folders that are there, and over files that git does not track, as `cp -r` would.',
-        examples: ['true'],
-      })
-      .optional(),
-  })
-  .superRefine(({ dst, merge }, context) => {
-    if (dst !== '.' || merge) return;
-    context.addIssue({
-      code: 'custom',
-      path: ['dst'],
-      message: 'this is the context itself',
-      params: { fix: 'write the name that the copy gets in it, or merge: true' },
-    });
-  })
-  .transform(({ merge, ...entry }) => (merge ? { ...entry, merge } : entry))
-  .meta({
-    description: 'A file or folder from elsewhere in the repository.',
-    examples: ['{ src: common, dst: lib/common }'],
-  });
-
-const secret = z
-  .strictObject({
-    id: text({ description: 'The id that RUN --mount=type=secret names.', examples: ['pip'] }, (value) => {
-      if (!/^[A-Za-z0-9_.-]+$/.test(value)) throw new Wrong('this is not a secret id', 'write letters, digits, _ . -');
-      return value;
-    }),
-    file: z
-      .string()
-      .min(1)
-      .meta({
-        description: "A file that holds it: absolute, or relative to the repository's root.",
-        examples: ['pip.conf'],
-      })
-      .optional(),
-    env: text(
-      { description: 'An environment variable that holds it.', examples: ['PIP_TOKEN'] },
-      parseVariable,
-    ).optional(),
-  })
-  .transform(({ id, file, env }, context): SecretSource => {
-    if (file !== undefined && env === undefined) return { id, from: 'file', path: file };
-    if (env !== undefined && file === undefined) return { id, from: 'env', name: env };
-    context.issues.push({
-      code: 'custom',
-      input: id,
-      message: file === undefined ? 'the secret comes from nowhere' : 'the secret comes from two places',
-      params: { fix: 'write either file: PATH or env: NAME' },
-    });
-    return z.NEVER;
-  })
-  .meta({
-    description: 'A secret; its value is in no fingerprint and no image.',
-    examples: ['{ id: pip, env: PIP_TOKEN }'],
-  });
 
 export const layerSchema = z
   .strictObject({

@@ -26,6 +26,8 @@ export interface ForeignLayer {
 
 /** What a tree amounts to. */
 export interface ForeignProject {
+  /** Keys of imgbuild.yaml besides the layers; values as YAML 1.2 has them in JSON. */
+  top?: Record<string, unknown>;
   /** Parents first. */
   layers: ForeignLayer[];
   /** That imgbuild.yaml needs beside it. */

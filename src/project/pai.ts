@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { findConfig } from '../config/find.ts';
 import { nameFrom } from '../config/infer.ts';
 import { Failure } from '../failure.ts';
-import { diskAt } from '../import/pai/disk.ts';
+import { diskAt } from '../import/disk.ts';
 import { paiTree } from '../import/pai/tree.ts';
 import { layersNamed } from '../plan/graph.ts';
 import { openProject, type Project, type ProjectPlace } from './open.ts';

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Failure, SourceLocation } from '../../failure.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from '../disk.ts';
 import { hookOf, type DeclaredHook } from './hooks.ts';
-import { placeIn, wrongIn } from './place.ts';
+import { placeIn, wrongIn } from '../place.ts';
 import { checkedName, imagesOf, type PaiProject } from './read.ts';
 
 interface Image {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseYaml, type YamlSource } from '../../config/yaml-source.ts';
 import { Failure, type SourceLocation } from '../../failure.ts';
-import { wrongIn } from './place.ts';
+import { wrongIn } from '../place.ts';
 
 /** Where a cluster's images are pushed to. */
 export interface ClusterRegistry {

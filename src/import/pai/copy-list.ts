@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Failure } from '../../failure.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from '../disk.ts';
 import type { CopyListEntry } from './image-yaml.ts';
-import { wrongIn } from './place.ts';
+import { wrongIn } from '../place.ts';
 
 /**
  * What an entry means whose dst is not there. `cp`: as the page of pai-build says, `cp -r src dst`. `into`: as paictl.py

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Failure, SourceLocation } from '../../failure.ts';
 import type { ForeignProject } from '../foreign-tree.ts';
-import type { Disk } from './disk.ts';
-import { placeIn, wrongIn } from './place.ts';
+import type { Disk } from '../disk.ts';
+import { placeIn, wrongIn } from '../place.ts';
 
 /** What the hooks of a component read and make, as imgbuild.yaml says. */
 export interface DeclaredHook {
@@ -13,7 +13,7 @@ export interface DeclaredHook {
 
 export interface ComponentHook {
   /** `prepare:` of its layers. */
-  prepare: { run: string[]; inputs: string[]; outputs: string[]; env: string[]; after: string[] };
+  prepare: Partial<Record<'run' | 'inputs' | 'outputs' | 'env' | 'after', string[]>>;
   at: SourceLocation;
 }
 
@@ -48,16 +48,14 @@ export function hookOf(
     advice.push({ at, text: `it is taken to read ${list(inputs)} and to make ${list(outputs)} in ${folder}` });
   }
   const { inputs, outputs, env } = declared ?? { ...guess!, env: [] };
-  return {
-    at,
-    prepare: {
-      run: pre === undefined ? [] : [before],
-      inputs: [...inputs],
-      outputs: [...outputs],
-      env: [...env],
-      after: post === undefined ? [] : [after],
-    },
+  const parts = {
+    run: pre === undefined ? [] : [before],
+    inputs: [...inputs],
+    outputs: [...outputs],
+    env: [...env],
+    after: post === undefined ? [] : [after],
   };
+  return { at, prepare: Object.fromEntries(Object.entries(parts).filter(([, paths]) => paths.length > 0)) };
 }
 
 const toOwnFolder = /^(?:pushd|cd)\s+"?\$\(dirname "?\$0"?\)"?/;

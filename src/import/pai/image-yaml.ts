@@ -1,7 +1,7 @@
 import { didYouMean } from '../../config/did-you-mean.ts';
 import { parseYaml } from '../../config/yaml-source.ts';
 import type { Failure, SourceLocation } from '../../failure.ts';
-import { placeIn, wrongIn } from './place.ts';
+import { placeIn, wrongIn } from '../place.ts';
 
 /** A text with its place in image.yaml. */
 export interface Placed {

@@ -3,10 +3,10 @@ import type { Failure, SourceLocation } from '../../failure.ts';
 import { nameFrom } from '../../config/infer.ts';
 import type { ForeignLayer, ForeignProject } from '../foreign-tree.ts';
 import { expectsInto, resolveCopies, type CopyReading } from './copy-list.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from '../disk.ts';
 import type { DeclaredHook } from './hooks.ts';
 import { parseImageYaml, type ImageYaml } from './image-yaml.ts';
-import { wrongIn } from './place.ts';
+import { wrongIn } from '../place.ts';
 import { readBuildFolders } from './build-folders.ts';
 
 export interface PaiOptions {
@@ -49,8 +49,18 @@ export function readPai(disk: Disk, path: string, options: PaiOptions): PaiProje
   });
   readImageYamls(project, disk, { path, lists, copy: options.copy });
   readBuildFolders(project, disk, { src, components, hooks: options.hooks });
-  project.layers = parentsFirst(project.layers, disk);
+  project.layers = parentsFirst(project.layers.map(withoutMissing(project.layers)), disk);
   return project;
+}
+
+/** A layer need not wait for one that could not be translated: that is told already. */
+function withoutMissing(layers: readonly ForeignLayer[]): (layer: ForeignLayer) => ForeignLayer {
+  const names = new Set(layers.map(({ name }) => name));
+  return (layer) => {
+    const { needs, ...others } = layer.others;
+    const left = ((needs ?? []) as string[]).filter((name) => names.has(name));
+    return { ...layer, others: { ...(left.length > 0 ? { needs: left } : {}), ...others } };
+  };
 }
 
 interface Lists {

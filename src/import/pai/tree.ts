@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { ForeignTree } from '../foreign-tree.ts';
-import { diskAt, type Disk } from './disk.ts';
+import { diskAt, type Disk } from '../disk.ts';
 import { readPai } from './read.ts';
 
 export const paiTree: ForeignTree = {

@@ -1,4 +1,4 @@
-import { Failure, type SourceLocation } from '../../failure.ts';
+import { Failure, type SourceLocation } from '../failure.ts';
 
 /** The first line of a file that has something in it, or one of its lines, counted from 1. */
 export function placeIn(file: string, text: string, line?: number): SourceLocation {
