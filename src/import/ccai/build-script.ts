@@ -1,3 +1,5 @@
+import { assignment, expand, logicalLines, unquoted } from '../shell-lines.ts';
+
 /** A call of docker_build.sh: what one build command of CCAI builds. Paths as written, from the script's folder. */
 export interface BuildCall {
   config: string;
@@ -20,8 +22,8 @@ export function buildCalls(text: string): BuildCall[] {
   let rule = '';
   for (const { line, words } of logicalLines(text)) {
     const joined = words.join(' ');
-    const [, name, value] = /^(\w+)\s*:?=\s*(\S*)$/.exec(joined) ?? [];
-    if (name !== undefined) values.set(name, expand(unquoted(value!), values));
+    const set = assignment(words, values);
+    if (set) values.set(...set);
     const target = /^([\w.-]+)\s*:(?!=)\s*(\S*)/.exec(joined);
     if (target) [, owner, rule] = target as unknown as [string, string, string];
     owner = /^(\w+)\s*\(\)/.exec(joined)?.[1] ?? owner;
@@ -39,22 +41,6 @@ export function buildCalls(text: string): BuildCall[] {
   return calls;
 }
 
-/** Lines as the shell and make join them. */
-function logicalLines(text: string): { line: number; words: string[] }[] {
-  const found: { line: number; words: string[] }[] = [];
-  let open = '';
-  let start = 0;
-  for (const [index, row] of text.split('\n').entries()) {
-    if (open === '') start = index + 1;
-    open += row.replace(/\\$/, ' ');
-    if (row.endsWith('\\')) continue;
-    const words = open.trim().split(/\s+/);
-    if (words[0] !== '' && !words[0]!.startsWith('#')) found.push({ line: start, words });
-    open = '';
-  }
-  return found;
-}
-
 /** Of each function, the arms of `case` that call it: `inf* | inference_engine_image)`. */
 function commandNames(text: string): Map<string, string[]> {
   const names = new Map<string, string[]>();
@@ -63,15 +49,4 @@ function commandNames(text: string): Map<string, string[]> {
     names.set(name!, [...(names.get(name!) ?? []), ...arms]);
   }
   return names;
-}
-
-function unquoted(word: string): string {
-  return word.replace(/^(["'])(.*)\1$/, '$2');
-}
-
-function expand(text: string, values: ReadonlyMap<string, string>): string {
-  return text.replaceAll(
-    /\$(?:\{(\w+)\}|\((\w+)\)|(\w+))/g,
-    (whole, ...names: string[]) => values.get(names.slice(0, 3).find((name) => name !== undefined)!) ?? whole,
-  );
 }
