@@ -55,7 +55,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   failures.push(...joinedRules(sketches, source, name));
   if (
     parsed.success &&
-    ![parsed.data.layers ?? {}, parsed.data.include ?? {}, parsed.data.debs, parsed.data.models].some(hasEntries)
+    ![parsed.data.layers, parsed.data.include ?? {}, parsed.data.debs, parsed.data.models].some(hasEntries)
   ) {
     const at = source.locate(['layers'], 'key');
     failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
@@ -63,7 +63,6 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   if (!parsed.success) return { config: undefined, sketches, source, failures };
 
   const whole = parsed.data;
-  const declared = whole.layers ?? {};
   const platforms = whole.platforms ?? [options.defaultPlatform ?? hostPlatform()];
   const config: Config = {
     file,
@@ -76,7 +75,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     args: whole.args,
     platforms,
     layers: sketches.flatMap((sketch) =>
-      sketch.image ? [toLayer(sketch.name, declared[sketch.name]!, sketch.image, platforms)] : [],
+      sketch.image ? [toLayer(sketch.name, whole.layers[sketch.name]!, sketch.image, platforms)] : [],
     ),
     bases: new Map(
       Object.entries(whole.bases).map(([reference, from]) => [
@@ -89,7 +88,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
     ota: whole.ota,
     locate: source.locate,
   };
-  const sources = Object.entries(declared).flatMap(([layer, { envd, order }]) =>
+  const sources = Object.entries(whole.layers).flatMap(([layer, { envd, order }]) =>
     envd ? [{ ...envd, name: layer, order: order ?? ('written' as const) }] : [],
   );
   const images = new Map(Object.entries(whole.envd?.images ?? {}));

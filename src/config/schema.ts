@@ -195,11 +195,10 @@ export const configSchema = z
     layers: z
       .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
       .meta({
-        description:
-          'The images, by name; none where packages or models alone are released. Required without `include`.',
+        description: 'The images, by name; none where packages or models alone are released.',
         examples: ['{ base: { context: docker/base } }'],
       })
-      .optional(),
+      .default({}),
     bases: z
       .record(
         key({ description: 'The reference as a FROM names it.' }, (value) => {
@@ -226,15 +225,7 @@ export const configSchema = z
       .default({}),
     ota: otaSchema.prefault({}),
   })
-  .superRefine(({ layers, include }, context) => {
-    if (layers !== undefined || include !== undefined) return;
-    context.addIssue({ code: 'invalid_type', expected: 'record', path: ['layers'], input: undefined });
-  })
-  .meta({
-    title: 'imgbuild.yaml',
-    description: 'What imgbuild builds, saves and releases.',
-    anyOf: [{ required: ['layers'] }, { required: ['include'] }],
-  });
+  .meta({ title: 'imgbuild.yaml', description: 'What imgbuild builds, saves and releases.' });
 
 /** docs/schema/imgbuild.schema.json: what editors complete from. */
 export function configSchemaJson(): string {
