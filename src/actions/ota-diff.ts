@@ -51,6 +51,7 @@ await runAction(async (context) => {
       context.progress.warn(`${version} has no image for ${name}: no delta to ${to} is made for it`);
     if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
+      if (!config.ota.packages) delete target.packages;
       for (const { version } of sources) {
         await withImages(version, opening, async (source) => {
           const report = await makeDelta({

@@ -209,6 +209,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   for (const platform of platforms) {
     const opening = openOptions(context, platform);
     const target = await openImages(to, opening);
+    if (target.packages !== undefined && !(await openProject(context)).config.ota.packages) delete target.packages;
     try {
       for (const name of from.toReversed()) {
         const source = await openImages(name, opening);

@@ -9,11 +9,12 @@ import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import { openBundle } from './bundle/read.ts';
 import type { DeltaFormat } from './bundle/format.ts';
+import { isListOf, packageChanges, type PackageChange } from './bundle/packages.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
-import { rebuildAll } from './verify.ts';
+import { readCarried, rebuildAll } from './verify.ts';
 
 export interface DeltaRequest {
   from: ImageSet;
@@ -53,10 +54,12 @@ export interface DeltaReport {
   /** Of the whole file. */
   bytes: number;
   digest: Digest;
-  /** What a pull of the filesystem layers that the device lacks would move. */
+  /** What a pull of the filesystem layers that the device lacks would move, and a download of its packages. */
   pullBytes: number;
   from: string;
   to: string;
+  /** Of the release, where both sides are releases; `bytes` is 0 for what the device has. */
+  packages: { name: string; version: string; architecture: string; bytes: number }[];
   signedBy: string | undefined;
   images: ImageReport[];
 }
@@ -77,6 +80,7 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
   const { from, to, output, format = 'auto', progress, signal } = request;
   const pairs = pairImages(from, to);
+  const packages = packageChanges(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
@@ -91,15 +95,22 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
       to: to.version,
     };
     const { signKey } = request;
-    written = await writeBundle(file, head, bundled, signKey && ((bytes) => signKey.signDetached(bytes)), signal);
+    written = await writeBundle(
+      file,
+      head,
+      bundled,
+      signKey && ((bytes) => signKey.signDetached(bytes)),
+      signal,
+      packages,
+    );
     await file.sync();
   } finally {
     await file.close();
   }
-  await prove(unproven, temporary, pairs, progress, signal);
+  await prove(unproven, temporary, pairs, packages, progress, signal);
   await rename(unproven, output);
   await syncFolder(dirname(output));
-  return report(request, bundled, written);
+  return report(request, bundled, packages, written);
 }
 
 /** Images belong together by the repository that their reference names; one and one always do. */
@@ -129,6 +140,7 @@ async function prove(
   path: string,
   temporary: string,
   pairs: readonly ImagePair[],
+  packages: readonly PackageChange[] | undefined,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -142,22 +154,23 @@ async function prove(
         image.config.bytes.equals(to.config.bytes) &&
         image.layers.length === to.layers.length &&
         image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
-      if (!same) {
-        throw new Failure({
-          doing: `proving ${path}`,
-          because: `what it makes is not ${to.name}`,
-          fix: 'report it with the two images',
-        });
-      }
+      if (!same) throw otherResult(path, to.name);
     }
+    if (!isListOf(await readCarried(bundle), packages)) throw otherResult(path, 'the packages of the release');
   } finally {
     await bundle.close();
   }
 }
 
+function otherResult(path: string, to: string): Failure {
+  const fix = 'report it with the two images';
+  return new Failure({ doing: `proving ${path}`, because: `what it makes is not ${to}`, fix });
+}
+
 function report(
   request: DeltaRequest,
   bundled: readonly BundledImage[],
+  changes: readonly PackageChange[] | undefined,
   written: { size: number; digest: Digest },
 ): DeltaReport {
   const images = bundled.map(({ to, reference, carried }): ImageReport => {
@@ -174,13 +187,19 @@ function report(
       }),
     };
   });
+  const packages = (changes ?? []).map(({ package: { name, version, architecture, size }, carried }) => {
+    return { name, version, architecture, bytes: carried ? size : 0 };
+  });
   return {
     path: request.output,
     bytes: written.size,
     digest: written.digest,
-    pullBytes: images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0),
+    pullBytes:
+      images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0) +
+      packages.reduce((sum, { bytes }) => sum + bytes, 0),
     from: request.from.name,
     to: request.to.name,
+    packages,
     signedBy: request.signKey?.fingerprint,
     images,
   };
