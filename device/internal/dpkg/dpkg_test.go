@@ -97,8 +97,8 @@ func TestForesee(t *testing.T) {
 func TestRebuild(t *testing.T) {
 	h := newHost(t)
 	h.Install(deb{Name: "app", Version: "1", Fields: "Multi-Arch: foreign\n", Files: map[string]string{
-		"usr/bin/app": "one", "etc/app.conf": "workers: 4\n", "usr/share/app/" + strings.Repeat("long/", 40) + "name": "deep",
-		"DEBIAN/conffiles": "/etc/app.conf\n", "DEBIAN/postinst": "#!/bin/sh\nset -e\n",
+		"usr/bin/app": "one", "etc/app.conf": "workers: 4\n", "etc/same.conf": "one\n", "usr/share/app/" + strings.Repeat("long/", 40) + "name": "deep",
+		"DEBIAN/conffiles": "/etc/app.conf\n/etc/same.conf\n", "DEBIAN/postinst": "#!/bin/sh\nset -e\n",
 		"usr/share/app/gone": "1",
 	}})
 	if err := os.Chmod(filepath.Join(h.Root, "usr/bin/app"), 0o755|os.ModeSetuid); err != nil {
@@ -118,7 +118,8 @@ func TestRebuild(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 
-	h.Install(deb{Name: "app", Version: "2", Files: map[string]string{"usr/bin/app": "two", "usr/bin/new": "two"}})
+	h.Install(deb{Name: "app", Version: "2", Files: map[string]string{"usr/bin/app": "two", "usr/bin/new": "two",
+		"etc/app.conf": "workers: 4\n", "etc/same.conf": "two\n", "DEBIAN/conffiles": "/etc/app.conf\n/etc/same.conf\n"}})
 	for _, purge := range []bool{false, true} {
 		if purge {
 			h.Run("--purge", "app")
@@ -133,8 +134,12 @@ func TestRebuild(t *testing.T) {
 		if h.Text("usr/bin/new") != "" || h.Text("usr/share/app/"+strings.Repeat("long/", 40)+"name") != "deep" {
 			t.Error("the files of version 1 are not back")
 		}
-		if h.Text("etc/app.conf") != "workers: 8\n" || h.Versions() != "app 1" {
-			t.Errorf("%q, %s", h.Text("etc/app.conf"), h.Versions())
+		changed := "workers: 8\n"
+		if purge {
+			changed = ""
+		}
+		if h.Text("etc/app.conf") != changed || h.Text("etc/same.conf") != "one\n" || h.Versions() != "app 1" {
+			t.Errorf("%q, %q, %s", h.Text("etc/app.conf"), h.Text("etc/same.conf"), h.Versions())
 		}
 	}
 	if !strings.Contains(h.Run("--status", "app"), "Multi-Arch: foreign") {

@@ -91,11 +91,11 @@ func (s System) Foresee(ctx context.Context, folder string, archives []*Archive)
 		return err
 	}
 	const doing = "asking dpkg whether the packages can be installed"
-	arguments := append([]string{"--admindir=" + imagined, "--dry-run", "--configure"}, names...)
+	arguments := append([]string{"--admindir=" + imagined, "--dry-run", "--no-triggers", "--configure"}, names...)
 	if _, err := s.ask(ctx, doing, "dpkg", arguments...); err != nil {
 		return refused(err)
 	}
-	files := []string{deconfigure, "--dry-run", "--install"}
+	files := []string{deconfigure, "--dry-run", "--no-triggers", "--install"}
 	for _, each := range archives {
 		files = append(files, each.File)
 	}
@@ -133,14 +133,21 @@ func imagine(database Database, archives []*Archive) (status string, names []str
 		})
 		switch {
 		case replaced:
-		case (depends || breaks) && each.State == "installed":
-			stanzas = append(stanzas, unpacked+without(each.stanza, "Status"))
+		case (depends || breaks) && each.Complete():
+			stanzas = append(stanzas, unpacked+withoutTriggers(each.stanza))
 			names = append(names, Qualified(each.Name, each.Architecture))
+		case each.Complete():
+			// What packages have asked each other to look at is nobody's business here.
+			stanzas = append(stanzas, "Status: install ok installed\n"+withoutTriggers(each.stanza))
 		default:
 			stanzas = append(stanzas, each.stanza)
 		}
 	}
 	return strings.Join(stanzas, "\n\n") + "\n", names
+}
+
+func withoutTriggers(stanza string) string {
+	return without(stanza, "Status", "Triggers-Pending", "Triggers-Awaited")
 }
 
 // Qualified is how dpkg calls a package without doubt.

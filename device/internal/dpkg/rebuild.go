@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,8 @@ import (
 var controlMembers = []string{"preinst", "postinst", "prerm", "postrm", "config", "templates", "triggers", "shlibs", "symbols", "md5sums"}
 
 // Rebuild writes a package that puts back what is installed now: scripts and fields by dpkg's database, files as they lie
-// there, also those that were altered; what is missing stays out. It is not the package byte for byte that was installed.
+// there, also those that were altered; what is missing stays out. So do settings that somebody has changed: they stay on the
+// disk as they are, and dpkg goes on to know that they are the owner's. It is not the package byte for byte that was installed.
 func (s System) Rebuild(file string, installed *Installed) (err error) {
 	folder := filepath.Dir(file)
 	out, err := os.CreateTemp(folder, "."+filepath.Base(file)+".*.partial")
@@ -122,11 +124,9 @@ func (s System) listed(installed *Installed) ([]listedFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	obsolete := map[string]bool{}
-	for _, line := range conffiles(installed) {
-		if strings.HasSuffix(line, " obsolete") {
-			obsolete[strings.Fields(line)[0]] = true
-		}
+	own := map[string]bool{}
+	for _, each := range conffiles(installed) {
+		own[each.name] = each.obsolete || !s.isAsInstalled(each)
 	}
 	names := strings.Split(strings.TrimSpace(string(text)), "\n")
 	parents := map[string]bool{}
@@ -145,7 +145,7 @@ func (s System) listed(installed *Installed) ([]listedFile, error) {
 		}
 		info, err := look(place)
 		switch {
-		case errors.Is(err, os.ErrNotExist) || obsolete[name]:
+		case errors.Is(err, os.ErrNotExist) || own[name]:
 		case err != nil:
 			return nil, err
 		case info.Mode()&fs.ModeSocket == 0:
@@ -174,14 +174,25 @@ func (s System) diversions(of string) (map[string]string, error) {
 	return diverted, nil
 }
 
-func conffiles(installed *Installed) []string {
-	var lines []string
+// conffile of a package, with the md5 of what the package brought.
+type conffile struct {
+	name, md5 string
+	obsolete  bool
+}
+
+func conffiles(installed *Installed) []conffile {
+	var found []conffile
 	for _, line := range strings.Split(field(installed.stanza, "Conffiles"), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+		if words := strings.Fields(line); len(words) >= 2 {
+			found = append(found, conffile{words[0], words[1], len(words) > 2})
 		}
 	}
-	return lines
+	return found
+}
+
+func (s System) isAsInstalled(each conffile) bool {
+	text, err := os.ReadFile(s.path(each.name))
+	return err == nil && fmt.Sprintf("%x", md5.Sum(text)) == each.md5
 }
 
 // info is where dpkg keeps a control member: with the architecture in its name where there may be several of the package.
@@ -213,9 +224,9 @@ func (s System) writeControl(w *tar.Writer, installed *Installed, listed []liste
 		there[each.name] = true
 	}
 	var settings bytes.Buffer
-	for _, line := range conffiles(installed) {
-		if name := strings.Fields(line)[0]; there[name] {
-			fmt.Fprintln(&settings, name)
+	for _, each := range conffiles(installed) {
+		if there[each.name] {
+			fmt.Fprintln(&settings, each.name)
 		}
 	}
 	if settings.Len() > 0 {
