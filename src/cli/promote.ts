@@ -57,6 +57,7 @@ export const addPromote: AddCommand = (program, contextOf) => {
       for (const file of options.delta ?? []) deltas.push(await channelDeltaOf(path.resolve(directory, file), signal));
       const promoted = await promote({
         store,
+        packages: config.ota.packages,
         channel: options.channel,
         version,
         urls: options.url ?? [],

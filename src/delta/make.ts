@@ -9,12 +9,13 @@ import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import { openBundle } from './bundle/read.ts';
 import type { DeltaFormat } from './bundle/format.ts';
-import { isListOf, packageChanges, type PackageChange } from './bundle/packages.ts';
+import { packageChanges } from './bundle/packages.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
+import { provePackages } from './prove-packages.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
-import { readCarried, rebuildAll } from './verify.ts';
+import { rebuildAll } from './verify.ts';
 
 export interface DeltaRequest {
   from: ImageSet;
@@ -107,10 +108,11 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
   } finally {
     await file.close();
   }
-  await prove(unproven, temporary, pairs, packages, progress, signal);
+  await prove(unproven, temporary, pairs, progress, signal);
+  if (packages !== undefined) await provePackages(unproven, packages, signal);
   await rename(unproven, output);
   await syncFolder(dirname(output));
-  return report(request, bundled, packages, written);
+  return report(request, bundled, written);
 }
 
 /** Images belong together by the repository that their reference names; one and one always do. */
@@ -140,7 +142,6 @@ async function prove(
   path: string,
   temporary: string,
   pairs: readonly ImagePair[],
-  packages: readonly PackageChange[] | undefined,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -154,23 +155,22 @@ async function prove(
         image.config.bytes.equals(to.config.bytes) &&
         image.layers.length === to.layers.length &&
         image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
-      if (!same) throw otherResult(path, to.name);
+      if (!same) {
+        throw new Failure({
+          doing: `proving ${path}`,
+          because: `what it makes is not ${to.name}`,
+          fix: 'report it with the two images',
+        });
+      }
     }
-    if (!isListOf(await readCarried(bundle), packages)) throw otherResult(path, 'the packages of the release');
   } finally {
     await bundle.close();
   }
 }
 
-function otherResult(path: string, to: string): Failure {
-  const fix = 'report it with the two images';
-  return new Failure({ doing: `proving ${path}`, because: `what it makes is not ${to}`, fix });
-}
-
 function report(
   request: DeltaRequest,
   bundled: readonly BundledImage[],
-  changes: readonly PackageChange[] | undefined,
   written: { size: number; digest: Digest },
 ): DeltaReport {
   const images = bundled.map(({ to, reference, carried }): ImageReport => {
@@ -187,9 +187,11 @@ function report(
       }),
     };
   });
-  const packages = (changes ?? []).map(({ package: { name, version, architecture, size }, carried }) => {
-    return { name, version, architecture, bytes: carried ? size : 0 };
-  });
+  const packages = (packageChanges(request.from, request.to) ?? []).map(
+    ({ package: { name, version, architecture, size }, carried }) => {
+      return { name, version, architecture, bytes: carried ? size : 0 };
+    },
+  );
   return {
     path: request.output,
     bytes: written.size,

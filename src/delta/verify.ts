@@ -8,6 +8,7 @@ import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
 import type { BundlePackage } from './bundle/packages.ts';
+import { readCarried } from './prove-packages.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions, type RebuiltSink } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
@@ -102,16 +103,6 @@ export function expectSource(bundle: Bundle, image: BundleImage, from: SourceIma
       throw wrong(`the filesystem layer ${diffId} should be in the source image, and is not`);
     }
   }
-}
-
-/** The packages that a bundle lists, once the files of those that it carries have been read and are right. */
-export async function readCarried(bundle: Bundle): Promise<BundlePackage[]> {
-  const packages = await bundle.packages();
-  for (const { blob } of packages) {
-    if (blob === undefined) continue;
-    for await (const chunk of bundle.blob(blob)) void chunk;
-  }
-  return packages;
 }
 
 export interface VerifiedBundle {

@@ -50,6 +50,7 @@ const release = (version: string, ...from: string[]) => {
 const move = (version: string | undefined, over: Partial<PromoteRequest> = {}) =>
   promote({
     store,
+    packages: true,
     channel: 'stable',
     version,
     urls: [],

@@ -62,6 +62,12 @@ func (d Database) Find(name, architecture string) *Installed {
 	return found
 }
 
+// Takes tells whether packages of an architecture are for this machine: dpkg's own package says which it has.
+func (d Database) Takes(architecture string) bool {
+	own := d.Find("dpkg", architecture)
+	return architecture == "all" || own != nil && own.Architecture == architecture
+}
+
 func (s System) path(of string) string { return filepath.Join("/", s.Root, of) }
 
 func (s System) admin(name string) string { return s.path(filepath.Join("var/lib/dpkg", name)) }

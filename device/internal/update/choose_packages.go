@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/channel"
 	"imgbuild/device/internal/dpkg"
 )
 
@@ -57,4 +58,23 @@ func neededPackages(archive *dpkg.Archive, listed, chosen []bundle.Package, data
 		}
 	}
 	return needed
+}
+
+// changesPackages tells whether the release has packages that this device has in other versions, or lacks.
+func (f *followed) changesPackages() (bool, error) {
+	policy := f.policy(f.folder.Name)
+	if len(f.document.Packages) == 0 || policy == NoPackages {
+		return false, nil
+	}
+	database, err := f.Host.Read()
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(f.document.Packages, func(each channel.Package) bool {
+		found := database.Find(each.Name, each.Architecture)
+		if found == nil {
+			return policy == AllPackages && database.Takes(each.Architecture)
+		}
+		return found.Want != "hold" && (found.Version != each.Version || !found.Complete())
+	}), nil
 }

@@ -314,3 +314,20 @@ func TestPackagesInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// A pull brings no packages: where some are to change, the bundle is the way, though a pull were cheaper.
+func TestPackagesOfAChannel(t *testing.T) {
+	s := newServed(t, engine.Classic)
+	p := &packaged{device: s.device, host: dpkgtest.New(t), policies: map[string]update.Policy{}}
+	s.pullable(1000, s.two)
+	for at, want := range []string{"delta", "pull"} {
+		installed := fmt.Sprint(at + 1)
+		p.host.Install(app(installed))
+		s.document["packages"] = []any{map[string]any{"name": "app", "version": "2", "architecture": "all"},
+			map[string]any{"name": "extra", "version": "1", "architecture": "all"}}
+		outlook, err := p.updater().Check(context.Background(), "ccai", s.follow)
+		if err != nil || outlook.Way.Kind != want {
+			t.Errorf("with %s: %+v, %v; want %s", installed, outlook, err, want)
+		}
+	}
+}

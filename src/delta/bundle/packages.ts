@@ -69,13 +69,6 @@ export function packagesPart(changes: readonly PackageChange[]): Prepared {
   };
 }
 
-/** Whether a bundle lists what it was to list. */
-export function isListOf(packages: readonly BundlePackage[], changes: readonly PackageChange[] = []): boolean {
-  const key = (sha256: string, carried: boolean) => `${sha256} ${carried}`;
-  const listed = packages.map(({ sha256, blob }) => key(sha256, blob !== undefined));
-  return listed.join() === changes.map((each) => key(each.package.sha256, each.carried)).join();
-}
-
 const text = z.string().max(256);
 const size = z.int().min(0);
 const manifestSchema = z.object({
