@@ -200,6 +200,15 @@ func TestPackagesRefused(t *testing.T) {
 			p.carries(app("2"))
 			p.bytes[strings.Index(string(p.bytes), "usr/share/app/version")+600] ^= 1
 		}, "whose digest is"},
+		"an image that cannot be loaded": {func(p *packaged) {
+			p.carries(app("2"))
+			p.engine.Hook = func(_, path string) error {
+				if strings.HasSuffix(path, "/load") {
+					return errors.New("out of order")
+				}
+				return nil
+			}
+		}, "out of order"},
 		"a name that leaves the folder": {func(p *packaged) {
 			p.bytes = sample.BundleWithPackages("ccai", "1.0.0", "2.0.0", nil,
 				[]sample.Package{{Name: "../app", Version: "2", Architecture: "all"}}, sample.Target{From: p.one, To: p.two, Reference: "app:2"})
