@@ -7,7 +7,6 @@ import { platformName } from '../oci/platform.ts';
 import type { Progress } from '../progress.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
-import { openBundle } from './bundle/read.ts';
 import type { DeltaFormat } from './bundle/format.ts';
 import { packageChanges } from './bundle/packages.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
@@ -15,7 +14,7 @@ import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { provePackages } from './prove-packages.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
-import { rebuildAll } from './verify.ts';
+import { ownProver, type Decoder, type Prover } from './prove.ts';
 
 export interface DeltaRequest {
   from: ImageSet;
@@ -27,6 +26,8 @@ export interface DeltaRequest {
   /** What filesystem layers may be coded as; `auto` unless said otherwise. */
   format?: LayerFormat;
   signKey?: SigningKey;
+  /** Applies the finished file; our own decoder unless said otherwise. */
+  prover?: Prover;
   progress: Progress;
   signal: AbortSignal;
 }
@@ -62,11 +63,13 @@ export interface DeltaReport {
   /** Of the release, where both sides are releases; `bytes` is 0 for what the device has. */
   packages: { name: string; version: string; architecture: string; bytes: number }[];
   signedBy: string | undefined;
+  /** What has applied the finished file to the old images. */
+  provenBy: Decoder;
   images: ImageReport[];
 }
 
 /**
- * Makes the bundle that turns the images of `from` into those of `to`, and applies it against `from` before it gets its
+ * Makes the bundle that turns the images of `from` into those of `to`, and has it applied to `from` before it gets its
  * name: every filesystem layer and config is compared. Throws a Failure and leaves nothing behind otherwise.
  */
 export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
@@ -79,7 +82,7 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
-  const { from, to, output, format = 'auto', progress, signal } = request;
+  const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
   const pairs = pairImages(from, to);
   const packages = packageChanges(from, to);
   const bundled: BundledImage[] = [];
@@ -108,11 +111,11 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
   } finally {
     await file.close();
   }
-  await prove(unproven, temporary, pairs, progress, signal);
+  await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
   if (packages !== undefined) await provePackages(unproven, packages, signal);
   await rename(unproven, output);
   await syncFolder(dirname(output));
-  return report(request, bundled, written);
+  return report(request, bundled, written, prover.decoder);
 }
 
 /** Images belong together by the repository that their reference names; one and one always do. */
@@ -137,41 +140,11 @@ function pairImages(from: ImageSet, to: ImageSet): ImagePair[] {
   }));
 }
 
-/** Applies the finished file to the old images. */
-async function prove(
-  path: string,
-  temporary: string,
-  pairs: readonly ImagePair[],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const bundle = await openBundle(path, signal);
-  try {
-    const images = await bundle.images();
-    for (const [at, image] of images.entries()) {
-      const { from, to } = pairs[at]!;
-      await rebuildAll(bundle, image, from, temporary, progress, { signal });
-      const same =
-        image.config.bytes.equals(to.config.bytes) &&
-        image.layers.length === to.layers.length &&
-        image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
-      if (!same) {
-        throw new Failure({
-          doing: `proving ${path}`,
-          because: `what it makes is not ${to.name}`,
-          fix: 'report it with the two images',
-        });
-      }
-    }
-  } finally {
-    await bundle.close();
-  }
-}
-
 function report(
   request: DeltaRequest,
   bundled: readonly BundledImage[],
   written: { size: number; digest: Digest },
+  provenBy: Decoder,
 ): DeltaReport {
   const images = bundled.map(({ to, reference, carried }): ImageReport => {
     const byDiffId = new Map(carried.map((each) => [each.layer.diffId, each]));
@@ -203,6 +176,7 @@ function report(
     to: request.to.name,
     packages,
     signedBy: request.signKey?.fingerprint,
+    provenBy,
     images,
   };
 }

@@ -32,8 +32,6 @@ interface Node {
   children?: Map<string, Node>;
 }
 
-type Change = { path: string[]; kind: 'folder' } | { path: string[]; kind: 'leaf'; file?: OldEntry };
-
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 
@@ -70,7 +68,7 @@ async function addLayer(
   onBytes: (bytes: number) => void,
   lists: PackageLists | undefined,
 ): Promise<void> {
-  const added: Change[] = [];
+  const added: OldEntry[] = [];
   const tap = lists?.tap(layer.diffId);
   for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
@@ -79,12 +77,10 @@ async function addLayer(
     const name = path.at(-1)!;
     if (name === opaque) clear(root, path.slice(0, -1));
     else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
-    else if (entry.type === 'directory') added.push({ path, kind: 'folder' });
-    else if (!entry.plain || entry.size === 0) added.push({ path, kind: 'leaf' });
-    else added.push({ path, kind: 'leaf', file: old });
+    else added.push(old);
   }
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
-  for (const change of added) put(root, change);
+  for (const entry of added) put(root, entry);
 }
 
 async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
@@ -94,24 +90,26 @@ async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) 
   }
 }
 
-function put(root: Node, change: Change): void {
+function put(root: Node, entry: OldEntry): void {
+  const path = entry.path.split('/');
+  const isFolder = entry.type === 'directory';
   let node = root;
-  for (const [at, part] of change.path.entries()) {
-    const isLast = at === change.path.length - 1;
+  for (const [at, part] of path.entries()) {
+    const isLast = at === path.length - 1;
     // Whatever is no folder and has something below it now is hidden by the folder that holds it.
     node.children ??= new Map();
     delete node.file;
     let child = node.children.get(part);
-    if (child === undefined || (isLast && change.kind === 'leaf')) {
+    if (child === undefined || (isLast && !isFolder)) {
       child = {};
       node.children.set(part, child);
     }
     node = child;
   }
-  if (change.kind === 'folder') {
+  if (isFolder) {
     delete node.file;
     node.children ??= new Map();
-  } else if (change.file) node.file = change.file;
+  } else if (entry.plain && entry.size > 0) node.file = entry;
 }
 
 function find(root: Node, path: string[]): Node | undefined {
@@ -145,22 +143,25 @@ const candidates = 16;
 /** Files below this size are compared whatever their sizes; above, one may be ten times the other. */
 const smallSize = 64 * 1024;
 
-/** Chooses sources: the same bytes anywhere, the same path, the same name but for its version, in this order. */
-export function indexSources<File extends OldFile>(files: readonly File[]): SourceIndex<File> {
+/**
+ * Chooses sources: the same bytes anywhere, the same path, the same name but for its version, in this order. `wanted`: the
+ * files that sources are looked for. Memory: by name, only old files that may be one are indexed.
+ */
+export function indexSources<File extends OldFile>(
+  files: readonly File[],
+  wanted: Iterable<OldFile>,
+): SourceIndex<File> {
   const byHash = new Map<string, File>();
   const byPath = new Map<string, File>();
-  const byKey = new Map<string, File[]>();
   for (const file of files) {
     byPath.set(file.path, file);
     const known = byHash.get(file.hash);
     // The shortest path of several with the same bytes: a choice that does not depend on the order of the tree.
     if (known === undefined || shorter(file.path, known.path)) byHash.set(file.hash, file);
-    for (const key of keysOf(file.path)) {
-      const list = byKey.get(key);
-      if (list) list.push(file);
-      else byKey.set(key, [file]);
-    }
   }
+  const byKey = new Map<string, File[]>();
+  for (const { path, hash } of wanted) if (!byHash.has(hash)) for (const key of keysOf(path)) byKey.set(key, []);
+  if (byKey.size > 0) for (const file of files) for (const key of keysOf(file.path)) byKey.get(key)?.push(file);
   for (const list of byKey.values()) list.sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
 
   return {

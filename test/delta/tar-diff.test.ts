@@ -71,7 +71,7 @@ async function deltaOf(old: Buffer[], text: Buffer): Promise<Buffer> {
   const layers = old.map(layerOf);
   const none = () => {};
   const stored = await storeLayer(layerOf(text), join(place, 'new'), none);
-  const plan = planLayer(stored, indexSources((await readOldImage(layers, none)).visible));
+  const plan = planLayer(stored, indexSources((await readOldImage(layers, none)).visible, stored.entries));
   const spool = await gather(layers, new Set(sourcesOf(plan)), join(place, 'sources'), none);
   const encoded = await encodeLayer(plan, spool, join(place, 'delta'), none, new AbortController().signal);
   spool.close();

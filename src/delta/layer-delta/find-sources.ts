@@ -12,9 +12,12 @@ export interface EntrySources {
 /** Entries of all old filesystem layers, those that higher ones hide too. */
 export interface OldEntries {
   all: readonly OldEntry[];
-  /** In each list the highest filesystem layer comes last. */
-  byPath: ReadonlyMap<string, readonly OldEntry[]>;
-  byHash: ReadonlyMap<string, readonly OldEntry[]>;
+  /** Of the highest filesystem layer that has it. */
+  byPath: ReadonlyMap<string, OldEntry>;
+  /** The one below with the same path. */
+  below: ReadonlyMap<OldEntry, OldEntry>;
+  /** The first one. */
+  byHash: ReadonlyMap<string, OldEntry>;
   files: SourceIndex<OldEntry>;
 }
 
@@ -23,24 +26,20 @@ const smallest = 32;
 
 /** `wanted`: the new entries that sources are looked for. Memory: by name, only files that may be one are indexed. */
 export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedEntry>): OldEntries {
-  const byPath = new Map<string, OldEntry[]>();
-  const byHash = new Map<string, OldEntry[]>();
+  const byPath = new Map<string, OldEntry>();
+  const below = new Map<OldEntry, OldEntry>();
+  const byHash = new Map<string, OldEntry>();
   for (const entry of all) {
-    listed(byPath, entry.path).push(entry);
-    if (entry.size > 0) listed(byHash, entry.hash).push(entry);
+    const known = byPath.get(entry.path);
+    if (known !== undefined) below.set(entry, known);
+    byPath.set(entry.path, entry);
+    if (entry.size > 0 && !byHash.has(entry.hash)) byHash.set(entry.hash, entry);
   }
-  const keys = new Set<string>();
-  for (const { path, size, hash } of wanted) {
-    if (size > 0 && !byHash.has(hash)) for (const key of keysOf(path)) keys.add(key);
-  }
+  const unequal: LocatedEntry[] = [];
+  for (const entry of wanted) if (entry.size > 0 && !byHash.has(entry.hash)) unequal.push(entry);
+  const keys = new Set(unequal.flatMap(({ path }) => keysOf(path)));
   const mayBe = ({ path, plain, size }: OldEntry) => plain && size > 0 && keysOf(path).some((key) => keys.has(key));
-  return { all, byPath, byHash, files: indexSources(keys.size === 0 ? [] : all.filter(mayBe)) };
-}
-
-function listed<Value>(map: Map<string, Value[]>, key: string): Value[] {
-  let list = map.get(key);
-  if (list === undefined) map.set(key, (list = []));
-  return list;
+  return { all, byPath, below, byHash, files: indexSources(keys.size === 0 ? [] : all.filter(mayBe), unequal) };
 }
 
 /** For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. */
@@ -59,14 +58,16 @@ export function findSources(entries: readonly LocatedEntry[], old: OldEntries): 
 
 /** Of the same path: the one that goes on, else one with the same contents, else the highest. */
 function headerOf(entry: LocatedEntry, following: OldEntry | undefined, old: OldEntries): OldEntry | undefined {
-  const named = old.byPath.get(entry.path);
-  if (named === undefined) return undefined;
+  const highest = old.byPath.get(entry.path);
+  if (highest === undefined) return undefined;
   if (following?.path === entry.path && following.hash === entry.hash) return following;
-  const equal = named.findLast(({ hash, type }) => hash === entry.hash && type === entry.type);
-  if (equal !== undefined) return equal;
-  return following?.path === entry.path
-    ? following
-    : (named.findLast(({ type }) => type === entry.type) ?? named.at(-1));
+  let ofType: OldEntry | undefined;
+  for (let named: OldEntry | undefined = highest; named !== undefined; named = old.below.get(named)) {
+    if (named.type !== entry.type) continue;
+    if (named.hash === entry.hash) return named;
+    ofType ??= named;
+  }
+  return following?.path === entry.path ? following : (ofType ?? highest);
 }
 
 function contentOf(
@@ -79,7 +80,7 @@ function contentOf(
   if (header?.hash === entry.hash) return { kind: 'same', old: header };
   const equal = old.byHash.get(entry.hash);
   if (following?.hash === entry.hash) return { kind: 'same', old: following };
-  if (equal !== undefined) return entry.size >= smallest ? { kind: 'same', old: equal[0]! } : { kind: 'none' };
+  if (equal !== undefined) return entry.size >= smallest ? { kind: 'same', old: equal } : { kind: 'none' };
   const source = old.files.sourceOf(entry);
   return source.kind === 'none' ? source : { kind: 'similar', old: source.old };
 }
