@@ -54,7 +54,17 @@ const allowed: Record<string, string[]> = {
   deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder', 'store', 'artifact', 'plan/plan'],
   apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock'],
   model: [...nouns, 'process', 'config', 'files', 'fetch', 'registry', 'store', 'artifact', 'plan/plan'],
-  'image-source': [...nouns, 'process', 'tar', 'registry', 'store', 'engine', 'config/config'],
+  'image-source': [
+    ...nouns,
+    'process',
+    'tar',
+    'registry',
+    'store',
+    'engine',
+    'config/config',
+    'deb/architecture',
+    'deb/repository',
+  ],
   delta: [...nouns, 'process', 'tar', 'signing', 'store', 'engine', 'image-source'],
   release: [
     ...nouns,

@@ -172,7 +172,7 @@ ota: {}
         },
       ],
       models: [{ name: 'ocr', files: ['models/*'], sources: [], targets: ['modelpack'] }],
-      ota: { releases: 3, full: false },
+      ota: { releases: 3, full: false, packages: true },
     });
     expect(locate(['layers', 'service', 'needs', 0])).toMatchObject({ line: 18, column: 13, length: 4 });
   });

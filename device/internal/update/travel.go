@@ -15,7 +15,7 @@ import (
 
 // way is the cheapest of those that have not been tried; nil where there is none.
 func (f *followed) way() *channel.Way {
-	return f.document.Cheapest(f.platform, f.from, func(d *channel.Delta) bool { return f.tried[d.File] }, !f.pulled)
+	return f.document.Cheapest(f.platform, f.from, func(d *channel.Delta) bool { return f.tried[d.File] }, !f.pulled && !f.packaged)
 }
 
 // travel cheapest way that works.
