@@ -121,7 +121,7 @@ describe.each(layerFormats)('cases, format %s', (format) => {
 
   test('a filesystem layer inserted below known ones, and two merged', async () => {
     put('old.tar', [base, app]);
-    put('new.tar', [sampleTar([{ name: 'first', bytes: 'first' }]), base, app]);
+    put('new.tar', [sampleTar([{ name: 'first', bytes: noise(1000, 'first') }]), base, app]);
     expect((await makeIt()).images[0]!.layers.map(({ kind }) => kind)).toEqual(['whole', 'reused', 'reused']);
     const merged = sampleTar([
       { name: 'bin/', folder: true },
