@@ -90,6 +90,9 @@ const stubs: Plugin = {
   },
 };
 
+/** How undici learns that it is bundled, so that its second, experimental parser of HTTP/1 stays out. */
+const undiciBundled = { esbuildDetection: 'true' };
+
 export interface Bundled {
   /** Of every file of the actions, sizes in bytes and what it imports; esbuild's own form. */
   metafile: Metafile;
@@ -116,6 +119,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     legalComments: 'none',
     minify: true,
     logLevel: 'warning',
+    define: undiciBundled,
   } as const;
   const actions = await build({
     ...common,
@@ -135,7 +139,7 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
       entryPoints: [program],
       format: 'cjs',
       outExtension: { '.js': '.cjs' },
-      define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__fileUrl' },
+      define: { ...undiciBundled, 'import.meta.dirname': '__dirname', 'import.meta.url': '__fileUrl' },
       banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
       plugins: [oneUndici, stubs],
     });

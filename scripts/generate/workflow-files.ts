@@ -7,7 +7,7 @@ import type { GeneratedFile } from '../generate.ts';
 export const slug = 'org/imgbuild';
 
 /** Workflows of this repository alone; nobody calls them from another one. */
-const ownOnly = new Set(['ci.yml']);
+const ownOnly = new Set(['ci.yml', 'own-release.yml']);
 
 interface Pin {
   version: string;

@@ -8,18 +8,20 @@ import { inspectBundle } from '../delta/inspect.ts';
 import { bundleFileName, makeDelta } from '../delta/make.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
-import { hexOf } from '../oci/digest.ts';
 import { parsePlatform, platformName } from '../oci/platform.ts';
+import { checkPublishing, publishMade, subjectsOf } from '../release/publish-bundle.ts';
 import { styleFor } from '../report/failure.ts';
 import { adviceText } from '../report/advice.ts';
 import { deltaSummary, type SummarizedDelta } from '../report/github-summary.ts';
 import { otaPage } from '../report/ota-page.ts';
 import { renderDelta } from '../report/ota.ts';
 import { runAction } from './action.ts';
+import { deltaOutput } from './delta-output.ts';
 import { platformsOf } from './delta-platforms.ts';
 import { deltaSources } from './delta-sources.ts';
 import { choiceInput, flagInput, namesInput, requiredInput, wrongInput } from './inputs.ts';
 import { openActionProject } from './project.ts';
+import { openProver } from './prover.ts';
 import { signKeyInput } from './sign-key-input.ts';
 import { overBudget, sizeBudgetInput } from './size-budget.ts';
 
@@ -27,6 +29,7 @@ await runAction(async (context) => {
   const to = requiredInput('to');
   const budget = sizeBudgetInput();
   const whenOver = choiceInput('over-budget', ['fail', 'warn']);
+  const push = flagInput('push');
   const format = choiceInput('format', layerFormats);
   const signKey = await signKeyInput();
   if (signKey === undefined && !flagInput('allow-unsigned')) {
@@ -37,6 +40,7 @@ await runAction(async (context) => {
   const from = await deltaSources(store, namesInput('from'), to);
   const directory = path.resolve(context.directory, requiredInput('output'));
   await mkdir(directory, { recursive: true });
+  const prover = await openProver(context);
 
   const deltas: SummarizedDelta[] = [];
   const declared = [...new Set(config.layers.flatMap((layer) => layer.platforms.map(platformName)))];
@@ -51,15 +55,18 @@ await runAction(async (context) => {
       context.progress.warn(`${version} has no image for ${name}: no delta to ${to} is made for it`);
     if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
+      if (push) await checkPublishing(subjectsOf(target), context.signal);
       for (const { version } of sources) {
         await withImages(version, opening, async (source) => {
+          const project = target.project ?? config.name;
           const report = await makeDelta({
             from: source,
             to: target,
             format,
-            output: path.join(directory, bundleFileName(source, target, target.project ?? config.name)),
-            name: target.project ?? config.name,
+            output: path.join(directory, bundleFileName(source, target, project)),
+            name: project,
             ...(signKey === undefined ? {} : { signKey }),
+            prover,
             progress: context.progress,
             signal: context.signal,
           });
@@ -74,7 +81,10 @@ await runAction(async (context) => {
           const page = report.path.replace(/\.ota\.tar$/, '.html');
           await writeFile(page, otaPage(inspected));
           const advice = adviceOn(inspected).map(adviceText);
-          deltas.push({ ...report, platform: name, page: path.basename(page), advice });
+          const isRefused = whenOver === 'fail' && overBudget(report, budget) !== undefined;
+          const published =
+            push && !isRefused ? await publishMade(report, { name: project, from: source, to: target }, context) : [];
+          deltas.push({ ...report, platform: name, page: path.basename(page), advice, published });
         });
       }
     });
@@ -83,10 +93,7 @@ await runAction(async (context) => {
     const because = `${to} has images for no platform that ${from.join(' or ')} has images for`;
     throw wrongInput('from', because, 'name a release that has one of its platforms');
   }
-  const made = deltas.map(({ from: old, to: arrived, platform, path: file, bytes, digest }) => {
-    return { from: old, to: arrived, platform, file: path.basename(file), size: bytes, sha256: hexOf(digest) };
-  });
-  core.setOutput('deltas', JSON.stringify(made));
+  core.setOutput('deltas', JSON.stringify(deltas.map(deltaOutput)));
   core.setOutput('directory', directory);
   await context.summary(deltaSummary(deltas));
   const over = deltas.flatMap((delta) => overBudget(delta, budget) ?? []);

@@ -1,7 +1,7 @@
 import * as core from '@actions/core';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { channelDeltaOf } from '../project/channel-delta.ts';
+import { channelDeltaOf, publishChannelDelta } from '../project/channel-delta.ts';
 import { readChannel } from '../release/channel-store.ts';
 import type { ChannelDelta } from '../release/channel-json.ts';
 import { promote } from '../release/promote.ts';
@@ -48,6 +48,7 @@ await runAction(async (context) => {
     await writeFile(path.join(pages, '.nojekyll'), '', { flag: 'a' });
     const deltas = await deltasIn(folder && path.resolve(directory, folder), signal);
     // First the files, then what names them.
+    for (const [file, delta] of deltas) await publishChannelDelta(store, file, delta, { progress, signal });
     for (const to of new Set([...deltas.values()].map((delta) => delta.to))) {
       const files = [...deltas].flatMap(([file, delta]) => (delta.to === to ? [file] : []));
       await addToReleasePage({ version: parseVersion(to), files, draft: true, token, progress, signal });

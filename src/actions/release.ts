@@ -1,16 +1,18 @@
 import * as core from '@actions/core';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Prover } from '../delta/prove.ts';
 import { releaseProject } from '../project/release.ts';
 import { buildProgress } from '../report/build-progress.ts';
 import { styleFor } from '../report/failure.ts';
 import { releasePage, releaseSubjects } from '../report/github-release.ts';
-import { buildSummary, planSummary } from '../report/github-summary.ts';
+import { buildSummary, planSummary, proofSummary } from '../report/github-summary.ts';
 import { readRelease } from '../release/release-store.ts';
 import { runAction } from './action.ts';
 import { flagInput, requiredInput, secretsInput, textInput } from './inputs.ts';
 import { openModelCache } from './model-cache.ts';
 import { openActionProject } from './project.ts';
+import { openProver } from './prover.ts';
 import { publishReleasePage } from './publish-page.ts';
 import { savedBytes } from './saved-bytes.ts';
 import { signKeyInput } from './sign-key-input.ts';
@@ -34,9 +36,11 @@ await runAction(async (context) => {
   const opened = await openActionProject(context, {});
   const project = keeper === undefined ? opened : { ...opened, keeper };
   const { progress, signal } = context;
+  let prover: Prover | undefined;
   const show = buildProgress({ write: (text) => process.stdout.write(text) }, styleFor({}, process.env));
   const made = await releaseProject(project, {
     ...request,
+    openProver: async () => (prover = await openProver(context)),
     progress,
     signal,
     onEvent: (event) => show.onEvent(event),
@@ -70,6 +74,7 @@ await runAction(async (context) => {
   core.setOutput('release-file', made.file);
   core.setOutput('directory', made.directory);
   await context.summary(page);
+  if (prover !== undefined) await context.summary(proofSummary(prover.decoder));
   if (!withPage) return;
   const address = await publishReleasePage({
     version: made.version,

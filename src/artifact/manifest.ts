@@ -8,17 +8,23 @@ export interface ArtifactContent {
   artifactType: string;
   config: Descriptor;
   layers: readonly Descriptor[];
+  /** The manifest that it belongs to: a registry lists it among that one's referrers. */
+  subject?: Descriptor;
   annotations?: Record<string, string>;
 }
 
 /** The manifest of an artifact: the same content is the same bytes. */
-export function artifactManifest({ artifactType, config, layers, annotations }: ArtifactContent): StoredManifest {
+export function artifactManifest(content: ArtifactContent): StoredManifest {
+  const { artifactType, config, layers, subject, annotations } = content;
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: mediaType.manifest,
     artifactType,
     config,
     layers: [...layers],
+    ...(subject === undefined
+      ? {}
+      : { subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size } }),
     ...(annotations === undefined ? {} : { annotations }),
   };
   const bytes = new TextEncoder().encode(JSON.stringify(manifest));

@@ -58,7 +58,11 @@ export async function examine(request: ExamineRequest): Promise<Finding[]> {
   if (fault) {
     findings.push(failed('configuration', fault));
   } else if (config) {
-    findings.push({ level: 'ok', subject: 'configuration', text: `${config.file}, ${config.layers.length} layers` });
+    findings.push({
+      level: 'ok',
+      subject: 'configuration',
+      text: `${config.file}, ${config.layers.length} layer${config.layers.length === 1 ? '' : 's'}`,
+    });
   } else {
     const fix = 'run `imgbuild init` in a repository with Dockerfiles';
     findings.push({ level: 'warning', subject: 'configuration', text: 'there is no imgbuild.yaml here', fix });

@@ -2,14 +2,12 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../failure.ts';
-import type { LayerFormat } from '../delta/encode-image.ts';
 import type { Trust } from '../delta/verify.ts';
-import { nothing } from '../image-source/nothing.ts';
-import { openImages, type OpenOptions } from '../image-source/open.ts';
-import { hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
-import { openProject } from '../project/open.ts';
+import { openImages } from '../image-source/open.ts';
 import { styleFor } from '../report/failure.ts';
 import type { AddCommand, CommandContext } from './command.ts';
+import { openOptions, platformOf } from './image-options.ts';
+import { addDiff } from './ota-diff.ts';
 
 interface TrustOptions {
   keyring?: string;
@@ -28,14 +26,6 @@ interface InspectFlags {
   html?: string;
 }
 
-interface DiffOptions {
-  output: string;
-  format: string;
-  signKey?: string;
-  platform?: string[];
-  name?: string;
-}
-
 export const addOta: AddCommand = (program, contextOf) => {
   const ota = program.command('ota').description('updates for devices: make, look at, check and apply deltas');
   addDiff(ota, contextOf);
@@ -45,33 +35,6 @@ export const addOta: AddCommand = (program, contextOf) => {
 };
 
 type ContextOf = Parameters<AddCommand>[1];
-
-function addDiff(ota: Command, contextOf: ContextOf): void {
-  ota
-    .command('diff')
-    .description(
-      'make the delta that turns the images FROM into those of TO; it is applied once before it gets its name',
-    )
-    .argument(
-      '<images...>',
-      'FROM… TO: releases (1.2.0), docker-daemon:NAME, docker://NAME, oci:DIR[:REF], oci-archive:FILE, docker-archive:FILE; FROM may be none',
-    )
-    .requiredOption('-o, --output <path>', 'the file, or a folder for several: <name>_<from>_<to>_<os>-<arch>.ota.tar')
-    .option('--sign-key <file>', 'an OpenPGP private key (default: IMGBUILD_SIGNING_KEY)')
-    .option(
-      '--platform <platform>',
-      'for this platform; may be given several times (default: of this machine)',
-      collect,
-    )
-    .option(
-      '--format <format>',
-      'oci-delta, which other tools read; imgbuild, which codes programs by what they are; or auto, the smaller',
-      'auto',
-    )
-    .option('--name <name>', "the project's name on the device (default: of the release, else of the image)")
-    .option('--json', 'print what was made as one JSON document')
-    .action(async (names: string[], options: DiffOptions, command) => diff(contextOf(command), names, options));
-}
 
 function addInspect(ota: Command, contextOf: ContextOf): void {
   ota
@@ -180,72 +143,6 @@ function addApply(ota: Command, contextOf: ContextOf): void {
     });
 }
 
-async function diff(context: CommandContext, names: string[], options: DiffOptions): Promise<void> {
-  const [to, ...from] = names.toReversed();
-  if (to === undefined || from.length === 0) {
-    throw new Failure({
-      doing: 'making a delta',
-      because: 'two images are needed, FROM and TO',
-      fix: 'for a bundle that needs no image on the device, write none for FROM',
-      kind: 'input',
-    });
-  }
-  if (to === nothing.name) {
-    const because = 'TO is none, which is no image';
-    throw new Failure({ doing: 'making a delta', because, fix: 'name what devices are to run', kind: 'input' });
-  }
-  const { makeDelta, bundleFileName } = await import('../delta/make.ts');
-  const { makeOutputFolder } = await import('../deb/output-file.ts');
-  const { renderDelta } = await import('../report/ota.ts');
-  const format = formatOf(options.format, await import('../delta/encode-image.ts'));
-  const { findSigningKey } = await import('../signing/openpgp.ts');
-  const signKey = await findSigningKey(options.signKey && path.resolve(context.directory, options.signKey));
-  const platforms = options.platform?.map((text) => platformOf(text)) ?? [hostPlatform()];
-  const output = path.resolve(context.directory, options.output);
-  const several = from.length * platforms.length > 1;
-  const intoFolder = several || options.output.endsWith('/') || (await isFolder(output));
-  if (intoFolder) await makeOutputFolder(output);
-  const reports = [];
-  for (const platform of platforms) {
-    const opening = openOptions(context, platform);
-    const target = await openImages(to, opening);
-    try {
-      for (const name of from.toReversed()) {
-        const source = await openImages(name, opening);
-        try {
-          const project = options.name ?? target.project ?? source.project;
-          const report = await makeDelta({
-            from: source,
-            to: target,
-            format,
-            output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
-            ...(project === undefined ? {} : { name: project }),
-            ...(signKey === undefined ? {} : { signKey }),
-            progress: context.progress,
-            signal: context.signal,
-          });
-          reports.push(report);
-          if (!context.json) context.stdout.write(renderDelta(report, styleFor(context.stdout, process.env)));
-        } finally {
-          await source.close();
-        }
-      }
-    } finally {
-      await target.close();
-    }
-  }
-  if (context.json) context.stdout.write(`${JSON.stringify({ schema: 1, deltas: reports })}\n`);
-}
-
-function openOptions(context: CommandContext, platform: Platform): OpenOptions {
-  return {
-    directory: context.directory,
-    platform,
-    store: async () => (await openProject(context)).store,
-    signal: context.signal,
-  };
-}
-
 /** Whom to believe must be said: a file from anywhere is not loaded because nobody thought of it. */
 function trustOf(context: CommandContext, options: TrustOptions, doing: string): Trust {
   if (options.keyring !== undefined && options.allowUnsigned !== true) {
@@ -261,39 +158,11 @@ function trustOf(context: CommandContext, options: TrustOptions, doing: string):
   });
 }
 
-function formatOf(text: string, { layerFormats }: { layerFormats: readonly LayerFormat[] }): LayerFormat {
-  const found = layerFormats.find((each) => each === text);
-  if (found !== undefined) return found;
-  const because = `there is no format ${JSON.stringify(text)}`;
-  throw new Failure({ doing: 'reading --format', because, fix: `write ${layerFormats.join(', ')}`, kind: 'input' });
-}
-
 function memoryOf(text: string | undefined): { memory?: number } {
   if (text === undefined) return {};
   if (/^[0-9]{1,6}$/.test(text)) return { memory: Number(text) * 2 ** 20 };
   const because = `${JSON.stringify(text)} is no number of MiB`;
   throw new Failure({ doing: 'reading --memory', because, fix: 'write one, such as 128', kind: 'input' });
-}
-
-function platformOf(text: string | undefined): Platform {
-  if (text === undefined) return hostPlatform();
-  try {
-    return parsePlatform(text);
-  } catch (error) {
-    const fix = 'write OS/ARCH, such as linux/arm64';
-    throw new Failure({ doing: 'reading --platform', because: (error as Error).message, fix, kind: 'input' });
-  }
-}
-
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, ...value.split(',')];
-}
-
-async function isFolder(target: string): Promise<boolean> {
-  return stat(target).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
 }
 
 async function writePage(page: string, text: string): Promise<void> {

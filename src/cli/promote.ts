@@ -25,7 +25,7 @@ export const addPromote: AddCommand = (program, contextOf) => {
     .requiredOption('--channel <name>', 'such as stable or beta')
     .option(
       '--url <template>',
-      'where devices find the deltas, with {version} and {file}; several times for mirrors (default: as it was)',
+      'where devices find the deltas, with {version} and {file}, or {sha256}; several times for mirrors (default: as it was)',
       (value: string, before?: string[]) => [...(before ?? []), value],
     )
     .option(
@@ -52,9 +52,13 @@ export const addPromote: AddCommand = (program, contextOf) => {
           kind: 'input',
         });
       }
-      const { channelDeltaOf } = await import('../project/channel-delta.ts');
+      const { channelDeltaOf, publishChannelDelta } = await import('../project/channel-delta.ts');
       const deltas = [];
-      for (const file of options.delta ?? []) deltas.push(await channelDeltaOf(path.resolve(directory, file), signal));
+      for (const file of (options.delta ?? []).map((each) => path.resolve(directory, each))) {
+        const delta = await channelDeltaOf(file, signal);
+        await publishChannelDelta(store, file, delta, { progress, signal });
+        deltas.push(delta);
+      }
       const promoted = await promote({
         store,
         channel: options.channel,

@@ -238,10 +238,13 @@ export const configSchema = z
     args: args('of every layer that declares them').default({}),
     options: optionsSchema.optional(),
     envd: envdSchema.optional(),
-    layers: z.record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema).meta({
-      description: 'The images, by name; none where packages or models alone are released.',
-      examples: ['{ base: { context: docker/base } }'],
-    }),
+    layers: z
+      .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
+      .meta({
+        description: 'The images, by name; none where packages or models alone are released.',
+        examples: ['{ base: { context: docker/base } }'],
+      })
+      .default({}),
     bases: z
       .record(
         key({ description: 'The reference as a FROM names it.' }, (value) => {

@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gzip as gzipCallback } from 'node:zlib';
 import { Failure } from '../failure.ts';
 import type { TarHeader } from '../tar/header.ts';
 import { after, archiveSize, writeArchive, type TarEntry } from '../tar/pack.ts';
@@ -7,13 +5,12 @@ import { arHeader, arHeaderSize, arMagic, arMaxSize, arPadding } from './ar.ts';
 import { dataMember, isSlow, startCompressor, type Compression, type Zstd } from './compression.ts';
 import { textFile, withParents, type FileEntry, type FileOnDisk, type PackageEntry } from './entry.ts';
 import { isLate, tarOwner, type Owner } from './owner.ts';
+import { compressedControl, storedControl } from './control-member.ts';
 import { ContentSums } from './content-sums.ts';
 import { md5OfNothing, openContents } from './file-contents.ts';
 import { startHasher } from './hasher.ts';
 import { writeWhole, type OutputFile } from './output-file.ts';
-import { storedGzip, storedGzipSize } from './stored-gzip.ts';
-
-const gzip = promisify(gzipCallback);
+import { storedGzipSize } from './stored-gzip.ts';
 
 /** A package, laid out: nothing of its files has been read yet. */
 export interface PackageLayout {
@@ -90,10 +87,11 @@ export async function writePackage(
     await file.patch(dataAt, arHeader(dataMember[layout.compression], memberSize, mtime));
 
     const tar = await controlTar(layout, sums.byPath, mtime);
-    const control = isWorthMoving(controlSize, size) ? await gzip(tar, { level: 9 }) : storedGzip(tar);
-    const padding = Buffer.alloc(arPadding(control.length), '\n');
-    const member = Buffer.concat([arHeader('control.tar.gz', control.length, mtime), control, padding]);
-    await file.replace(controlAt, controlRoom, member);
+    const { name, bytes } = isWorthMoving(controlSize, size)
+      ? await compressedControl(tar, layout.compression)
+      : storedControl(tar);
+    const padding = Buffer.alloc(arPadding(bytes.length), '\n');
+    await file.replace(controlAt, controlRoom, Buffer.concat([arHeader(name, bytes.length, mtime), bytes, padding]));
   };
   try {
     return await writeWhole(path, write, (written) => hasher.sha256(written));

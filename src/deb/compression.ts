@@ -122,7 +122,7 @@ const xzArguments = [
 ];
 
 /** Without XZ_DEFAULTS, XZ_OPT, ZSTD_CLEVEL and ZSTD_NBTHREADS, which would change the bytes. */
-function bareEnvironment(): NodeJS.ProcessEnv {
+export function bareEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C' };
 }
 

@@ -37,7 +37,7 @@ export async function writeWhole(
       const file = outputFile(handle, appending);
       await fill(file);
       // It gets to the disk while it is read.
-      const [sha256] = await Promise.all([sha256Of(temporary), handle.datasync()]);
+      const [sha256] = await Promise.all([sha256Of(temporary), file.sync()]);
       written = { size: file.size, sha256 };
     });
     return written;
@@ -68,8 +68,22 @@ class AppendHandle implements AsyncDisposable {
   }
 }
 
-function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
+/** Bytes that are on their way to the disk while more are made. With none, the end would wait for all of them. */
+const flushed = 128 * 1024 * 1024;
+
+function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile & { sync(): Promise<void> } {
   let size = 0;
+  let unflushed = 0;
+  let flushing = Promise.resolve();
+  const flush = async (written: number) => {
+    unflushed += written;
+    if (unflushed < flushed) return;
+    unflushed = 0;
+    await flushing;
+    flushing = handle.datasync();
+    // Whoever awaits it is told.
+    flushing.catch(() => {});
+  };
   const writeAt = async (offset: number, bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length;) {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
@@ -84,6 +98,7 @@ function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
       const offset = size;
       size += bytes.length;
       await writeAt(offset, bytes);
+      await flush(bytes.length);
     },
     async appendAll(parts) {
       const offset = size;
@@ -92,6 +107,7 @@ function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
       // What had no room at once, as on a full disk, goes on its own, where an error is told.
       if (offset + bytesWritten < size)
         await writeAt(offset + bytesWritten, Buffer.concat(parts).subarray(bytesWritten));
+      await flush(size - offset);
     },
     openForProgram: () => appending.descriptor(),
     async measure() {
@@ -112,6 +128,10 @@ function outputFile(handle: FileHandle, appending: AppendHandle): OutputFile {
       }
       size -= less;
       await handle.truncate(size);
+    },
+    async sync() {
+      await flushing;
+      await handle.datasync();
     },
   };
 }

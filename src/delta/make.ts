@@ -7,13 +7,12 @@ import { platformName } from '../oci/platform.ts';
 import type { Progress } from '../progress.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
-import { openBundle } from './bundle/read.ts';
 import type { DeltaFormat } from './bundle/format.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
-import { rebuildAll } from './verify.ts';
+import { ownProver, type Decoder, type Prover } from './prove.ts';
 
 export interface DeltaRequest {
   from: ImageSet;
@@ -25,6 +24,8 @@ export interface DeltaRequest {
   /** What filesystem layers may be coded as; `auto` unless said otherwise. */
   format?: LayerFormat;
   signKey?: SigningKey;
+  /** Applies the finished file; our own decoder unless said otherwise. */
+  prover?: Prover;
   progress: Progress;
   signal: AbortSignal;
 }
@@ -58,11 +59,13 @@ export interface DeltaReport {
   from: string;
   to: string;
   signedBy: string | undefined;
+  /** What has applied the finished file to the old images. */
+  provenBy: Decoder;
   images: ImageReport[];
 }
 
 /**
- * Makes the bundle that turns the images of `from` into those of `to`, and applies it against `from` before it gets its
+ * Makes the bundle that turns the images of `from` into those of `to`, and has it applied to `from` before it gets its
  * name: every filesystem layer and config is compared. Throws a Failure and leaves nothing behind otherwise.
  */
 export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
@@ -75,7 +78,7 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
-  const { from, to, output, format = 'auto', progress, signal } = request;
+  const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
   const pairs = pairImages(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
@@ -96,10 +99,10 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
   } finally {
     await file.close();
   }
-  await prove(unproven, temporary, pairs, progress, signal);
+  await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
   await rename(unproven, output);
   await syncFolder(dirname(output));
-  return report(request, bundled, written);
+  return report(request, bundled, written, prover.decoder);
 }
 
 /** Images belong together by the repository that their reference names; one and one always do. */
@@ -124,41 +127,11 @@ function pairImages(from: ImageSet, to: ImageSet): ImagePair[] {
   }));
 }
 
-/** Applies the finished file to the old images. */
-async function prove(
-  path: string,
-  temporary: string,
-  pairs: readonly ImagePair[],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const bundle = await openBundle(path, signal);
-  try {
-    const images = await bundle.images();
-    for (const [at, image] of images.entries()) {
-      const { from, to } = pairs[at]!;
-      await rebuildAll(bundle, image, from, temporary, progress, { signal });
-      const same =
-        image.config.bytes.equals(to.config.bytes) &&
-        image.layers.length === to.layers.length &&
-        image.layers.every((layer, each) => layer.diffId === to.layers[each]!.diffId);
-      if (!same) {
-        throw new Failure({
-          doing: `proving ${path}`,
-          because: `what it makes is not ${to.name}`,
-          fix: 'report it with the two images',
-        });
-      }
-    }
-  } finally {
-    await bundle.close();
-  }
-}
-
 function report(
   request: DeltaRequest,
   bundled: readonly BundledImage[],
   written: { size: number; digest: Digest },
+  provenBy: Decoder,
 ): DeltaReport {
   const images = bundled.map(({ to, reference, carried }): ImageReport => {
     const byDiffId = new Map(carried.map((each) => [each.layer.diffId, each]));
@@ -182,6 +155,7 @@ function report(
     from: request.from.name,
     to: request.to.name,
     signedBy: request.signKey?.fingerprint,
+    provenBy,
     images,
   };
 }

@@ -2,6 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageConfig, StoredManifest } from '../oci/manifest.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { LayerStore } from '../store/layer-store.ts';
 
 /** Bytes that come in pieces; iterating fails before the end when they are not the expected ones. */
 export type ByteStream = AsyncIterable<Buffer>;
@@ -27,6 +28,8 @@ export interface SourceImage {
   platform: Platform;
   /** Where its blobs lie, by digest: two images of one place share those that are equal. */
   place?: string;
+  /** The repository of a store, or of a registry as a whole, that holds it under its manifest's digest. */
+  home?: { store: LayerStore; repository: string };
   /** Where the image has none (docker-archive), one is made whose layers are the uncompressed tars. */
   manifest: StoredManifest;
   config: { descriptor: Descriptor; bytes: Buffer; value: ImageConfig };

@@ -97,7 +97,9 @@ async function openFromRegistry(
     },
   };
   const image = await openFromBlobs(blobs, root.descriptor, options);
-  return { ...image, reference: shortReference(reference), place: reference.registry };
+  const { RegistryStore } = await import('../store/registry.ts');
+  const home = { store: new RegistryStore(reference.registry, '', {}, client), repository: reference.repository };
+  return { ...image, reference: shortReference(reference), place: reference.registry, home };
 }
 
 /** As Docker shows it: without docker.io/library/. */

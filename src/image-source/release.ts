@@ -109,7 +109,8 @@ async function openReleased(
   };
   const image = await openFromBlobs(blobs, root.descriptor, { name, platform });
   // On a device the repository alone names the image: it has no registry to look into.
-  return { ...image, reference: `${repository}:${version.replaceAll('+', '_')}`, place: store.name };
+  const reference = `${repository}:${version.replaceAll('+', '_')}`;
+  return { ...image, reference, place: store.name, home: { store, repository } };
 }
 
 function bytesOf(bytes: Uint8Array): ByteStream {

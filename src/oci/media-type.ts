@@ -18,6 +18,9 @@ export const mediaType = {
   releaseArtifact: 'application/vnd.imgbuild.release.v1',
   channel: 'application/vnd.imgbuild.channel.v1+json',
   channelArtifact: 'application/vnd.imgbuild.channel.v1',
+  /** A bundle beside the image that it leads to: the file as it is. */
+  bundle: 'application/vnd.imgbuild.ota.v1+tar',
+  bundleArtifact: 'application/vnd.imgbuild.ota.v1',
   /** RFC 3156, section 5. */
   signature: 'application/pgp-signature',
 } as const;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { Failure } from '../failure.ts';
+import { cannotStart } from './cannot-start.ts';
 
 /** A program that turns bytes into other bytes, as `xz` does. */
 export interface Filter {
@@ -31,13 +32,7 @@ export function startFilter(
   stdin.on('error', () => {});
 
   const started = once(child, 'spawn').catch((error: NodeJS.ErrnoException) => {
-    const missing = error.code === 'ENOENT';
-    throw new Failure({
-      doing: `starting ${program}`,
-      because: missing ? 'there is no such program on PATH' : error.message,
-      fix: missing ? `install ${program}; \`imgbuild doctor\` lists what is needed` : 'see the cause above',
-      cause: error,
-    });
+    throw cannotStart(program, error);
   });
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const finished = (async () => {

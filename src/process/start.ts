@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { Failure } from '../failure.ts';
+import { cannotStart } from './cannot-start.ts';
 
 export interface StartOptions {
   cwd?: string;
@@ -91,15 +91,7 @@ export function startProgram(program: string, args: readonly string[], options: 
     };
     child.on('error', (error: NodeJS.ErrnoException) => {
       settle();
-      const missing = error.code === 'ENOENT';
-      reject(
-        new Failure({
-          doing: `starting ${program}`,
-          because: missing ? 'there is no such program on PATH' : error.message,
-          fix: missing ? `install ${program}; \`imgbuild doctor\` lists what is needed` : 'see the cause above',
-          cause: error,
-        }),
-      );
+      reject(cannotStart(program, error));
     });
     child.on('close', (code, signal) => {
       settle();

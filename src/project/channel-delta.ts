@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { openBundle } from '../delta/bundle/read.ts';
 import { Failure } from '../failure.ts';
 import { nothing } from '../image-source/nothing.ts';
 import { platformName } from '../oci/platform.ts';
 import type { ChannelDelta } from '../release/channel-json.ts';
+import type { PublishedBundle, PublishOptions } from '../release/publish-bundle.ts';
+import { publishDelta } from '../release/release-bundles.ts';
+import { readRelease } from '../release/release-store.ts';
+import { parseVersion } from '../release/version.ts';
+import type { LayerStore } from '../store/layer-store.ts';
 
 /** What a channel says of a bundle that was made by hand. Throws a Failure for one that is not between releases. */
 export async function channelDeltaOf(path: string, signal: AbortSignal): Promise<ChannelDelta> {
@@ -31,4 +36,17 @@ export async function channelDeltaOf(path: string, signal: AbortSignal): Promise
   } finally {
     await bundle.close();
   }
+}
+
+/** Puts such a bundle into the registry, beside the images of the release that it leads to; nowhere where the store is a folder. */
+export async function publishChannelDelta(
+  store: LayerStore,
+  path: string,
+  delta: ChannelDelta,
+  options: PublishOptions,
+): Promise<PublishedBundle[]> {
+  const stored = await readRelease(store, parseVersion(delta.to));
+  // A channel leads through releases of its store alone: it leaves this one out.
+  if (stored === undefined) return [];
+  return publishDelta(store, stored.release, delta, dirname(path), options);
 }

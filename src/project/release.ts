@@ -2,14 +2,13 @@ import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { buildPlanned } from './build.ts';
 import type { BuiltLayer, LayerEvent } from '../build/event.ts';
+import type { Prover } from '../delta/prove.ts';
 import type { Digest } from '../oci/digest.ts';
-import { hexOf } from '../oci/digest.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
 import { sumsFile, writeReleaseFiles } from '../release/checksums.ts';
-import { withDraft } from '../release/draft-store.ts';
 import { layerKey, makeRelease, type ReleaseRequest, type ReleaseResult } from '../release/release.ts';
+import { publishDelta } from '../release/release-bundles.ts';
 import { formatRelease, type Release, type ReleasedDelta } from '../release/release-json.ts';
 import { readRelease } from '../release/release-store.ts';
 import { findRevision } from '../release/revision.ts';
@@ -19,6 +18,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import type { Project } from './open.ts';
 import { planProject, type ProjectPlan } from './plan.ts';
 import { packReleaseDebs } from './release-debs.ts';
+import { makeReleaseDeltas } from './release-deltas.ts';
 import { isRecordedFile, openReleaseOutput } from './release-output.ts';
 
 export interface ReleaseProjectOptions {
@@ -34,6 +34,8 @@ export interface ReleaseProjectOptions {
   builder?: string | undefined;
   /** Signs deltas and checksums. Without a key no deltas are made: devices would refuse them. */
   signKey?: SigningKey | undefined;
+  /** What applies a delta before it is released; our own decoder unless said otherwise. */
+  openProver?: (() => Promise<Prover>) | undefined;
   env: NodeJS.ProcessEnv;
   progress: Progress;
   signal: AbortSignal;
@@ -73,6 +75,8 @@ export async function releaseProject(project: Project, options: ReleaseProjectOp
     const place = async (release: Release) => {
       await output.place();
       draft = release;
+      // Before the commit: what release.json names is there.
+      for (const delta of release.deltas) await publishDelta(store, release, delta, output.directory, options);
     };
     const result = await makeRelease({ ...request, steps: { ...request.steps, place } }).catch(async (error) => {
       if (draft !== undefined && (await isOtherOrNone(store, draft))) await output.withdraw();
@@ -169,63 +173,8 @@ async function requestOf(
         const { releaseModels } = await import('./models.ts');
         return releaseModels(project, { version, publish, env, progress, signal });
       },
-      deltas: (release, before) => makeDeltas(project, release, before, staging!, options),
+      deltas: (release, before) => makeReleaseDeltas(project, release, before, staging!, options),
       place: async () => {},
     },
   };
-}
-
-/** From every release of `before` on each platform that both have; and from nothing where the configuration says so. */
-async function makeDeltas(
-  { config, store }: Project,
-  release: Release,
-  before: readonly Release[],
-  directory: string,
-  { signKey, progress, signal }: ReleaseProjectOptions,
-): Promise<ReleasedDelta[]> {
-  if (before.length === 0 && !config.ota.full) return [];
-  if (signKey === undefined) {
-    progress.note('no deltas: there is no key to sign them (--sign-key FILE, or IMGBUILD_SIGNING_KEY)');
-    return [];
-  }
-  const { bundleFileName, makeDelta } = await import('../delta/make.ts');
-  const { nothing } = await import('../image-source/nothing.ts');
-  const { openRelease } = await import('../image-source/release.ts');
-  const draft = withDraft(store, release) as LayerStore;
-  const deltas: ReleasedDelta[] = [];
-  for (const platform of new Set(release.images.map((image) => image.platform))) {
-    const sources = before.filter(({ images }) => images.some((image) => image.platform === platform));
-    const opened = [
-      ...sources.map(
-        ({ version }) =>
-          () =>
-            openRelease(store, version, parsePlatform(platform)),
-      ),
-      ...(config.ota.full ? [async () => nothing] : []),
-    ];
-    if (opened.length === 0) continue;
-    const to = await openRelease(draft, release.version, parsePlatform(platform));
-    try {
-      for (const open of opened) {
-        const from = await open();
-        try {
-          const output = join(directory, bundleFileName(from, to, release.name));
-          const made = await makeDelta({ from, to, output, name: release.name, signKey, progress, signal });
-          deltas.push({
-            from: from.version ?? from.name,
-            to: release.version,
-            platform,
-            file: basename(made.path),
-            size: made.bytes,
-            sha256: hexOf(made.digest),
-          });
-        } finally {
-          await from.close();
-        }
-      }
-    } finally {
-      await to.close();
-    }
-  }
-  return deltas;
 }

@@ -217,13 +217,52 @@ export class RegistryClient {
     }
   }
 
-  /** Puts the bytes under the tag, or under their own digest alone. */
+  /**
+   * What names the manifest as its subject, by the registry's own list. Undefined where it keeps none. Distribution spec
+   * 1.1, "Listing Referrers".
+   */
+  async listReferrers(repository: string, subject: Digest, signal?: AbortSignal): Promise<Descriptor[] | undefined> {
+    const doing = `listing the referrers of ${this.#named(repository, subject)}`;
+    const found: Descriptor[] = [];
+    let to: string | URL | undefined = `/v2/${repository}/referrers/${subject}`;
+    while (to !== undefined) {
+      const call: Call = {
+        method: 'GET',
+        to,
+        scopes: [pullScope(repository)],
+        accept: [200],
+        most: largestList,
+        signal,
+      };
+      const answer = await this.#transport.exchange(call).catch((error: unknown) => {
+        if (!(error instanceof RegistryError)) throw error;
+        if ([400, 404, 405, 501].includes(error.status ?? 0)) return undefined;
+        if (error.denied) return this.#readAsWriter(doing, call, repository, error);
+        throw this.#failure(doing, error, 'pull');
+      });
+      // Some registries answer what they do not know with a page of another kind.
+      if (answer === undefined || contentType(answer) !== mediaType.index) return undefined;
+      try {
+        const page = parseManifest(answer.bytes, mediaType.index);
+        if (page.kind === 'index') found.push(...page.manifest.manifests);
+      } catch (error) {
+        throw this.#broken(doing, (error as Error).message);
+      }
+      to = nextPage(answer);
+    }
+    return found;
+  }
+
+  /**
+   * Puts the bytes under the tag, or under their own digest alone. Returns the subject of the manifest that the registry has
+   * noted it for; one without a list of referrers notes none.
+   */
   async putManifest(
     repository: string,
     reference: string,
     manifest: StoredManifest,
     signal?: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Digest | undefined> {
     const doing = `saving ${this.#named(repository, reference)}`;
     const { bytes, descriptor } = manifest;
     const digest = digestOf(bytes);
@@ -252,6 +291,8 @@ export class RegistryClient {
     if (typeof told === 'string' && isDigest(told) && told !== digest) {
       throw broken(`the registry took it as ${told} instead of ${digest}`);
     }
+    const subject = answer.headers['oci-subject'];
+    return typeof subject === 'string' && isDigest(subject) ? subject : undefined;
   }
 
   /** Deletes a manifest with all its tags. A registry may not allow it; what is not there is no error. */

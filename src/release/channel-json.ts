@@ -57,7 +57,8 @@ export const channelSchema = z
     issued: instant,
     expires: instant,
     urls: z.array(z.string()).min(1).meta({
-      description: 'Where files are, in the order to try: {version} is the `to` of the delta, {file} its name.',
+      description:
+        'Where files are, in the order to try: {version} is the `to` of the delta, {file} its name, {sha256} that of its bytes.',
     }),
     images: z.array(image),
     deltas: z.array(delta),

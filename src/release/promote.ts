@@ -19,7 +19,7 @@ export interface PromoteRequest {
   channel: string;
   /** Undefined: the release on which the channel stands, signed anew. */
   version: Version | undefined;
-  /** Where devices find the files, with `{version}` and `{file}` in them; empty: as it was. */
+  /** Where devices find the files, with `{version}`, `{file}` or `{sha256}` in them; empty: as it was. */
   urls: readonly string[];
   /** Deltas between releases that no release names, because they were made later; the channel keeps them. */
   deltas: readonly ChannelDelta[];
@@ -179,10 +179,10 @@ function checkedUrl(text: string): string {
       fix: 'write it as "https://github.com/OWNER/REPO/releases/download/v{version}/{file}"',
       kind: 'input',
     });
-  if (!text.includes('{file}')) throw wrong('it has no {file}: all files would have one URL');
-  const unknown = /\{(?!version\}|file\})[^}]*\}?/.exec(text);
+  if (!/\{(?:file|sha256)\}/.test(text)) throw wrong('it has no {file}: all files would have one URL');
+  const unknown = /\{(?!version\}|file\}|sha256\})[^}]*\}?/.exec(text);
   if (unknown) throw wrong(`${unknown[0]} stands for nothing`);
-  const filled = text.replaceAll('{version}', '1.0.0').replaceAll('{file}', 'file');
+  const filled = text.replaceAll(/\{(?:version|file|sha256)\}/g, '1.0.0');
   if (!URL.canParse(filled) || !/^https?:$/.test(new URL(filled).protocol)) throw wrong('it is no http or https URL');
   if (new URL(filled).username !== '') throw wrong('it holds a login, and everybody reads it');
   return text;

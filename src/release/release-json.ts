@@ -58,7 +58,21 @@ const model = z
   .meta({ description: 'A model.' });
 
 const delta = z
-  .object({ from: z.string(), to: z.string(), platform, file: fileName, size, sha256 })
+  .object({
+    from: z.string(),
+    to: z.string(),
+    platform,
+    file: fileName,
+    size,
+    sha256,
+    referrers: z
+      .array(z.object({ repository: z.string().meta({ description: 'Below the store.' }), digest }))
+      .optional()
+      .meta({
+        description:
+          'Of the artifacts that hold the file in the registry, each a referrer of an image of the release; absent where the store is no registry.',
+      }),
+  })
   .meta({ description: 'What takes a device from one release to another.' });
 
 /** The one definition of release.json. Keys that a later version adds are left out when it is read. */

@@ -1,6 +1,8 @@
 import type { DeltaReport } from '../delta/make.ts';
+import type { Decoder } from '../delta/prove.ts';
 import type { Plan, PlannedLayer } from '../plan/plan.ts';
 import type { BuiltLayer } from '../build/event.ts';
+import type { PublishedBundle } from '../release/publish-bundle.ts';
 import { code, count, sections, table, text } from './github-markdown.ts';
 import { formatBytes, formatSeconds } from './progress.ts';
 import { describeReason } from './reason.ts';
@@ -72,6 +74,8 @@ export interface SummarizedDelta extends DeltaReport {
   page: string;
   /** What would make it smaller. */
   advice: string[];
+  /** Where it was put besides the file; nowhere unless that was asked for. */
+  published: readonly PublishedBundle[];
 }
 
 /** Shown at most; the page has all. */
@@ -94,14 +98,36 @@ export function deltaSummary(deltas: readonly SummarizedDelta[]): string {
         `### ${text(delta.from)} → ${text(delta.to)} (${text(delta.platform)}): ${formatBytes(delta.bytes)}`,
         table(['Image', 'Filesystem layer', '', 'In the delta', 'In a pull'], rows),
         saved > 0 ? `A pull would move ${formatBytes(delta.pullBytes)}: ${formatBytes(saved)} saved.` : '',
-        delta.signedBy === undefined ? '**Not signed.**' : `Signed by ${code(delta.signedBy)}, applied and compared.`,
+        delta.signedBy === undefined ? '**Not signed.**' : `Signed by ${code(delta.signedBy)}.`,
+        provenLine(delta.provenBy),
         delta.advice.length === 0
           ? ''
           : ['It would be smaller:', ...delta.advice.slice(0, adviceShown).map((one) => `- ${text(one)}`)].join('\n'),
         `What is in it, as a picture: ${code(delta.page)}, beside the delta.`,
+        delta.published.length === 0
+          ? ''
+          : `Published as ${delta.published.map(({ reference }) => code(reference)).join(', ')}.`,
       ];
     }),
   );
+}
+
+/** Which decoder has applied the deltas of a release. Markdown. */
+export function proofSummary(decoder: Decoder): string {
+  return sections(['### Updates were applied before they were released', provenLine(decoder)]);
+}
+
+/** Which decoder has applied a delta, and on which engine: on none, so that no runner's Docker counts. */
+function provenLine(decoder: Decoder): string {
+  const how = 'without an engine: every filesystem layer was rebuilt from the old images and compared';
+  switch (decoder.name) {
+    case 'imgbuild-ota':
+      return `Applied by the device program of imgbuild ${text(decoder.version)} (sha256 ${code(decoder.sha256)}), ${how}.`;
+    case 'imgbuild': {
+      const why = decoder.because === undefined ? '' : ` Not by the device program: ${text(decoder.because)}.`;
+      return `Applied by imgbuild's own decoder (TypeScript), ${how}.${why}`;
+    }
+  }
 }
 
 const layerKinds = { reused: 'on the device already', delta: 'as a delta', whole: 'whole' } as const;

@@ -9,7 +9,9 @@ import type {
   InspectedPackage,
 } from '../delta/inspected.ts';
 import type { DeltaReport, LayerReport } from '../delta/make.ts';
+import type { Decoder } from '../delta/prove.ts';
 import type { VerifiedBundle } from '../delta/verify.ts';
+import type { PublishedBundle } from '../release/publish-bundle.ts';
 import { adviceText } from './advice.ts';
 import type { Style } from './failure.ts';
 import { formatBytes } from './progress.ts';
@@ -32,11 +34,21 @@ function kindOf({ kind, format }: Pick<LayerReport, 'kind' | 'format'>): string 
   return format === undefined ? kinds[kind] : `${kinds[kind]} (${format})`;
 }
 
+/** By what a delta was applied before it got its name. */
+export function provenText(decoder: Decoder): string {
+  switch (decoder.name) {
+    case 'imgbuild':
+      return 'applied and compared';
+    case 'imgbuild-ota':
+      return `applied and compared by the device program of ${decoder.version}`;
+  }
+}
+
 /** What `ota diff` made: a line for each filesystem layer, and what a pull would have moved. */
 export function renderDelta(report: DeltaReport, style: Style): string {
   const lines = [
     `${style.bold(report.path)}  ${formatBytes(report.bytes)}`,
-    `  ${report.from} → ${report.to}, applied and compared`,
+    `  ${report.from} → ${report.to}, ${provenText(report.provenBy)}`,
   ];
   for (const image of report.images) {
     lines.push(`  ${image.reference ?? short(image.config)}`);
@@ -51,6 +63,16 @@ export function renderDelta(report: DeltaReport, style: Style): string {
     lines.push(isLess ? `${pull}: this is ${share(report.bytes, report.pullBytes)} of it` : pull);
   }
   lines.push(report.signedBy === undefined ? style.yellow('  not signed') : `  signed by ${report.signedBy}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Where `ota diff --push` put a delta. */
+export function renderPublished(published: readonly PublishedBundle[]): string {
+  const lines = published.map(({ reference, outcome, sent }) =>
+    outcome === 'present'
+      ? `  published before as ${reference}`
+      : `  published as ${reference}, ${formatBytes(sent)} sent`,
+  );
   return `${lines.join('\n')}\n`;
 }
 

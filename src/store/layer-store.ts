@@ -72,6 +72,17 @@ export interface LayerStore {
   putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void>;
 }
 
+/** What became of a manifest that was to be put beside its subject; `present`: it was there and listed, nothing was sent. */
+export type ReferrerPut = 'put' | 'present';
+
+/** A store in which what belongs to an image is found from the image: a registry that may be written. */
+export interface ReferrerStore extends LayerStore {
+  /** Manifests of the repository that name this one as their subject. */
+  listReferrers(repository: string, subject: Digest): Promise<Descriptor[]>;
+  /** Puts a manifest under its digest, and among the referrers of its subject. All blobs it names must be there. */
+  putReferrer(repository: string, manifest: StoredManifest): Promise<ReferrerPut>;
+}
+
 /** A store that can forget. `gc` needs it. */
 export interface PruneStore extends LayerStore {
   /** Takes the tag away. The manifest stays until `sweep`. Missing tags are no error. */

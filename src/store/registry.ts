@@ -3,10 +3,11 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { StoredManifest } from '../oci/manifest.ts';
 import { RegistryClient, type ClientOptions } from '../registry/client.ts';
-import type { BlobPut, BlobSource, LayerStore, MountSource } from './layer-store.ts';
+import { listReferrers, putReferrer } from '../registry/referrers.ts';
+import type { BlobPut, BlobSource, MountSource, ReferrerPut, ReferrerStore } from './layer-store.ts';
 
 /** A store in a registry: its repositories lie below one path, `ghcr.io/acme/ccai` + `service_runtime`. */
-export class RegistryStore implements LayerStore {
+export class RegistryStore implements ReferrerStore {
   readonly name: string;
   readonly registry: string;
   readonly path: string;
@@ -70,7 +71,15 @@ export class RegistryStore implements LayerStore {
     return this.client.putBlob(this.repositoryPath(repository), blob, { ...options, mountFrom });
   }
 
-  putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {
-    return this.client.putManifest(this.repositoryPath(repository), reference, manifest);
+  async putManifest(repository: string, reference: string, manifest: StoredManifest): Promise<void> {
+    await this.client.putManifest(this.repositoryPath(repository), reference, manifest);
+  }
+
+  listReferrers(repository: string, subject: Digest): Promise<Descriptor[]> {
+    return listReferrers(this.client, this.repositoryPath(repository), subject);
+  }
+
+  putReferrer(repository: string, manifest: StoredManifest): Promise<ReferrerPut> {
+    return putReferrer(this.client, this.repositoryPath(repository), manifest);
   }
 }

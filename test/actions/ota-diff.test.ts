@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { DeltaOutput } from '../../src/actions/delta-output.ts';
 import { hostPlatform, platformName } from '../../src/oci/platform.ts';
 import { yankRelease } from '../../src/release/release-store.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -40,10 +41,18 @@ test('a platform that a former release has no image for stops no delta of anothe
   await release('1.1.0', [here, other]);
   const { exitCode, outputs, log, annotations, summary } = await diff('1.0.0', 'v1.1.0');
   expect(exitCode, log).toBe(0);
-  expect(JSON.parse(outputs.deltas!)).toMatchObject([{ from: '1.0.0', to: '1.1.0', platform: here }]);
+  const [made] = JSON.parse(outputs.deltas!) as [DeltaOutput];
+  expect(made).toMatchObject({ from: '1.0.0', to: '1.1.0', platform: here, referrers: [] });
+  expect(made.path).toBe(path.join(outputs.directory!, made.file));
+  expect(made.size).toBe(readFileSync(made.path).length);
+  expect(made.layers).toMatchObject([{ image: 'app:1.1.0', kind: expect.stringMatching(/delta|whole/) }]);
+  expect(made.layers.reduce((sum, { pull }) => sum + pull, 0)).toBe(made.pull);
+  expect(made.ratio).toBeCloseTo(made.size / made.pull, 3);
   const page = (JSON.parse(outputs.deltas!) as { file: string }[])[0]!.file.replace('.ota.tar', '.html');
   expect(readFileSync(path.join(outputs.directory!, page), 'utf8')).toContain('</svg>');
   expect(summary).toContain('as a picture');
+  const why = 'Not by the device program: this action comes from no repository whose releases would have it';
+  expect(summary).toMatch(new RegExp(`Applied by imgbuild.s own decoder .*without an engine.*${why}`));
   expect(annotations).toMatchObject([
     { level: 'warning', message: `1.0.0 has no image for ${other}: no delta to v1.1.0 is made for it` },
   ]);
@@ -94,4 +103,13 @@ test('a delta over its budget fails the job once it is made, or warns', async ()
   expect((await diff('1.0.0', '1.1.0', { 'max-size': '1 GB', 'max-ratio': '9' })).exitCode).toBe(0);
   const wrong = await diff('1.0.0', '1.1.0', { 'max-size': 'small' });
   expect(wrong.annotations.at(-1)!.message).toContain('"small" is no size');
+});
+
+test('a store in a folder is no place to publish to: nothing is made', async () => {
+  await release('1.0.0', [here]);
+  await release('1.1.0', [here]);
+  const { exitCode, annotations, outputs } = await diff('1.0.0', '1.1.0', { push: 'true' });
+  expect(exitCode).toBe(1);
+  expect(annotations.at(-1)!.message).toContain('a folder has no referrers');
+  expect(outputs.deltas).toBeUndefined();
 });

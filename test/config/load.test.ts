@@ -188,7 +188,7 @@ ota: {}
 
   test('may have packages alone', async () => {
     const deb = 'debs: { tool: { description: a tool, maintainer: Us <us@example.com> } }';
-    const config = await load(`version: 1\nname: tools\nlayers: {}\n${deb}\n`);
+    const config = await load(`version: 1\nname: tools\n${deb}\n`);
     expect(config.layers).toEqual([]);
     expect(config.debs.map(({ name }) => name)).toEqual(['tool']);
   });

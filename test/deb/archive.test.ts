@@ -403,7 +403,10 @@ test('xz that is not installed is named', async () => {
   const { PATH } = process.env;
   process.env.PATH = '/nowhere';
   try {
-    await expect(pack(config)).rejects.toMatchObject({ because: 'there is no such program on PATH' });
+    await expect(pack(config)).rejects.toMatchObject({
+      because: 'there is no such program on PATH',
+      fix: expect.stringContaining('install xz-utils'),
+    });
   } finally {
     process.env.PATH = PATH;
   }

@@ -39,6 +39,21 @@ describe('100,000 small files', () => {
   }, 120_000);
 });
 
+test.each([
+  ['zstd', 'control.tar.gz'],
+  ['xz', 'control.tar.xz'],
+] as const)('the sums of many small files are compressed beside data in %s', async (compression, member) => {
+  const entries = withParents(
+    Array.from({ length: 3000 }, (_, index) => textFile(`opt/x/${index}`, `file ${index}\n`)),
+  );
+  const file = join(mkdtempSync(join(tmpdir(), 'imgbuild-sums-')), 'sums.deb');
+  const layout = { control: 'Package: x\n', conffiles: [], scripts: {}, entries, compression } as const;
+  const written = await writePackage(file, layout, { mtime: 1 });
+  expect(shell('ar t "$1"', file).split('\n')[1]).toBe(member);
+  expect(shell('dpkg-deb --ctrl-tarfile "$1" | tar -xO ./md5sums | wc -l', file).trim()).toBe('3000');
+  expect(shell('sha256sum "$1"', file).slice(0, 64)).toBe(written.sha256);
+});
+
 test('hard links are files of their own, as git has them', async () => {
   const config = makeProject(
     { 'ccai-links': deb({ contents: [{ src: 'data', dst: '/opt/data' }] }) },

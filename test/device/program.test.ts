@@ -9,6 +9,7 @@ import {
   goEnvironment,
   goProgram,
 } from '../../scripts/device.ts';
+import { deviceProver } from '../../src/delta/device-prover.ts';
 import { makeDelta } from '../../src/delta/make.ts';
 import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
@@ -82,6 +83,18 @@ describe.skipIf(go === undefined)('the device program', () => {
       return output;
     };
     const [signed, unsigned] = [await make('signed.ota.tar', key.privateKey), await make('unsigned.ota.tar')];
+    // `ota diff` has it applied by this very program.
+    const proven = await makeDelta({
+      from,
+      to,
+      name: 'app',
+      progress: silent,
+      signal: new AbortController().signal,
+      output: join(folder, 'proven.ota.tar'),
+      signKey: await readSigningKey(Buffer.from(key.privateKey), 'the key'),
+      prover: deviceProver({ path: program, version: '1.2.3', sha256: '' }),
+    });
+    expect(proven.provenBy.name).toBe('imgbuild-ota');
     await from.close();
     await to.close();
     const keyring = join(folder, 'keys.asc');
@@ -105,6 +118,10 @@ describe.skipIf(go === undefined)('the device program', () => {
       expect(refused.exitCode).toBe(2);
     }
     expect((await verify(unsigned, '--allow-unsigned')).exitCode).toBe(0);
+    const applied = await verify(signed, '--keyring', keyring, '--from', join(folder, 'old.tar'), '--json');
+    expect(JSON.parse(applied.stdout.toString('utf8'))).toMatchObject({ images: [{ applied: true }] });
+    const wrongImage = await verify(signed, '--keyring', keyring, '--from', join(folder, 'new.tar'));
+    expect([wrongImage.exitCode, wrongImage.stderr]).toEqual([2, expect.stringContaining('holds no image')]);
     // One bit of a filesystem layer, far behind what is signed.
     const bytes = readFileSync(signed);
     bytes[bytes.length - 1024 - 600]! ^= 1;

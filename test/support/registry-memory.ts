@@ -44,6 +44,8 @@ export interface MemoryRegistry {
   auth?:
     | { kind: 'basic'; user: string; password: string }
     | { kind: 'bearer'; user?: string; password?: string; lifetime: number; refuse?: (scope: string) => boolean };
+  /** Whether it lists referrers itself, by pages of `pageSize`. */
+  referrers: boolean;
   /** Where blobs are redirected to. */
   blobsAt?: string;
   close(): Promise<void>;
@@ -66,6 +68,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     mostPatch: Infinity,
     mostPut: Infinity,
     pageSize: 100,
+    referrers: false,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -156,8 +159,10 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
       const names = [...registry.manifests.keys()].map((key) => key.split(/[@:]/)[0]!);
       return page([...new Set(names)].toSorted(), 'repositories', path, query);
     }
-    const [, repository, kind, rest] = /^\/v2\/(.+)\/(blobs|manifests|tags|files)\/(.*)$/.exec(path) ?? [];
+    const [, repository, kind, rest] = /^\/v2\/(.+)\/(blobs|manifests|tags|files|referrers)\/(.*)$/.exec(path) ?? [];
     if (repository === undefined || kind === undefined || rest === undefined) return fail(404, 'UNSUPPORTED');
+    if (kind === 'referrers')
+      return registry.referrers ? referrersOf(repository, rest, path, query) : fail(404, 'UNSUPPORTED');
     if (kind === 'tags') {
       const keys = [...registry.manifests.keys()];
       if (!keys.some((key) => key.startsWith(`${repository}@`))) return fail(404, 'NAME_UNKNOWN');
@@ -206,7 +211,10 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
       const entry = { bytes: body, type: request.headers['content-type'] ?? '' };
       registry.manifests.set(key, entry);
       registry.manifests.set(`${repository}@${digest}`, entry);
-      return { status: 201, headers: { 'docker-content-digest': digest }, body: '' };
+      const headers: Record<string, string> = { 'docker-content-digest': digest };
+      const subject = (document as { subject?: { digest: string } }).subject?.digest;
+      if (registry.referrers && subject !== undefined) headers['oci-subject'] = subject;
+      return { status: 201, headers, body: '' };
     }
     const found = registry.manifests.get(key);
     if (found === undefined) return fail(404, 'MANIFEST_UNKNOWN');
@@ -263,6 +271,21 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     registry.blobs.set(digest, bytes);
     registry.linked.add(`${repository} ${digest}`);
     return { status: 201, headers: { 'docker-content-digest': digest }, body: '' };
+  }
+
+  function referrersOf(repository: string, subject: string, path: string, query: URLSearchParams): Result {
+    const all = [...registry.manifests].flatMap(([key, { bytes, type }]) => {
+      if (!key.startsWith(`${repository}@`)) return [];
+      const { subject: named, artifactType } = JSON.parse(bytes.toString()) as Record<string, unknown>;
+      if ((named as { digest: string } | undefined)?.digest !== subject) return [];
+      return [{ mediaType: type, digest: digestOf(bytes), size: bytes.length, artifactType }];
+    });
+    const first = Number(query.get('from') ?? 0);
+    const next = first + registry.pageSize;
+    const manifests = all.slice(first, next);
+    const headers: Record<string, string> = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
+    if (next < all.length) headers['link'] = `<${path}?from=${next}>; rel="next"`;
+    return ok({ schemaVersion: 2, mediaType: headers['content-type'], manifests }, headers);
   }
 
   function page(all: string[], name: string, path: string, query: URLSearchParams): Result {

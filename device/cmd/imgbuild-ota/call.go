@@ -29,6 +29,7 @@ type call struct {
 	check         bool
 	back          bool
 	again         bool
+	from          string
 	budget        memory.Budget
 }
 
@@ -55,6 +56,7 @@ func parseCall(arguments []string) (*call, error) {
 	flags.BoolVar(&c.check, "check", false, "")
 	flags.BoolVar(&c.back, "rollback", false, "")
 	flags.BoolVar(&c.again, "again", false, "")
+	flags.StringVar(&c.from, "from", "", "")
 	mebi := flags.Int("memory", int(memory.Default>>20), "")
 	// Options may stand before and behind the names.
 	for rest := arguments; ; {
@@ -93,6 +95,8 @@ func parseCall(arguments []string) (*call, error) {
 		return nil, wrongCall("--keep is 1 at least: the release that runs is never removed")
 	case c.keep > 0 && c.command != "prune":
 		return nil, wrongCall("--keep belongs to prune")
+	case c.from != "" && c.command != "verify":
+		return nil, wrongCall("--from belongs to verify")
 	case (c.check || c.back || c.again) && c.command != "update":
 		return nil, wrongCall("--check, --rollback and --again belong to update")
 	}

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/channel"
 	"imgbuild/device/internal/config"
 	"imgbuild/device/internal/delta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/fetch"
+	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/signature"
 	"imgbuild/device/internal/state"
 	"imgbuild/device/internal/tardiff"
@@ -149,7 +151,16 @@ func (s *session) verify(ctx context.Context) error {
 		return err
 	}
 	defer file.Close()
-	report, err := s.Verify(ctx, b)
+	var archive *update.Archive
+	if s.from != "" {
+		images, err := os.Open(s.from)
+		if err != nil {
+			return failure.Input("opening "+s.from, "it cannot be read", "name what `docker save` has written")
+		}
+		defer images.Close()
+		archive = &update.Archive{Name: s.from, File: images, Temporary: os.TempDir()}
+	}
+	report, err := s.Verify(ctx, b, archive)
 	if err != nil {
 		return err
 	}
@@ -164,8 +175,18 @@ func (s *session) verify(ctx context.Context) error {
 		}
 		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %s\n", image.Reference, image.Config,
 			failure.Bytes(image.Writes), reads)
+		if image.Applied {
+			fmt.Fprintf(s.out, "    applied to the image %s of %s, and compared\n", orNone(image.Source), s.from)
+		}
 	}
 	return nil
+}
+
+func orNone(source oci.Digest) string {
+	if source == "" {
+		return channel.None
+	}
+	return string(source)
 }
 
 func (s *session) tell(result *update.Result, err error) error {

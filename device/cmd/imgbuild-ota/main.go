@@ -31,6 +31,7 @@ prune [NAME] --keep N   remove the images of all but the last N releases
 --state DIR          default: /var/lib/imgbuild
 --docker ADDRESS     unix://PATH; default: DOCKER_HOST, else unix:///var/run/docker.sock
 --memory MIB         what the program may take; default: 64
+--from ARCHIVE       with verify: apply it to the old images, too, which docker save has written
 --check              with update: change nothing
 --rollback           with update: take an older ota.json and a lower version, too
 --again              with update: take a version from which this device went back

@@ -34,6 +34,7 @@ func TestCalls(t *testing.T) {
 		"prune --keep 0":           "never removed",
 		"status --keep 1":          "belongs to prune",
 		"apply a --check":          "belong to update",
+		"apply a --from b":         "belongs to verify",
 		"update ccai":              "names no url below [ccai]",
 		"apply a --memory 1":       "32 at least",
 		"apply a --docker tcp://x": "only unix://",

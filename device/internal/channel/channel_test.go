@@ -116,6 +116,15 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// A registry has a bundle under the digest of its bytes.
+func TestAddressByDigest(t *testing.T) {
+	d := channel.Document{URLs: []string{"https://ghcr.io/v2/acme/ccai/service/blobs/sha256:{sha256}"}}
+	sum := strings.Repeat("0f", 32)
+	if got := d.Addresses(&channel.Delta{SHA256: sum}); got[0] != "https://ghcr.io/v2/acme/ccai/service/blobs/sha256:"+sum {
+		t.Error(got)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	d := parse(t, func(map[string]any) {})
 	got := d.Addresses(&channel.Delta{To: "1.2.0+b 5", File: "a+b.tar"})

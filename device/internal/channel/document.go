@@ -144,7 +144,7 @@ func (d *Document) check() error {
 
 // Addresses of a delta's file, in the order to try them.
 func (d *Document) Addresses(of *Delta) []string {
-	fill := strings.NewReplacer("{version}", escape(of.To), "{file}", escape(of.File))
+	fill := strings.NewReplacer("{version}", escape(of.To), "{file}", escape(of.File), "{sha256}", of.SHA256)
 	addresses := make([]string, len(d.URLs))
 	for at, each := range d.URLs {
 		addresses[at] = fill.Replace(each)

@@ -141,6 +141,8 @@ type download struct {
 	validator string
 	position  int64
 	total     int64
+	// token that the server's token service gave; it may expire between two connections.
+	token string
 	// furthest position so far: only what comes behind it makes attempts count anew.
 	furthest int64
 	failures int
@@ -261,7 +263,7 @@ func (d *download) connect() error {
 			request.Header.Set("If-Range", d.validator)
 		}
 	}
-	response, err := client.Do(request)
+	response, err := d.send(request)
 	if err != nil {
 		d.timer.Stop()
 		return err
@@ -273,6 +275,29 @@ func (d *download) connect() error {
 	}
 	d.body = response.Body
 	return nil
+}
+
+// send asks once more with a token where the server wants one that everybody gets. Where it is redirected to another host,
+// the token stays behind (net/http).
+func (d *download) send(request *http.Request) (*http.Response, error) {
+	if d.token != "" {
+		request.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	response, err := client.Do(request)
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		return response, err
+	}
+	token, err := anonymous(request.Context(), response)
+	if err == nil && (token == "" || response.Request.URL.Host != request.URL.Host) {
+		return response, nil
+	}
+	response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	d.token = token
+	request.Header.Set("Authorization", "Bearer "+token)
+	return client.Do(request)
 }
 
 func (d *download) accept(response *http.Response) error {

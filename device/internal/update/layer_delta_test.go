@@ -58,7 +58,7 @@ func newLayerDevice(t *testing.T, store engine.Store, change func(*sample.Target
 func TestLayerDelta(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {
 		d := newLayerDevice(t, store, func(*sample.Target) {})
-		if report, err := d.updater().Verify(context.Background(), d.open(d.bytes)); err != nil || report.Images[0].Ranges == 0 {
+		if report, err := d.updater().Verify(context.Background(), d.open(d.bytes), nil); err != nil || report.Images[0].Ranges == 0 {
 			t.Errorf("%+v, %v", report, err)
 		}
 		if _, err := d.apply(); err != nil {

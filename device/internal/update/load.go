@@ -134,7 +134,7 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 	var refused error
 	for _, candidate := range plan.sources {
 		if !plan.wanted.isIn(candidate) {
-			refused = damaged(candidate, "it lacks a filesystem layer that the deltas read from")
+			refused = damaged(candidate, fromDocker, "it lacks a filesystem layer that the deltas read from")
 			continue
 		}
 		tars := missingByChain(a.info, image, candidate)
@@ -165,13 +165,20 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 }
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
+	return plan.wanted.gather(func() (*readImage, error) {
+		return a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
+	})
+}
+
+// gather what is wanted, by another reading where hard links turn out to lead to what was not asked for.
+func (w *wanted) gather(read func() (*readImage, error)) (*readImage, error) {
 	for {
-		plan.wanted.again()
-		found, err := a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
+		w.again()
+		found, err := read()
 		if err != nil {
 			return nil, err
 		}
-		more, err := plan.wanted.files.WantLinkTargets()
+		more, err := w.files.WantLinkTargets()
 		if !more && err == nil {
 			return found, nil
 		}

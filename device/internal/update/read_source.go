@@ -42,14 +42,25 @@ const documentLimit = 4 << 20
 // read goes through an image once, as `docker save` gives it, and keeps what is wanted of it: files by path, and whole
 // filesystem layers by diffID. Every filesystem layer is hashed. It fails unless all of the image's came, byte for byte.
 func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisitor, tars map[oci.Digest]bool,
-	temporary string) (found *readImage, err error) {
+	temporary string) (*readImage, error) {
 	stream, err := u.Engine.Save(ctx, image.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer stream.Close()
+	return u.readArchive(ctx, stream, image, fromDocker, files, tars, temporary)
+}
+
+// giver of an image's bytes, for messages.
+type giver struct{ name, fix string }
+
+var fromDocker = giver{"Docker", "load or pull the old release again, or load the new one as a whole"}
+
+// readArchive is read of what somebody gives of an image in one of the forms of `docker save`, or as an OCI layout.
+func (u *Updater) readArchive(ctx context.Context, stream io.Reader, image *engine.Image, from giver, files layerVisitor,
+	tars map[oci.Digest]bool, temporary string) (found *readImage, err error) {
 	reading := &reading{
-		image: image, files: files, wanted: tars, temporary: temporary, budget: u.Budget,
+		image: image, from: from, files: files, wanted: tars, temporary: temporary, budget: u.Budget,
 		seen: map[oci.Digest]bool{},
 		found: &readImage{configs: map[oci.Digest]bool{}, descriptors: map[oci.Digest]oci.Descriptor{},
 			tars: map[oci.Digest]*os.File{}},
@@ -69,7 +80,7 @@ func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisi
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			return nil, damaged(image, "what Docker gives of it breaks off: "+err.Error())
+			return nil, damaged(image, from, fmt.Sprintf("what %s gives of it breaks off: %s", from.name, err))
 		}
 		if header.Typeflag != tar.TypeReg || header.Size == 0 {
 			continue
@@ -80,7 +91,8 @@ func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisi
 	}
 	for _, id := range image.DiffIDs {
 		if !reading.seen[id] {
-			return nil, damaged(image, fmt.Sprintf("Docker does not give the filesystem layer %s as it was: it was altered", id))
+			return nil, damaged(image, from,
+				fmt.Sprintf("%s does not give the filesystem layer %s as it was: it was altered", from.name, id))
 		}
 	}
 	reading.describe()
@@ -90,6 +102,7 @@ func (u *Updater) read(ctx context.Context, image *engine.Image, files layerVisi
 // reading of one image.
 type reading struct {
 	image     *engine.Image
+	from      giver
 	files     layerVisitor
 	wanted    map[oci.Digest]bool
 	temporary string
@@ -170,7 +183,7 @@ func (r *reading) layer(name string, contents io.Reader) (err error) {
 		return nil
 	}
 	if err := r.files.Commit(layer, id); err != nil {
-		return damaged(r.image, err.Error())
+		return damaged(r.image, r.from, err.Error())
 	}
 	r.seen[id] = true
 	if r.wanted[id] && r.found.tars[id] == nil {
@@ -201,9 +214,8 @@ func temporaryFile(folder string) (*os.File, error) {
 	return file, os.Remove(file.Name())
 }
 
-func damaged(image *engine.Image, because string) error {
-	told := failure.Operation("reading the source image "+image.ID+" from Docker", because,
-		"load or pull the old release again, or load the new one as a whole")
+func damaged(image *engine.Image, from giver, because string) error {
+	told := failure.Operation("reading the source image "+image.ID+" from "+from.name, because, from.fix)
 	told.Err = errSource
 	return told
 }

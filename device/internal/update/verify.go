@@ -28,10 +28,13 @@ type VerifiedImage struct {
 	RangeBytes int64 `json:"rangeBytes"`
 	// Writes is how many bytes of filesystem layers are made, as far as the bundle says it.
 	Writes int64 `json:"writes"`
+	// Applied: every filesystem layer was rebuilt, and has the digest that the config names.
+	Applied bool `json:"applied"`
 }
 
-// Verify reads every byte of a bundle, and what each delta does; it needs no engine and changes nothing.
-func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle) (*Verification, error) {
+// Verify reads every byte of a bundle, and what each delta does; where there is an archive of the images that it starts from, it
+// is applied to them, too. It needs no engine and changes nothing.
+func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive) (*Verification, error) {
 	images, err := u.Images(b)
 	if err != nil {
 		return nil, err
@@ -61,6 +64,12 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle) (*Verification, 
 		verified.Reads = wanted.files.Len()
 		if wanted.ranges != nil {
 			verified.Ranges, verified.RangeBytes = wanted.ranges.Sources().Count, wanted.ranges.Sources().Size
+		}
+		if archive != nil {
+			if err := a.prove(ctx, image, wanted, archive); err != nil {
+				return nil, err
+			}
+			verified.Applied = true
 		}
 		report.Images = append(report.Images, verified)
 	}
