@@ -1,23 +1,18 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { SourceImage, SourceLayer } from '../image-source/image.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { SourceImage } from '../image-source/image.ts';
 import type { Progress } from '../progress.ts';
 import type { BundledImage, CarriedLayer } from './bundle/write.ts';
-import { encodeLayer, planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
+import { encodeLayer } from './encode-layer.ts';
 import { accountFor, type CarriedEntries } from './account/account.ts';
 import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
-import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
-import { OldBytes } from './layer-delta/old-bytes.ts';
-import { RangeSpool } from './layer-delta/range-spool.ts';
-import { encodeSourceRanges, noRanges } from './layer-delta/source-ranges.ts';
-import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
-import { indexSources, readOldImage, type OldImage } from './old-tree.ts';
+import { encodeSourceRanges } from './layer-delta/source-ranges.ts';
 import { ownersOf } from './packages/owners.ts';
 import { PackageLists } from './packages/package-lists.ts';
+import { planImage, type ImagePlan, type PlannedLayer } from './plan-image.ts';
 import type { SourceFiles } from './source-spool.ts';
 
 /** What filesystem layers may be coded as: tar-diff alone, our own coding alone, or whatever is smallest. */
@@ -39,15 +34,6 @@ interface EncodeRequest {
   signal: AbortSignal;
 }
 
-/** A filesystem layer that the old image lacks, and what of it may come from where. */
-interface PlannedLayer {
-  layer: SourceLayer;
-  stored: StoredLayer;
-  sources: readonly EntrySources[];
-  /** Undefined where no tar-diff is wanted. */
-  tarDiff: LayerPlan | undefined;
-}
-
 /** The smallest that a filesystem layer was coded as; and the smallest that isn't a layer delta, if it may win. */
 interface Choice {
   best: CarriedLayer;
@@ -59,107 +45,74 @@ interface Choice {
 /** Codes the filesystem layers that the old image lacks. What is carried as a delta lies in files that begin with `prefix`. */
 export async function encodeImage(pair: ImagePair, request: EncodeRequest): Promise<BundledImage> {
   const { from, to, reference } = pair;
-  const { format, prefix, progress, signal } = request;
-  const known = new Set(from?.layers.map(({ diffId }) => diffId));
-  const missing = to.layers.filter(
-    ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
+  const lists = request.format === 'oci-delta' ? undefined : new PackageLists();
+  const { choices, sources, needs } = await codeLayers(pair, request, lists);
+  const account = choices.some(({ best }) => isOwn(best))
+    ? await encodeAccountOf(to, choices, lists, request.signal)
+    : undefined;
+  const carried = await decide(choices, sources.length + (account?.length ?? 0));
+  const own = { sources, needs, ...(account === undefined ? {} : { account }) };
+  return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
+}
+
+/** Also returns the list of what layer deltas are made from. What was planned is gone when this returns. */
+async function codeLayers(
+  { from, to }: ImagePair,
+  { format, prefix, progress, signal }: EncodeRequest,
+  lists: PackageLists | undefined,
+): Promise<{ choices: Choice[]; sources: Buffer; needs: number }> {
+  const as = { tarDiff: format !== 'imgbuild', layerDelta: format !== 'oci-delta' };
+  const plan = await withTransfer(progress.transfer(`${from?.name ?? to.name}: reading`), signal, (onBytes) =>
+    planImage(from, to, { as, prefix, lists, onBytes }),
   );
-  const reading = progress.transfer(`${from?.name ?? to.name}: reading`);
-  const count = (bytes: number) => {
-    signal.throwIfAborted();
-    reading.add(bytes);
-  };
-  const planned: PlannedLayer[] = [];
-  const lists = format === 'oci-delta' ? undefined : new PackageLists();
-  let ranges = noRanges;
-  let old: OldBytes;
-  let spool: RangeSpool | undefined;
-  let files: SourceFiles;
+  const { layers, files } = plan;
   try {
-    // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-    const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, count, lists);
-    const [needed, compared] = [new UsedRanges(), new UsedRanges()];
-    const stores: StoredLayer[] = [];
-    for (const [at, layer] of missing.entries()) {
-      stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, count, lists));
-    }
-    const chosen = chooseSources(image, stores, format);
-    for (const [at, layer] of missing.entries()) {
-      const stored = stores[at]!;
-      const { sources, tarDiff } = chosen[at]!;
-      addNeeded(needed, sources);
-      addCompared(compared, sources);
-      for (const { source } of tarDiff?.files ?? []) if (source.kind === 'similar') addContents(compared, source.old);
-      planned.push({ layer, stored, sources, tarDiff });
-    }
-    if (from !== undefined) await checkReused(from, to, count);
-    const diffIds = from?.layers.map(({ diffId }) => diffId) ?? [];
-    ranges = needed.ranges(diffIds);
-    const wanted = compared.ranges(diffIds);
-    spool = new RangeSpool(wanted, `${prefix}-sources`);
-    await gatherRanges(from?.layers ?? [], spool, count);
-    old = new OldBytes(new OldPlaces(ranges), new OldPlaces(wanted), spool);
-    files = filesOf(image, old);
-  } catch (error) {
-    spool?.close();
-    throw error;
-  } finally {
-    reading.end();
-  }
-  try {
-    const sources = await encodeSourceRanges(ranges, sourcesLevel);
+    const sources = await encodeSourceRanges(plan.ranges, sourcesLevel);
     const choices: Choice[] = [];
-    for (const [at, plan] of planned.entries()) {
-      const trials = format === 'auto' ? 2 : 1;
-      const title = `${to.name}: filesystem layer ${at + 1} of ${missing.length}`;
-      const encoding = progress.transfer(title, plan.stored.size * trials);
-      try {
-        const onBytes = (bytes: number) => {
-          signal.throwIfAborted();
-          encoding.add(bytes);
-        };
+    for (const [at, layer] of layers.entries()) {
+      const title = `${to.name}: filesystem layer ${at + 1} of ${layers.length}`;
+      const coding = progress.transfer(title, layer.stored.size * (format === 'auto' ? 2 : 1));
+      const choice = await withTransfer(coding, signal, async (onBytes) => {
         const path = `${prefix}-${at}`;
-        const own = format === 'oci-delta' ? undefined : await encodeOwn(plan, old, ranges.count, path, onBytes);
-        choices.push(await choose(plan, own, sources.length, files, path, onBytes, signal));
-        await rm(plan.stored.path);
-      } finally {
-        encoding.end();
-      }
+        const own = as.layerDelta ? await encodeOwn(layer, plan, path, onBytes) : undefined;
+        return choose(layer, own, sources.length, files, path, onBytes, signal);
+      });
+      choices.push(choice);
+      await rm(layer.stored.path);
     }
-    const account = choices.some(({ best }) => isOwn(best))
-      ? await encodeAccountOf(to, choices, lists, signal)
-      : undefined;
-    const carried = await decide(choices, sources.length + (account?.length ?? 0));
-    const own = { sources, ...(account === undefined ? {} : { account }) };
-    return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
+    return { choices, sources, needs: layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1 };
   } finally {
-    spool.close();
+    plan.close();
   }
 }
 
-/** By filesystem layer. What they are found by is large, and gone when this returns. */
-function chooseSources(
-  image: OldImage,
-  stores: readonly StoredLayer[],
-  format: LayerFormat,
-): Pick<PlannedLayer, 'sources' | 'tarDiff'>[] {
-  const news = stores.flatMap(({ entries }) => entries).filter(({ size }) => size > 0);
-  const visible = format === 'imgbuild' ? undefined : indexSources(image.visible, news);
-  const tarDiffs = stores.map((stored) => visible && planLayer(stored, visible));
-  const entries = format === 'oci-delta' ? indexEntries([], []) : indexEntries(image.entries, news);
-  return stores.map((stored, at) => ({ sources: findSources(stored.entries, entries), tarDiff: tarDiffs[at] }));
+/** Counts the bytes of some work, which ends when it is interrupted. */
+async function withTransfer<Result>(
+  transfer: ReturnType<Progress['transfer']>,
+  signal: AbortSignal,
+  work: (onBytes: (bytes: number) => void) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work((bytes) => {
+      signal.throwIfAborted();
+      transfer.add(bytes);
+    });
+  } finally {
+    transfer.end();
+  }
 }
 
 const sourcesLevel = 19;
 
 function encodeOwn(
-  { stored, sources }: PlannedLayer,
-  old: OldBytes,
-  ranges: number,
+  { stored, sources, expansions }: PlannedLayer,
+  { old, inflated, ranges }: ImagePlan,
   path: string,
   onBytes: (bytes: number) => void,
 ): Promise<EncodedLayerDelta> {
-  return encodeLayerDelta({ layer: stored, sources, old, ranges, path: `${path}.layer-delta`, onBytes });
+  const lengths = { ranges: ranges.count, oldMembers: ranges.members.length };
+  const work = { layer: stored, sources, expansions, inflated, old, lengths };
+  return encodeLayerDelta({ ...work, path: `${path}.layer-delta`, onBytes });
 }
 
 /** A tar-diff is made as far as it may be the smallest. */
@@ -238,47 +191,4 @@ async function entriesOf(carried: CarriedLayer, name: string): Promise<Accounted
 
 function sizeOf(carried: CarriedLayer): number {
   return carried.kind === 'delta' ? carried.delta.size : carried.layer.descriptor.size;
-}
-
-/** Reads, checked, every filesystem layer that something is wanted of. */
-async function gatherRanges(
-  layers: readonly SourceLayer[],
-  spool: RangeSpool,
-  count: (bytes: number) => void,
-): Promise<void> {
-  for (const layer of layers) {
-    const tap = spool.tap(layer.diffId);
-    if (tap === undefined) continue;
-    for await (const chunk of layer.tar()) {
-      tap.write(chunk);
-      count(chunk.length);
-    }
-    tap.commit(layer.diffId);
-  }
-}
-
-/** The files of the old tree, for tar-diffs. */
-function filesOf({ visible }: OldImage, old: OldBytes): SourceFiles {
-  const byPath = new Map(visible.map((entry) => [entry.path, entry]));
-  return {
-    file(path) {
-      const entry = byPath.get(path);
-      return entry && old.contents(entry);
-    },
-  };
-}
-
-/** What is not sent is read all the same: a damaged target is an error, unless it is the very blob that was read. */
-async function checkReused(from: SourceImage, to: SourceImage, count: (bytes: number) => void): Promise<void> {
-  const read = new Set(from.place !== undefined && from.place === to.place ? digestsOf(from) : []);
-  const known = new Set(from.layers.map(({ diffId }) => diffId));
-  for (const layer of to.layers) {
-    if (!known.has(layer.diffId) || read.has(layer.descriptor.digest)) continue;
-    read.add(layer.descriptor.digest);
-    for await (const chunk of layer.blob()) count(chunk.length);
-  }
-}
-
-function digestsOf(image: SourceImage): Digest[] {
-  return image.layers.map(({ descriptor }) => descriptor.digest);
 }
