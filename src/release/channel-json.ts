@@ -40,6 +40,9 @@ const delta = z
       .string()
       .regex(/^[0-9a-f]{64}$/)
       .meta({ description: "Of the file's bytes." }),
+    needs: z.int().min(1).optional().meta({
+      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+    }),
   })
   .meta({ description: 'A bundle that is a step of some way to the release.' });
 
@@ -50,6 +53,10 @@ export const channelSchema = z
     name: z.string().meta({ description: "The project: the folder below a device's /var/lib/imgbuild." }),
     channel: z.string().regex(channelName),
     version: z.string().meta({ description: 'The release that devices of this channel are to run.' }),
+    packages: z
+      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
+      .optional()
+      .meta({ description: 'Its Debian packages, where bundles carry them: a pull brings none.' }),
     sequence: z
       .int()
       .min(1)

@@ -84,11 +84,17 @@ func (b *Bundle) Images(isDelta func(mediaType string) bool) ([]Image, error) {
 	}
 	images := make([]Image, 0, len(index.Manifests))
 	for _, descriptor := range index.Manifests {
+		if descriptor.ArtifactType == packagesArtifactType {
+			continue // Packages has them
+		}
 		image, err := b.image(descriptor, isDelta)
 		if err != nil {
 			return nil, broken(b.Name, err.Error())
 		}
 		images = append(images, *image)
+	}
+	if len(images) == 0 {
+		return nil, broken(b.Name, "its index.json names no image")
 	}
 	return images, nil
 }
@@ -114,6 +120,13 @@ func (b *Bundle) image(descriptor oci.Descriptor, isDelta func(string) bool) (*I
 		From:      artifact.Annotations[annotationFrom],
 		To:        artifact.Annotations[annotationToVersion],
 		Reference: artifact.Annotations[annotationReference],
+	}
+	if text := artifact.Annotations[annotationNeeds]; text != "" {
+		// Told before any filesystem layer is read, or downloaded.
+		if needs, err := strconv.Atoi(text); err != nil || needs > layerdelta.Version {
+			return nil, fmt.Errorf("it needs a program that reads version %.20s of layer deltas, and this one reads up to %d", text,
+				layerdelta.Version)
+		}
 	}
 	manifest, config, err := b.target(image, &artifact)
 	if err != nil {

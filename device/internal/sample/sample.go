@@ -158,14 +158,36 @@ type Target struct {
 	Accounts []oci.Descriptor
 	// Sizes overrides what the bundle says of the uncompressed sizes; "" leaves it out.
 	Sizes map[oci.Digest]string
+	// Needs is the version of layer deltas that it takes to read it; "" leaves it out.
+	Needs string
 	// Without the IDs of the source's filesystem layers, as the public tool writes it.
 	Plain bool
 }
 
+// Package of the host in a bundle.
+type Package struct {
+	Name, Version, Architecture string
+	Bytes                       []byte
+	// Listed only: the device has it.
+	Listed bool
+}
+
 // Bundle of a release. sign may be nil.
 func Bundle(name, from, to string, sign func([]byte) []byte, targets ...Target) []byte {
+	return BundleWithPackages(name, from, to, sign, nil, targets...)
+}
+
+// BundleWithPackages is a Bundle that lists packages of the host, too.
+func BundleWithPackages(name, from, to string, sign func([]byte) []byte, packages []Package, targets ...Target) []byte {
 	index := oci.Index{SchemaVersion: 2, MediaType: oci.TypeIndex}
 	var blobs [][]byte
+	if packages != nil {
+		artifact, carried := packagesArtifact(packages)
+		list := descriptor(oci.TypeManifest, artifact)
+		list.ArtifactType = packagesType
+		index.Manifests = append(index.Manifests, list)
+		blobs = append(append(blobs, artifact), carried...)
+	}
 	for _, target := range targets {
 		artifact, carried := artifact(name, from, to, target)
 		delta := descriptor(oci.TypeManifest, artifact)
@@ -189,6 +211,31 @@ func Bundle(name, from, to string, sign func([]byte) []byte, targets ...Target) 
 	return Tar(entries...)
 }
 
+const packagesType = "application/vnd.imgbuild.packages.v1"
+
+func packagesArtifact(packages []Package) (text []byte, carried [][]byte) {
+	type listed struct {
+		Name         string `json:"name"`
+		Version      string `json:"version"`
+		Architecture string `json:"architecture"`
+		Size         int    `json:"size"`
+		SHA256       string `json:"sha256"`
+	}
+	list := []listed{}
+	manifest := oci.Manifest{SchemaVersion: 2, MediaType: oci.TypeManifest, ArtifactType: packagesType,
+		Config: descriptor("application/vnd.oci.empty.v1+json", []byte("{}"))}
+	for _, each := range packages {
+		list = append(list, listed{each.Name, each.Version, each.Architecture, len(each.Bytes), oci.DigestOf(each.Bytes).Hex()})
+		if !each.Listed {
+			manifest.Layers = append(manifest.Layers, descriptor("application/vnd.debian.binary-package", each.Bytes))
+			carried = append(carried, each.Bytes)
+		}
+	}
+	document := encode(map[string]any{"schema": 1, "packages": list})
+	manifest.Layers = append(manifest.Layers, descriptor("application/vnd.imgbuild.packages.v1+json", document))
+	return encode(manifest), append(carried, document)
+}
+
 func artifact(name, from, to string, target Target) (text []byte, carried [][]byte) {
 	const prefix = "io.github.containers.delta."
 	const own = "org.imgbuild.ota."
@@ -207,6 +254,9 @@ func artifact(name, from, to string, target Target) (text []byte, carried [][]by
 		Annotations: map[string]string{
 			own + "name": name, own + "from": from, own + "to": to, own + "reference": target.Reference,
 		},
+	}
+	if target.Needs != "" {
+		manifest.Annotations[own+"needs"] = target.Needs
 	}
 	if target.Sources != nil {
 		manifest.ArtifactType = "application/vnd.imgbuild.ota.v1"

@@ -12,6 +12,7 @@ import {
   artifactType,
   blobName,
   layerDeltaType,
+  knownVersion,
   ownAnnotation,
   ownArtifactType,
   signatureName,
@@ -19,6 +20,7 @@ import {
   tarDiffType,
   type DeltaFormat,
 } from './format.ts';
+import { packagesArtifactType, readPackages, type BundlePackage } from './packages.ts';
 
 /** A filesystem layer of the target: from the source image, or out of the bundle. */
 export interface TargetLayer {
@@ -41,6 +43,8 @@ export interface BundleImage {
   layers: TargetLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources: Descriptor | undefined;
+  /** The version of layer deltas that it takes to read it. */
+  needs: number;
   /** What the bundle says of its bytes, which nobody needs to apply it: whether it is right is not looked at here. */
   accounts: Descriptor[];
   name: string | undefined;
@@ -58,6 +62,8 @@ export interface Bundle {
   signature: Buffer | undefined;
   /** Reads manifests and configs, each checked against its digest. Call it once the signature has been judged. */
   images(): Promise<BundleImage[]>;
+  /** Reads the list of the release's packages; none where the bundle says nothing of them. */
+  packages(): Promise<BundlePackage[]>;
   /** Checked by size and digest while it is read. */
   blob(descriptor: Descriptor): ByteStream;
   close(): Promise<void>;
@@ -85,6 +91,7 @@ export async function openBundle(path: string, signal: AbortSignal): Promise<Bun
       index,
       signature,
       images: () => readImages(members, path, index),
+      packages: () => packagesOf(members, path, index),
       blob: (descriptor) => stoppable(openBlob(members, path, descriptor), signal),
       close: () => members.close(),
     };
@@ -107,12 +114,29 @@ async function* openBlob(members: MemberStore, path: string, descriptor: Descrip
   yield* verified(source, descriptor, `the blob ${descriptor.digest} of ${path}`);
 }
 
-async function readImages(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundleImage[]> {
+/** Those of index.json for images, and those for packages. */
+function manifestsOf(path: string, indexBytes: Buffer): { images: Descriptor[]; packages: Descriptor[] } {
   const index = parse(path, indexBytes, 'index.json') as Partial<ImageIndex>;
   const manifests = Array.isArray(index.manifests) ? index.manifests : [];
-  if (manifests.length === 0 || manifests.length > imageLimit || !manifests.every(isDescriptor)) {
-    throw broken(path, 'its index.json names no delta');
-  }
+  if (manifests.length > imageLimit + 1 || !manifests.every(isDescriptor)) throw broken(path, namesNoDelta);
+  const isOfPackages = ({ artifactType: type }: Descriptor) => type === packagesArtifactType;
+  return { images: manifests.filter((each) => !isOfPackages(each)), packages: manifests.filter(isOfPackages) };
+}
+
+const namesNoDelta = 'its index.json names no delta';
+
+async function packagesOf(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundlePackage[]> {
+  const [descriptor, second] = manifestsOf(path, indexBytes).packages;
+  if (descriptor === undefined) return [];
+  if (second !== undefined) throw broken(path, 'it has two lists of packages');
+  return readPackages(descriptor, (blob) => document(members, path, blob)).catch((error: Error) => {
+    throw error instanceof RangeError ? broken(path, `its list of packages: ${error.message}`) : error;
+  });
+}
+
+async function readImages(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundleImage[]> {
+  const { images: manifests } = manifestsOf(path, indexBytes);
+  if (manifests.length === 0 || manifests.length > imageLimit) throw broken(path, namesNoDelta);
   const images: BundleImage[] = [];
   for (const descriptor of manifests) images.push(await readImage(members, path, descriptor));
   return images;
@@ -193,6 +217,7 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
     from: annotations[ownAnnotation.from],
     to: annotations[ownAnnotation.to],
     reference: annotations[ownAnnotation.reference],
+    needs: needsOf(path, annotations[ownAnnotation.needs]),
   };
 }
 
@@ -200,6 +225,16 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
 function formatOf({ mediaType }: Descriptor, type: string): DeltaFormat | undefined {
   if (mediaType === tarDiffType) return 'tar-diff';
   return mediaType === layerDeltaType && type === ownArtifactType ? 'imgbuild' : undefined;
+}
+
+/** Told before any filesystem layer is read. */
+function needsOf(path: string, text = '1'): number {
+  const needs = /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : Infinity;
+  if (needs <= knownVersion) return needs;
+  throw broken(
+    path,
+    `it needs a program that reads version ${text} of layer deltas, and this one reads up to ${knownVersion}`,
+  );
 }
 
 function sourcesOf(path: string, descriptor: Descriptor): Descriptor {
