@@ -12,6 +12,7 @@ export function joinedRules(layers: LayerSketch[], source: YamlSource, file: str
   return [
     ...imageRules(layers, source, file),
     ...envdRules(layers, source, file),
+    ...aliasRules(names, source, file),
     ...needRules(layers, names, source, file),
     // Where no layer could be read, another error says so.
     ...(names.length === 0 ? [] : serviceRules(names, source, file)),
@@ -44,6 +45,21 @@ function imageRules(layers: LayerSketch[], source: YamlSource, file: string): Fa
     failures.push(wrongAt(file, source.locate(['bases', base], 'key'), because, 'remove it, or rename the image'));
   }
   return failures;
+}
+
+/** A name means one layer. */
+function aliasRules(names: string[], source: YamlSource, file: string): Failure[] {
+  const taken = new Map(names.map((name) => [name, name]));
+  return names.flatMap((name) => {
+    const { aliases } = mapAt(mapAt(source.data, 'layers'), name);
+    return (Array.isArray(aliases) ? aliases : []).flatMap((alias, index) => {
+      const other = typeof alias === 'string' ? taken.get(alias) : undefined;
+      if (typeof alias === 'string') taken.set(alias, other ?? name);
+      if (other === undefined) return [];
+      const at = source.locate(['layers', name, 'aliases', index]);
+      return [wrongAt(file, at, `${alias} means layer ${other} already`, 'take one of the two away')];
+    });
+  });
 }
 
 /** What makes no sense together with a build file, and without one. */

@@ -13,7 +13,7 @@ const allowed: Record<string, string[]> = {
   kconfig: [...ground, 'config/did-you-mean', 'files/durable-write'],
   tar: ground,
   signing: [...ground, 'process'],
-  import: [...nouns, 'config/did-you-mean', 'config/infer', 'dockerfile/generated', 'files/unreadable'],
+  import: [...nouns, 'config/did-you-mean', 'config/infer', 'config/yaml-source', 'dockerfile/generated', 'files/unreadable'],
   config: [...nouns, 'kconfig', 'import', 'dockerfile/generated'],
   files: [...ground, 'process/identity', 'config/did-you-mean'],
   dockerfile: [...nouns, 'plan/input', 'config/did-you-mean'],
