@@ -6,6 +6,7 @@ import { readPai } from '../import/pai/read.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import { toLayer } from './check.ts';
 import type { Config, Layer } from './config.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { parseImage } from './image.ts';
 import type { Include } from './include.ts';
 import { wrongAt } from './issues.ts';
@@ -38,12 +39,32 @@ export function resolveIncluded(
     return layer ? placeOf(layer, path_.slice(2), at) : config.locate(path_, part);
   };
   const all = [...config.layers, ...layers];
+  if (failures.length === 0) failures.push(...unknownLayers(config, all, file));
   return { config: { ...config, layers: all, included: [...included.keys()], locate }, failures };
 }
 
 function layerOf({ name, context, dockerfile, image, others }: ForeignLayer, { platforms }: Config): Layer {
   const parsed = layerSchema.parse({ context, dockerfile, image, ...others });
   return toLayer(name, parsed, parseImage(image), platforms);
+}
+
+/** What imgbuild.yaml says of layers that are neither in it nor in the tree. */
+function unknownLayers({ layers, debs, locate }: Config, all: readonly Layer[], file: string): Failure[] {
+  const names = all.map(({ name }) => name);
+  const said = [
+    ...layers.flatMap(({ name, needs }) =>
+      needs.map((need, index) => ({ need, path: ['layers', name, 'needs', index] })),
+    ),
+    ...debs.flatMap(({ name, service }) =>
+      service === undefined ? [] : [{ need: service, path: ['debs', name, 'service'] }],
+    ),
+  ];
+  return said.flatMap(({ need, path }) => {
+    if (names.includes(need)) return [];
+    const near = didYouMean(need, names);
+    const fix = near === undefined ? `write one of ${names.join(', ')}` : `did you mean ${near}?`;
+    return [wrongAt(file, locate(path), `there is no layer ${JSON.stringify(need)}`, fix)];
+  });
 }
 
 /** A layer of imgbuild.yaml that has its name or its image. */

@@ -9,11 +9,10 @@ import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
-import type { OldBytes } from './layer-delta/old-bytes.ts';
 import { encodeSourceRanges } from './layer-delta/source-ranges.ts';
 import { ownersOf } from './packages/owners.ts';
 import { PackageLists } from './packages/package-lists.ts';
-import { planImage, type PlannedLayer } from './plan-image.ts';
+import { planImage, type ImagePlan, type PlannedLayer } from './plan-image.ts';
 import type { SourceFiles } from './source-spool.ts';
 
 /** What filesystem layers may be coded as: tar-diff alone, our own coding alone, or whatever is smallest. */
@@ -47,12 +46,12 @@ interface Choice {
 export async function encodeImage(pair: ImagePair, request: EncodeRequest): Promise<BundledImage> {
   const { from, to, reference } = pair;
   const lists = request.format === 'oci-delta' ? undefined : new PackageLists();
-  const { choices, sources } = await codeLayers(pair, request, lists);
+  const { choices, sources, needs } = await codeLayers(pair, request, lists);
   const account = choices.some(({ best }) => isOwn(best))
     ? await encodeAccountOf(to, choices, lists, request.signal)
     : undefined;
   const carried = await decide(choices, sources.length + (account?.length ?? 0));
-  const own = { sources, ...(account === undefined ? {} : { account }) };
+  const own = { sources, needs, ...(account === undefined ? {} : { account }) };
   return { from, to, reference, carried, ...(carried.some(isOwn) ? own : {}) };
 }
 
@@ -61,12 +60,12 @@ async function codeLayers(
   { from, to }: ImagePair,
   { format, prefix, progress, signal }: EncodeRequest,
   lists: PackageLists | undefined,
-): Promise<{ choices: Choice[]; sources: Buffer }> {
+): Promise<{ choices: Choice[]; sources: Buffer; needs: number }> {
   const as = { tarDiff: format !== 'imgbuild', layerDelta: format !== 'oci-delta' };
   const plan = await withTransfer(progress.transfer(`${from?.name ?? to.name}: reading`), signal, (onBytes) =>
     planImage(from, to, { as, prefix, lists, onBytes }),
   );
-  const { layers, old, files } = plan;
+  const { layers, files } = plan;
   try {
     const sources = await encodeSourceRanges(plan.ranges, sourcesLevel);
     const choices: Choice[] = [];
@@ -75,13 +74,13 @@ async function codeLayers(
       const coding = progress.transfer(title, layer.stored.size * (format === 'auto' ? 2 : 1));
       const choice = await withTransfer(coding, signal, async (onBytes) => {
         const path = `${prefix}-${at}`;
-        const own = as.layerDelta ? await encodeOwn(layer, old, plan.ranges.count, path, onBytes) : undefined;
+        const own = as.layerDelta ? await encodeOwn(layer, plan, path, onBytes) : undefined;
         return choose(layer, own, sources.length, files, path, onBytes, signal);
       });
       choices.push(choice);
       await rm(layer.stored.path);
     }
-    return { choices, sources };
+    return { choices, sources, needs: layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1 };
   } finally {
     plan.close();
   }
@@ -106,13 +105,14 @@ async function withTransfer<Result>(
 const sourcesLevel = 19;
 
 function encodeOwn(
-  { stored, sources }: PlannedLayer,
-  old: OldBytes,
-  ranges: number,
+  { stored, sources, expansions }: PlannedLayer,
+  { old, inflated, ranges }: ImagePlan,
   path: string,
   onBytes: (bytes: number) => void,
 ): Promise<EncodedLayerDelta> {
-  return encodeLayerDelta({ layer: stored, sources, old, ranges, path: `${path}.layer-delta`, onBytes });
+  const lengths = { ranges: ranges.count, oldMembers: ranges.members.length };
+  const work = { layer: stored, sources, expansions, inflated, old, lengths };
+  return encodeLayerDelta({ ...work, path: `${path}.layer-delta`, onBytes });
 }
 
 /** A tar-diff is made as far as it may be the smallest. */

@@ -66,6 +66,8 @@ export interface DeltaReport {
   /** What has applied the finished file to the old images. */
   provenBy: Decoder;
   images: ImageReport[];
+  /** The version of layer deltas that it takes to read it. */
+  needs: number;
 }
 
 /**
@@ -178,6 +180,7 @@ function report(
     signedBy: request.signKey?.fingerprint,
     provenBy,
     images,
+    needs: Math.max(...bundled.map(({ needs = 1 }) => needs)),
   };
 }
 

@@ -2,7 +2,10 @@ import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
+import type { Expansion } from './layer-delta/expansion.ts';
+import { InflatedSpool } from './layer-delta/inflated-spool.ts';
 import { OldBytes } from './layer-delta/old-bytes.ts';
+import { planMembers } from './layer-delta/plan-members.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import type { SourceRanges } from './layer-delta/source-ranges.ts';
 import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
@@ -17,6 +20,8 @@ export interface PlannedLayer {
   sources: readonly EntrySources[];
   /** Undefined where no tar-diff is wanted. */
   tarDiff: LayerPlan | undefined;
+  /** Of members, by number of entry. */
+  expansions: ReadonlyMap<number, Expansion>;
 }
 
 /** What an image is made from. */
@@ -26,6 +31,8 @@ export interface ImagePlan {
   /** What layer deltas read from. */
   ranges: SourceRanges;
   old: OldBytes;
+  /** What members unpack to. */
+  inflated: InflatedSpool;
   /** What tar-diffs read from. */
   files: SourceFiles;
   /** Removes the old bytes that were gathered. */
@@ -76,14 +83,25 @@ export async function planImage(
   const ranges = needed.ranges(diffIds);
   const wanted = compared.ranges(diffIds);
   const spool = new RangeSpool(wanted, `${prefix}-sources`);
+  const inflated = new InflatedSpool(`${prefix}-inflated`);
+  const close = () => {
+    spool.close();
+    inflated.close();
+  };
   try {
     await gatherRanges(from?.layers ?? [], spool, onBytes);
+    const [places, comparedAt] = [new OldPlaces(ranges), new OldPlaces(wanted)];
+    const packed = new OldBytes(places, comparedAt, spool, ranges.size);
+    // An interrupt is heard between entries.
+    const members = await planMembers(request.as.layerDelta ? layers : [], packed, inflated, () => onBytes(0));
+    const sources = members.old.place(ranges, places);
+    const old = new OldBytes(places, comparedAt, spool, sources.size, { placed: members.old, unpacked: inflated });
+    const expanded = layers.map((layer, at) => ({ ...layer, expansions: members.expansions[at] ?? layer.expansions }));
+    return { layers: expanded, ranges: sources, old, inflated, files: filesOf(layers, old), close };
   } catch (error) {
-    spool.close();
+    close();
     throw error;
   }
-  const old = new OldBytes(new OldPlaces(ranges), new OldPlaces(wanted), spool);
-  return { layers, ranges, old, files: filesOf(layers, old), close: () => spool.close() };
 }
 
 /** What is found by is large, and gone when this returns. */
@@ -104,7 +122,7 @@ function chooseSources(
     addNeeded(needed, sources);
     addCompared(compared, sources);
     for (const { source } of tarDiff?.files ?? []) if (source.kind === 'similar') addContents(compared, source.old);
-    return { layer, stored, sources, tarDiff };
+    return { layer, stored, sources, tarDiff, expansions: new Map() };
   });
   return { layers, needed, compared };
 }

@@ -137,8 +137,8 @@ export async function rebuildLayer(
     }
   } else if (carried.format === 'imgbuild') {
     const { ranges } = sources;
-    ranges?.expectComplete();
-    const options = { ranges: ranges?.count ?? 0, ...(memory === undefined ? {} : { memory }) };
+    await ranges?.complete();
+    const options = { ...(ranges?.lengths ?? { ranges: 0 }), ...(memory === undefined ? {} : { memory }) };
     const to = { write: (bytes: Uint8Array) => output.put(bytes) };
     await decodeLayerDelta(bundle.blob(carried.blob), ranges ?? nothing, to, options);
   } else {

@@ -16,7 +16,9 @@ import type { LayerStore } from '../store/layer-store.ts';
 export async function channelDeltaOf(path: string, signal: AbortSignal): Promise<ChannelDelta> {
   const bundle = await openBundle(path, signal);
   try {
-    const [image] = await bundle.images();
+    const images = await bundle.images();
+    const [image] = images;
+    const needs = Math.max(...images.map((each) => each.needs));
     const { from = nothing.name, to, platform } = image!;
     if (to === undefined || (image!.source !== undefined && from === nothing.name)) {
       throw new Failure({
@@ -32,7 +34,8 @@ export async function channelDeltaOf(path: string, signal: AbortSignal): Promise
       hash.update(chunk as Buffer);
       size += (chunk as Buffer).length;
     }
-    return { from, to, platform: platformName(platform), file: basename(path), size, sha256: hash.digest('hex') };
+    const file = { file: basename(path), size, sha256: hash.digest('hex') };
+    return { from, to, platform: platformName(platform), ...file, ...(needs > 1 ? { needs } : {}) };
   } finally {
     await bundle.close();
   }

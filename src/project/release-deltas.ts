@@ -66,6 +66,7 @@ export async function makeReleaseDeltas(
             file: basename(made.path),
             size: made.bytes,
             sha256: hexOf(made.digest),
+            ...(made.needs > 1 ? { needs: made.needs } : {}),
           };
           const referrers = await referrersOf(store, release, delta);
           deltas.push(referrers === undefined ? delta : { ...delta, referrers });

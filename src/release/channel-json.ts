@@ -40,6 +40,9 @@ const delta = z
       .string()
       .regex(/^[0-9a-f]{64}$/)
       .meta({ description: "Of the file's bytes." }),
+    needs: z.int().min(1).optional().meta({
+      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+    }),
   })
   .meta({ description: 'A bundle that is a step of some way to the release.' });
 

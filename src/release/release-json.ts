@@ -65,6 +65,9 @@ const delta = z
     file: fileName,
     size,
     sha256,
+    needs: z.int().min(1).optional().meta({
+      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+    }),
     referrers: z
       .array(z.object({ repository: z.string().meta({ description: 'Below the store.' }), digest }))
       .optional()

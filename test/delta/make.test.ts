@@ -14,7 +14,9 @@ import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey } from '../../src/signing/openpgp.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { silent } from '../../src/progress.ts';
-import { noise, sampleTar, writeOciArchive, type SampleOptions } from './sample-image.ts';
+import { wordy } from './deflate/streams.ts';
+import { gzipped } from './layer-delta/packed.ts';
+import { noise, sampleTar, sha256, writeOciArchive, type SampleOptions } from './sample-image.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -81,6 +83,33 @@ async function verify(
     await set.close();
   }
 }
+
+test('says which version of layer deltas a device must know, before it reads any', async () => {
+  const text = wordy(3_000, 1);
+  const layerOf = (bytes: Buffer) => [sampleTar([{ name: 'usr/changelog.gz', bytes: gzipped(bytes, 9) }])];
+  put('old.tar', layerOf(text));
+  put('new.tar', layerOf(Buffer.concat([Buffer.from('a new entry\n'), text])));
+  expect(await make({ format: 'imgbuild' })).toMatchObject({ needs: 2 });
+  await verify();
+
+  // The same of a later version: its delta manifest has another name.
+  const tree = join(folder, 'tree');
+  mkdirSync(tree);
+  execFileSync('tar', ['-xf', join(folder, 'out.ota.tar'), '-C', tree]);
+  const names = execFileSync('tar', ['-tf', join(folder, 'out.ota.tar')])
+    .toString()
+    .trim()
+    .split('\n');
+  const manifest = readFileSync(join(tree, names[2]!), 'utf8').replace('ota.needs":"2"', 'ota.needs":"3"');
+  const [known, later] = [names[2]!.slice(-64), sha256(Buffer.from(manifest)).slice(7)];
+  names[2] = names[2]!.replace(known, later);
+  writeFileSync(join(tree, names[2]), manifest);
+  writeFileSync(join(tree, 'index.json'), readFileSync(join(tree, 'index.json'), 'utf8').replace(known, later));
+  execFileSync('tar', ['--format=ustar', '-cf', join(folder, 'later.ota.tar'), '-C', tree, ...names]);
+  await expect(verify(join(folder, 'later.ota.tar'))).rejects.toThrow(
+    /version 3 of layer deltas, and this one reads up to 2/,
+  );
+});
 
 const inspecting = () => ({ signal: new AbortController().signal, temporary: folder, progress: silent });
 const leftovers = () => readdirSync(folder).filter((name) => name.startsWith('.imgbuild'));

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -78,6 +78,29 @@ test('calls of docker_build.sh are read with their names, also from a Makefile',
       line: 4,
     },
   ]);
+});
+
+test('the menu of examples/ccai reaches the layers that declare its options, under the names that CCAI has', async () => {
+  const folder = newRepository({});
+  cpSync(path.resolve(import.meta.dirname, '../../examples/ccai'), folder, { recursive: true });
+  const file = path.join(folder, 'imgbuild.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/bases:\n.*\n/, ''));
+  const base = JSON.stringify({
+    base: 'debian:12',
+    from: 'registry',
+    index: null,
+    platforms: { 'linux/amd64': locked, 'linux/arm64': locked },
+  });
+  writeTree(folder, { 'imgbuild.lock': `${base}\n` });
+  await saveAll(folder);
+  const built = async (values: string) => {
+    writeTree(folder, { '.config': values });
+    const { layers } = (await plan(folder, { layers: ['base_image', 'openvino_image', 'image'] })).plan;
+    return layers.filter(({ action }) => action === 'build').map(({ name }) => name);
+  };
+  expect(await built('CONFIG_ONNX=y\n')).toEqual([]);
+  expect(await built('# CONFIG_ONNX is not set\n')).toEqual(['engine', 'service']);
+  expect(await built('CONFIG_ONNX=y\nCONFIG_RESTFUL_SAMPLE=y\n')).toEqual(['service']);
 });
 
 describe('a release of CCAI', () => {

@@ -198,6 +198,19 @@ describe('pai-management', () => {
     ]);
   });
 
+  test('has layers that others may need and packages run, by names that are there', async () => {
+    const own = 'layers: { own: { context: own, needs: [webportal] } }\n';
+    const folder = newRepository({
+      ...first,
+      'own/Dockerfile': 'FROM debian:12\n',
+      'imgbuild.yaml': `${yaml('pai-management')}${own}debs: { host: { service: webportal, description: d, maintainer: "a <a@b.c>" } }\n`,
+    });
+    const { plan: planned } = await plan(folder);
+    expect(planned.layers.find(({ name }) => name === 'own')!.parents).toEqual(['webportal']);
+    writeTree(folder, { 'imgbuild.yaml': yaml('pai-management') + own.replace('webportal', 'webporta') });
+    expect(await failuresOf(folder)).toEqual(['imgbuild.yaml:4:40: there is no layer "webporta"']);
+  });
+
   test('is found without imgbuild.yaml, also from within', async () => {
     const { 'imgbuild.yaml': _, ...files } = first;
     const folder = newRepository(files);

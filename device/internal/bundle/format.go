@@ -28,6 +28,7 @@ const (
 	annotationFrom          = "org.imgbuild.ota.from"
 	annotationToVersion     = "org.imgbuild.ota.to"
 	annotationReference     = "org.imgbuild.ota.reference"
+	annotationNeeds         = "org.imgbuild.ota.needs"
 	annotationSourceDiffIDs = "org.imgbuild.ota.source-diff-ids"
 	annotationSize          = "org.imgbuild.ota.uncompressed-size"
 )

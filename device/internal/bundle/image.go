@@ -121,6 +121,13 @@ func (b *Bundle) image(descriptor oci.Descriptor, isDelta func(string) bool) (*I
 		To:        artifact.Annotations[annotationToVersion],
 		Reference: artifact.Annotations[annotationReference],
 	}
+	if text := artifact.Annotations[annotationNeeds]; text != "" {
+		// Told before any filesystem layer is read, or downloaded.
+		if needs, err := strconv.Atoi(text); err != nil || needs > layerdelta.Version {
+			return nil, fmt.Errorf("it needs a program that reads version %.20s of layer deltas, and this one reads up to %d", text,
+				layerdelta.Version)
+		}
+	}
 	manifest, config, err := b.target(image, &artifact)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,8 @@ type Delta struct {
 	File     string `json:"file"`
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256"`
+	// Needs is the version of layer deltas that it takes to read it; 0 and 1 are the first.
+	Needs int `json:"needs"`
 }
 
 var (

@@ -158,6 +158,8 @@ type Target struct {
 	Accounts []oci.Descriptor
 	// Sizes overrides what the bundle says of the uncompressed sizes; "" leaves it out.
 	Sizes map[oci.Digest]string
+	// Needs is the version of layer deltas that it takes to read it; "" leaves it out.
+	Needs string
 	// Without the IDs of the source's filesystem layers, as the public tool writes it.
 	Plain bool
 }
@@ -252,6 +254,9 @@ func artifact(name, from, to string, target Target) (text []byte, carried [][]by
 		Annotations: map[string]string{
 			own + "name": name, own + "from": from, own + "to": to, own + "reference": target.Reference,
 		},
+	}
+	if target.Needs != "" {
+		manifest.Annotations[own+"needs"] = target.Needs
 	}
 	if target.Sources != nil {
 		manifest.ArtifactType = "application/vnd.imgbuild.ota.v1"

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,8 @@ import (
 	"imgbuild/device/internal/oci"
 )
 
-// Ranges of old filesystem layers in one temporary file, each at the place that the list of sources gives it. Which filesystem
+// Ranges of old filesystem layers in one temporary file, each at the place that the list of sources gives it, and behind them
+// what members of them unpack to. Which filesystem
 // layer a tar is shows when all of it has been hashed: until then its bytes are put wherever one of those that are still
 // missing has them, and the right one overwrites them later.
 type Ranges struct {
@@ -148,5 +150,22 @@ func (r *Ranges) Missing() oci.Digest {
 	return ""
 }
 
-// File is what the ranges hold, one after the other.
+// Unpack what is to be unpacked, once all ranges are there.
+func (r *Ranges) Unpack() error {
+	end := r.sources.RangesSize
+	for _, member := range r.sources.Members {
+		into := bufio.NewWriterSize(io.NewOffsetWriter(r.file, end), 256<<10)
+		ranges := io.NewSectionReader(r.file, 0, r.sources.RangesSize)
+		if err := layerdelta.Unpack(into, ranges, member); err != nil {
+			return err
+		}
+		if err := into.Flush(); err != nil {
+			return err
+		}
+		end += member.Unpacked
+	}
+	return nil
+}
+
+// File is what the ranges hold, one after the other, and then what members unpack to.
 func (r *Ranges) File() delta.File { return io.NewSectionReader(r.file, 0, r.sources.Size) }

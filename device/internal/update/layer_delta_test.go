@@ -27,9 +27,13 @@ func vectorFile(t *testing.T, name string) []byte {
 
 // newLayerDevice is a device with the filesystem layers of the vectors, and a bundle that makes another of them.
 func newLayerDevice(t *testing.T, store engine.Store, change func(*sample.Target)) *device {
+	return newVectorDevice(t, store, "updated", "base.tar", "app.tar", change)
+}
+
+func newVectorDevice(t *testing.T, store engine.Store, vector, lower, upper string, change func(*sample.Target)) *device {
 	d := &device{T: t, engine: enginetest.Start(t, store), root: t.TempDir(), health: map[string]int{}}
-	base, app := vectorFile(t, "base.tar"), vectorFile(t, "app.tar")
-	sourcesText, delta := vectorFile(t, "updated.sources"), vectorFile(t, "updated.delta")
+	base, app := vectorFile(t, lower), vectorFile(t, upper)
+	sourcesText, delta := vectorFile(t, vector+".sources"), vectorFile(t, vector+".delta")
 	sources, err := layerdelta.ReadSources(bytes.NewReader(sourcesText))
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +44,14 @@ func newLayerDevice(t *testing.T, store engine.Store, change func(*sample.Target
 		for _, each := range layer.Ranges {
 			old = append(old, tar[each.Start:each.Start+each.Size]...)
 		}
+	}
+	ranges := bytes.NewReader(old)
+	for _, each := range sources.Members {
+		var plain bytes.Buffer
+		if err := layerdelta.Unpack(&plain, ranges, each); err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, plain.Bytes()...)
 	}
 	var made bytes.Buffer
 	if err := layerdelta.Rebuild(&made, bytes.NewReader(delta), bytes.NewReader(old), sources, int64(memory.Default)); err != nil {
@@ -68,6 +80,16 @@ func TestLayerDelta(t *testing.T) {
 	})
 }
 
+func TestLayerDeltaWithMembers(t *testing.T) {
+	eachStore(t, func(t *testing.T, store engine.Store) {
+		d := newVectorDevice(t, store, "members", "packed.tar", "app.tar", func(target *sample.Target) { target.Needs = "2" })
+		if _, err := d.apply(); err != nil {
+			t.Fatal(err)
+		}
+		d.expectNew()
+	})
+}
+
 func TestLayerDeltaRefused(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {
 		for because, change := range map[string]func(*sample.Target){
@@ -75,7 +97,8 @@ func TestLayerDeltaRefused(t *testing.T) {
 			"list of sources": func(target *sample.Target) {
 				target.Sources = append(bytes.Clone(target.Sources), 0)
 			},
-			"and the sources have": func(target *sample.Target) { target.Sources = vectorFile(t, "times.sources") },
+			"it needs a program that reads version 3": func(target *sample.Target) { target.Needs = "3" },
+			"and the sources have":                    func(target *sample.Target) { target.Sources = vectorFile(t, "times.sources") },
 			"larger than the bundle says": func(target *sample.Target) {
 				target.Sizes = map[oci.Digest]string{}
 				for id := range target.LayerDeltas {

@@ -71,6 +71,9 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 		return "", err
 	}
 	defer read.close()
+	if err := plan.wanted.unpack(); err != nil {
+		return "", err
+	}
 	ready, closeReady, err := a.readyLayers(ctx, plan, read)
 	defer closeReady()
 	if err != nil {

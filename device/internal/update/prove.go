@@ -37,6 +37,9 @@ func (a *application) prove(ctx context.Context, image *bundle.Image, wanted *wa
 	if err := a.gatherFrom(ctx, archive, image, wanted); err != nil {
 		return err
 	}
+	if err := wanted.unpack(); err != nil {
+		return err
+	}
 	for at := range image.Layers {
 		if layer := &image.Layers[at]; layer.Kind != bundle.Reused {
 			if err := a.rebuild(ctx, io.Discard, layer, &plan{image: image, wanted: wanted}); err != nil {

@@ -47,6 +47,10 @@ func TestProve(t *testing.T) {
 	if _, err := layers.updater().Verify(context.Background(), layers.open(layers.bytes), archiveOf(t, layers.one)); err != nil {
 		t.Error(err)
 	}
+	packed := newVectorDevice(t, engine.Containerd, "members", "packed.tar", "app.tar", func(*sample.Target) {})
+	if _, err := packed.updater().Verify(context.Background(), packed.open(packed.bytes), archiveOf(t, packed.one)); err != nil {
+		t.Error(err)
+	}
 }
 
 // A hard link is asked for, and what it links to only shows once it has been found.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/channel"
+	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/state"
@@ -15,7 +17,8 @@ import (
 
 // way is the cheapest of those that have not been tried; nil where there is none.
 func (f *followed) way() *channel.Way {
-	return f.document.Cheapest(f.platform, f.from, func(d *channel.Delta) bool { return f.tried[d.File] }, !f.pulled && !f.packaged)
+	without := func(d *channel.Delta) bool { return f.tried[d.File] || d.Needs > layerdelta.Version }
+	return f.document.Cheapest(f.platform, f.from, without, !f.pulled && !f.packaged)
 }
 
 // travel cheapest way that works.
@@ -78,6 +81,10 @@ func (f *followed) noWay(reasons []error) error {
 	has := "this device has no release of it"
 	if f.installed != "" {
 		has = "this device has " + f.installed
+	}
+	if slices.ContainsFunc(f.document.Deltas, func(d channel.Delta) bool { return d.Needs > layerdelta.Version }) {
+		return failure.Operation(doing, fmt.Sprintf("%s, and the deltas that may lead from there need a newer imgbuild-ota", has),
+			"install a newer imgbuild-ota")
 	}
 	return failure.Operation(doing, fmt.Sprintf("%s, and no delta or image of the channel %s for %s leads from there", has,
 		f.document.Channel, f.platform), "apply a bundle that starts from nothing, and see `imgbuild promote`")

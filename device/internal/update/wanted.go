@@ -1,6 +1,7 @@
 package update
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/memory"
 	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/source"
@@ -72,6 +74,21 @@ func (w *wanted) spool(folder string) error {
 		}
 	}
 	return w.files.Spool(folder)
+}
+
+// unpack what is to be unpacked of what was read.
+func (w *wanted) unpack() error {
+	if w.ranges == nil {
+		return nil
+	}
+	err := w.ranges.Unpack()
+	if errors.Is(err, layerdelta.ErrMember) {
+		told := failure.Operation("reading the source image", err.Error(),
+			"the source image is not the one that the bundle was made from, or it was altered on this device")
+		told.Err = errSource
+		return told
+	}
+	return err
 }
 
 func (w *wanted) close() error {

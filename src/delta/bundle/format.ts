@@ -15,6 +15,8 @@ export const tarDiffType = 'application/vnd.tar-diff';
 export const layerDeltaType = 'application/vnd.imgbuild.layer-delta.v1';
 export const sourcesType = 'application/vnd.imgbuild.sources.v1';
 
+/** The version of layer deltas and their sources that is known here. */
+export const knownVersion = 2;
 /** What every byte is spent on: for people, and in bundles with layer deltas alone. */
 export const accountType = 'application/vnd.imgbuild.account.v1+zstd';
 
@@ -43,6 +45,8 @@ export const ownAnnotation = {
   reference: 'org.imgbuild.ota.reference',
   /** JSON array: the diffIDs of the whole source image, by which an engine finds it whatever its IDs mean. */
   sourceDiffIds: 'org.imgbuild.ota.source-diff-ids',
+  /** The version of layer deltas and their sources that a reader must know; 1 where it is missing. */
+  needs: 'org.imgbuild.ota.needs',
   /** On an image-layer: bytes of the uncompressed tar. */
   size: 'org.imgbuild.ota.uncompressed-size',
 } as const;

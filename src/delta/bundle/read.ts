@@ -12,6 +12,7 @@ import {
   artifactType,
   blobName,
   layerDeltaType,
+  knownVersion,
   ownAnnotation,
   ownArtifactType,
   signatureName,
@@ -42,6 +43,8 @@ export interface BundleImage {
   layers: TargetLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources: Descriptor | undefined;
+  /** The version of layer deltas that it takes to read it. */
+  needs: number;
   /** What the bundle says of its bytes, which nobody needs to apply it: whether it is right is not looked at here. */
   accounts: Descriptor[];
   name: string | undefined;
@@ -214,6 +217,7 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
     from: annotations[ownAnnotation.from],
     to: annotations[ownAnnotation.to],
     reference: annotations[ownAnnotation.reference],
+    needs: needsOf(path, annotations[ownAnnotation.needs]),
   };
 }
 
@@ -221,6 +225,16 @@ async function readImage(members: MemberStore, path: string, descriptor: Descrip
 function formatOf({ mediaType }: Descriptor, type: string): DeltaFormat | undefined {
   if (mediaType === tarDiffType) return 'tar-diff';
   return mediaType === layerDeltaType && type === ownArtifactType ? 'imgbuild' : undefined;
+}
+
+/** Told before any filesystem layer is read. */
+function needsOf(path: string, text = '1'): number {
+  const needs = /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : Infinity;
+  if (needs <= knownVersion) return needs;
+  throw broken(
+    path,
+    `it needs a program that reads version ${text} of layer deltas, and this one reads up to ${knownVersion}`,
+  );
 }
 
 function sourcesOf(path: string, descriptor: Descriptor): Descriptor {

@@ -40,6 +40,8 @@ export interface BundledImage {
   carried: CarriedLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources?: Buffer;
+  /** The version of layer deltas that a reader must know; 1 where nothing is said. */
+  needs?: number;
   /** What every byte is spent on, for `ota inspect`; only beside `sources`. */
   account?: Buffer;
 }
@@ -156,6 +158,7 @@ function prepare(head: BundleHead, image: BundledImage): Prepared {
       [ownAnnotation.from]: head.from,
       [ownAnnotation.to]: head.to,
       [ownAnnotation.reference]: image.reference,
+      [ownAnnotation.needs]: (image.needs ?? 1) > 1 ? String(image.needs) : undefined,
     }),
   };
   const bytes = Buffer.from(JSON.stringify(manifest));

@@ -23,11 +23,15 @@ import {
   layerDeltaHeaderLimit,
   layerMemoryNeeded,
   type LayerDeltaHeader,
+  type ListLengths,
 } from './format.ts';
+import { expandedSize, memberStreams, membersLimit, takeRepacked, type RepackedMember } from './members.ts';
+import { Repacker } from './repacker.ts';
 
 export interface LayerDecodeOptions {
-  /** How many ranges the old file consists of: they are in memory. */
+  /** How many ranges the old file consists of, and members of them: they are in memory. */
   ranges: number;
+  oldMembers?: number;
   /** Memory that is granted, in bytes; 64 MiB unless said otherwise. */
   memory?: number;
 }
@@ -41,7 +45,7 @@ export async function decodeLayerDelta(
   delta: AsyncIterable<Buffer>,
   old: RandomAccess,
   sink: ByteSink,
-  { ranges, memory = memoryLimit }: LayerDecodeOptions,
+  { ranges, oldMembers = 0, memory = memoryLimit }: LayerDecodeOptions,
 ): Promise<LayerDeltaHeader> {
   const source = new StreamSource(delta);
   try {
@@ -59,7 +63,10 @@ export async function decodeLayerDelta(
     if (header.oldSize !== old.size) {
       throw brokenDelta(`it was made for sources of ${header.oldSize} bytes, and these have ${old.size}`);
     }
-    await new Parts(source, header, ranges, old, sink).decode();
+    const members = header.repacks ? await readRepacked(source, header.newSize) : [];
+    const lengths = { ranges, oldMembers, newMembers: members.length };
+    const output = members.length === 0 ? sink : new Repacker(members, sink);
+    await new Parts(source, header, expandedSize(header.newSize, members), lengths, old, output).decode();
     await source.expectEnd();
     return header;
   } finally {
@@ -67,18 +74,33 @@ export async function decodeLayerDelta(
   }
 }
 
+async function readRepacked(source: StreamSource, newSize: number): Promise<RepackedMember[]> {
+  const { members } = await readBlock(memberStreams, source, membersLimit);
+  return takeRepacked(members, newSize);
+}
+
 class Parts {
   readonly #source: StreamSource;
   readonly #header: LayerDeltaHeader;
-  readonly #ranges: number;
+  /** Of what the parts make: the new tar with its members unpacked. */
+  readonly #size: number;
+  readonly #lengths: ListLengths;
   readonly #old: RandomAccess;
   readonly #pages: OldPages;
   readonly #output: Output;
 
-  constructor(source: StreamSource, header: LayerDeltaHeader, ranges: number, old: RandomAccess, sink: ByteSink) {
+  constructor(
+    source: StreamSource,
+    header: LayerDeltaHeader,
+    size: number,
+    lengths: ListLengths,
+    old: RandomAccess,
+    sink: ByteSink,
+  ) {
     this.#source = source;
     this.#header = header;
-    this.#ranges = ranges;
+    this.#size = size;
+    this.#lengths = lengths;
     this.#old = old;
     this.#pages = new OldPages(old);
     this.#output = new Output(sink);
@@ -86,17 +108,16 @@ class Parts {
 
   async decode(): Promise<void> {
     this.#expectDeclared();
-    const { newSize } = this.#header;
-    while (this.#output.size < newSize) {
+    while (this.#output.size < this.#size) {
       await this.#generalPart();
-      if (this.#output.size < newSize) await this.#filePart();
+      if (this.#output.size < this.#size) await this.#filePart();
     }
     this.#output.flush();
   }
 
   async #generalPart(): Promise<void> {
     const size = await readUvarint(this.#source);
-    if (size > this.#header.newSize - this.#output.size) throw brokenDelta(`it has a part of ${size} bytes`);
+    if (size > this.#size - this.#output.size) throw brokenDelta(`it has a part of ${size} bytes`);
     const { blockSize } = this.#header;
     await this.#blocks(size, async (bytes) => {
       const streams = await readBlock(generalStreams, this.#source, blockSize);
@@ -110,8 +131,7 @@ class Parts {
     const size = await readUvarint(this.#source);
     const start = await readUvarint(this.#source);
     const oldSize = await readUvarint(this.#source);
-    if (size === 0 || size > this.#header.newSize - this.#output.size)
-      throw brokenDelta(`it has a file of ${size} bytes`);
+    if (size === 0 || size > this.#size - this.#output.size) throw brokenDelta(`it has a file of ${size} bytes`);
     if (start + oldSize > this.#old.size) throw brokenDelta('it has a file that is made from beyond its sources');
     if (size >= elfLimit || oldSize >= elfLimit) throw brokenDelta('its files are too large for their coding');
     const { blockSize } = this.#header;
@@ -136,7 +156,7 @@ class Parts {
   }
 
   #expectDeclared(elf?: ElfTables): void {
-    if (this.#header.memory < layerMemoryNeeded(this.#header.blockSize, this.#ranges, elf)) {
+    if (this.#header.memory < layerMemoryNeeded(this.#header.blockSize, this.#lengths, elf)) {
       throw brokenDelta('it declares less memory than it needs');
     }
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { BlockSizer } from '../codec/block-sizer.ts';
+import { packBlock, streamWriters } from '../codec/block.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
 import { encodePieces, type Piece } from '../codec/general-encoder.ts';
@@ -8,17 +9,23 @@ import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.t
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
+import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
+import type { Expansion } from './expansion.ts';
 import { encodeFileParts, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
-import { encodeLayerDeltaHeader, layerMemoryNeeded } from './format.ts';
+import { encodeLayerDeltaHeader, layerMemoryNeeded, type ListLengths } from './format.ts';
+import { memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
 
 export interface LayerDeltaWork {
   layer: StoredLayer;
   sources: readonly EntrySources[];
+  /** By number of entry; `inflated` holds what their members unpack to. */
+  expansions: ReadonlyMap<number, Expansion>;
+  inflated: RandomAccess;
   old: OldBytes;
-  /** How many ranges the old file consists of. */
-  ranges: number;
+  /** How many ranges the old file consists of, and members of them. */
+  lengths: Omit<ListLengths, 'newMembers'>;
   /** Where the delta goes; a temporary file lies beside it meanwhile. */
   path: string;
   /** Bytes of the new tar that were coded since the last call; it may throw to end the work. */
@@ -37,14 +44,16 @@ export interface EncodedLayerDelta extends EncodedLayer {
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
   const { size } = work.layer;
-  const tar: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const stored: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
+  const lengths = { ...work.lengths, newMembers: layer.members.length };
   const level = levelFor(novelBytes(work.layer, work.sources));
-  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, work.ranges, tables) <= memoryLimit;
+  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, lengths, tables) <= memoryLimit;
   try {
-    const elf = { tar, old: work.old, level, fits, onBytes: work.onBytes };
-    const parts = await encodeFileParts(work.sources, `${work.path}.parts`, elf);
+    const elf = { tar: layer.tar, old: work.old, level, fits, onBytes: work.onBytes };
+    const parts = await encodeFileParts(layer.sources, `${work.path}.parts`, elf);
     try {
-      return await writeDelta(work, tar, level, parts);
+      return await writeDelta(work, layer, lengths, level, parts);
     } finally {
       parts.close();
     }
@@ -54,8 +63,9 @@ export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLay
 }
 
 async function writeDelta(
-  { layer, sources, old, ranges, path, onBytes }: LayerDeltaWork,
-  tar: RandomAccess,
+  { layer, sources: stored, old, path, onBytes }: LayerDeltaWork,
+  { tar, sources, members }: ExpandedLayer,
+  lengths: ListLengths,
   level: number,
   fileParts: FileParts,
 ): Promise<EncodedLayerDelta> {
@@ -82,7 +92,7 @@ async function writeDelta(
   const onShares = (found: ReadonlyMap<number | undefined, number>) => {
     for (const [entry, bytes] of found) if (entry !== undefined) shares[entry]! += bytes;
   };
-  const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * layer.size + 64);
+  const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * tar.size + 64);
   const general = async (pieces: AsyncIterable<Piece[]>, bytes: number) => {
     putNumber(bytes);
     if (bytes === 0) return;
@@ -92,10 +102,12 @@ async function writeDelta(
   };
   try {
     const memory = Math.max(
-      layerMemoryNeeded(blockSize, ranges),
-      ...fileParts.parts.map(({ tables }) => layerMemoryNeeded(blockSize, ranges, tables)),
+      layerMemoryNeeded(blockSize, lengths),
+      ...fileParts.parts.map(({ tables }) => layerMemoryNeeded(blockSize, lengths, tables)),
     );
-    put(encodeLayerDeltaHeader({ oldSize: old.places.size, newSize: layer.size, blockSize, memory }));
+    const repacks = members.length > 0;
+    put(encodeLayerDeltaHeader({ oldSize: old.size, newSize: layer.size, blockSize, memory, repacks }));
+    if (repacks) put(await packMembers(members, level));
     let done = 0;
     let first = 0;
     for (const part of fileParts.parts) {
@@ -107,16 +119,22 @@ async function writeDelta(
       done = contentStart + fileSize;
       first = part.entry + 1;
     }
-    if (done < layer.size) {
-      await general(entryPieces(tar, old, sources.slice(first), first, done, layer.size, seen), layer.size - done);
+    if (done < tar.size) {
+      await general(entryPieces(tar, old, sources.slice(first), first, done, tar.size, seen), tar.size - done);
     }
   } finally {
     closeSync(output);
   }
-  const entries = sources.map((each, at) =>
+  const entries = stored.map((each, at) =>
     accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
   );
   return { path, size, digest: `sha256:${hash.digest('hex')}`, entries };
+}
+
+function packMembers(members: readonly RepackedMember[], level: number): Promise<Buffer> {
+  const streams = streamWriters(memberStreams);
+  putMembers(streams.members, members, (at) => streams.members.byte(members[at]!.profile.number));
+  return packBlock(memberStreams, streams, level);
 }
 
 /** Bytes that no old file gives whole: they decide how hard to compress. */

@@ -2,8 +2,9 @@ import { alignedPieces, generalWindows, type Piece } from '../codec/general-enco
 import { mebibyte, pieceLimit } from '../codec/format.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
 import { blockSize } from '../../tar/header.ts';
+import type { ExpandedSources } from './expanded-layer.ts';
 import type { EntrySources } from './find-sources.ts';
-import type { OldBytes } from './old-bytes.ts';
+import type { OldBytes, OldContents } from './old-bytes.ts';
 
 /** Pieces that go on together: so many, or this many bytes. */
 const batchPieces = 512;
@@ -23,7 +24,7 @@ export interface EntryComparison {
 export async function* entryPieces(
   tar: RandomAccess,
   old: OldBytes,
-  entries: readonly EntrySources[],
+  entries: readonly ExpandedSources[],
   first: number,
   from: number,
   to: number,
@@ -69,21 +70,13 @@ export async function* entryPieces(
       done = end;
     } else if (content.kind === 'similar' && end > done) {
       if (batch.length > 0) yield take();
-      const start = old.places.at(content.old.layer, content.old.contentStart);
-      for await (const pieces of alignedPieces(
-        old.contents(content.old),
-        partOf(tar, done, end - done),
-        generalWindows,
-      )) {
+      const source = old.expanded(content.old, sources.oldMembers);
+      for await (const pieces of alignedPieces(source.bytes, partOf(tar, done, end - done), generalWindows)) {
         seen.contents(
           owner,
           pieces.reduce((sum, piece) => sum + differing(piece), 0),
         );
-        yield pieces.map((piece) =>
-          piece.kind === 'insert'
-            ? { ...piece, owner }
-            : { ...piece, owner, position: start + piece.position, joins: true },
-        );
+        yield pieces.flatMap((piece) => placedPieces(piece, source, owner));
       }
       done = end;
     } else yield* insert(end, owner);
@@ -91,6 +84,19 @@ export async function* entryPieces(
   }
   yield* insert(to, undefined);
   if (batch.length > 0) yield take();
+}
+
+/** With its places in the old file. */
+function placedPieces(piece: Piece, source: OldContents, owner: number): Piece[] {
+  if (piece.kind !== 'copy') return [{ ...piece, owner }];
+  return Array.from(source.places(piece.position, piece.bytes.length), ({ place, done, size }) => ({
+    kind: 'copy',
+    position: place,
+    bytes: piece.bytes.subarray(done, done + size),
+    source: piece.source.subarray(done, done + size),
+    joins: true,
+    owner,
+  }));
 }
 
 const ownedBy = (owner: number | undefined) => (owner === undefined ? {} : { owner });

@@ -4,10 +4,10 @@ import { ByteWriter } from '../codec/bytes.ts';
 import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
 import { blockLimit, type ElfTables } from '../codec/format.ts';
-import { encodeGeneral, generalWindows } from '../codec/general-encoder.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import type { EntrySources } from './find-sources.ts';
 import { elfPart } from './format.ts';
+import { generalSize } from './general-size.ts';
 import type { OldBytes } from './old-bytes.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
@@ -108,15 +108,4 @@ async function encodePart(
   put(Buffer.from(head.view()));
   for await (const block of encodeElf(plan, old, text, level, new BlockSizer(blockLimit), () => {})) put(block);
   return plan.tables;
-}
-
-/** Bytes of the general coding, or more than `limit` where it has more. */
-async function generalSize(old: RandomAccess, text: RandomAccess, level: number, limit: number): Promise<number> {
-  let size = 0;
-  const blocks = encodeGeneral(old, text, level, new BlockSizer(blockLimit), () => {}, generalWindows);
-  for await (const block of blocks) {
-    size += block.length;
-    if (size > limit) break;
-  }
-  return size;
 }

@@ -1,9 +1,12 @@
 import { ByteReader, ByteWriter } from '../codec/bytes.ts';
 import { brokenDelta } from '../codec/failure.ts';
 import { blockLimit, memoryNeeded, type ElfTables } from '../codec/format.ts';
+import { bytesOfMember, bytesOfPacking } from './members.ts';
 
 /** docs/layer-delta-format.md describes all of this for those who write another decoder. */
 export const layerDeltaMagic = Buffer.from('ibl1', 'latin1');
+/** Of one that lists members, which are packed again. */
+export const repackingMagic = Buffer.from('ibl2', 'latin1');
 /** Magic and four numbers. */
 export const layerDeltaHeaderLimit = 4 + 4 * 8;
 /** The coding of a file part: codec 1 of docs/delta-format.md. */
@@ -17,16 +20,32 @@ export interface LayerDeltaHeader {
   blockSize: number;
   /** What a decoder may need at the same time, in bytes. */
   memory: number;
+  /** Whether a list of members follows. */
+  repacks: boolean;
+}
+
+/** How long the lists are that a decoder keeps. */
+export interface ListLengths {
+  /** Of the sources: ranges, and members of them. */
+  ranges: number;
+  oldMembers: number;
+  /** Members of the new tar. */
+  newMembers: number;
 }
 
 /** Memory of a decoder, in bytes, with the tables of one file part. */
-export function layerMemoryNeeded(blockSize: number, ranges: number, elf?: ElfTables): number {
-  return memoryNeeded(blockSize, elf) + 16 * ranges;
+export function layerMemoryNeeded(
+  blockSize: number,
+  { ranges, oldMembers, newMembers }: ListLengths,
+  elf?: ElfTables,
+): number {
+  const lists = 16 * ranges + bytesOfMember * (oldMembers + newMembers);
+  return memoryNeeded(blockSize, elf) + lists + (newMembers > 0 ? bytesOfPacking : 0);
 }
 
-export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory }: LayerDeltaHeader): Buffer {
+export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, repacks }: LayerDeltaHeader): Buffer {
   const writer = new ByteWriter(layerDeltaHeaderLimit);
-  writer.put(layerDeltaMagic);
+  writer.put(repacks ? repackingMagic : layerDeltaMagic);
   for (const value of [oldSize, newSize, blockSize, memory]) writer.uvarint(value);
   return Buffer.from(writer.view());
 }
@@ -34,8 +53,9 @@ export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory }: 
 /** Of bytes that begin with a header: what it says and how long it is. Throws a Failure. */
 export function decodeLayerDeltaHeader(bytes: Uint8Array): { header: LayerDeltaHeader; size: number } {
   const reader = new ByteReader(bytes, 'its header');
-  expectMagic(reader, layerDeltaMagic, 'delta of a filesystem layer');
+  const found = expectMagic(reader, [layerDeltaMagic, repackingMagic], 'delta of a filesystem layer');
   const header = {
+    repacks: found === repackingMagic,
     oldSize: reader.uvarint(),
     newSize: reader.uvarint(),
     blockSize: reader.uvarint(),
@@ -45,13 +65,15 @@ export function decodeLayerDeltaHeader(bytes: Uint8Array): { header: LayerDeltaH
   return { header, size: bytes.length - reader.left };
 }
 
-export function expectMagic(reader: ByteReader, magic: Buffer, what: string): void {
-  const found = Buffer.from(reader.peek(magic.length));
-  if (found.equals(magic)) {
+/** Returns which of several it begins with. */
+export function expectMagic(reader: ByteReader, magics: readonly Buffer[], what: string): Buffer {
+  const found = Buffer.from(reader.peek(4));
+  const magic = magics.find((each) => each.equals(found));
+  if (magic !== undefined) {
     reader.take(magic.length);
-    return;
+    return magic;
   }
   const name = found.toString('latin1');
-  const isOther = name.length === 4 && name.startsWith(magic.toString('latin1', 0, 3)) && /[0-9]$/.test(name);
+  const isOther = name.length === 4 && name.startsWith(magics[0]!.toString('latin1', 0, 3)) && /[0-9]$/.test(name);
   throw brokenDelta(isOther ? `it is of the version ${name}, which cannot be read` : `it is no ${what}`);
 }

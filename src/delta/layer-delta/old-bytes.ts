@@ -1,6 +1,16 @@
 import { partOf, type RandomAccess } from '../source-spool.ts';
 import type { OldEntry } from '../old-tree.ts';
+import { segmentsOf, type SpooledMember } from './expansion.ts';
+import type { OldMembers } from './old-members.ts';
+import { SegmentedFile } from './segments.ts';
 import { headerStart, type OldPlaces } from './used-ranges.ts';
+
+/** Contents of an old entry, some members of which may be unpacked. */
+export interface OldContents {
+  bytes: RandomAccess;
+  /** Where a stretch of them lies in the old file: in several pieces, where members are; `done` bytes of it come before. */
+  places(position: number, size: number): Iterable<{ place: number; done: number; size: number }>;
+}
 
 /** The old filesystem layers as an encoder sees them: it has the bytes that it compares, and knows the place of all. */
 export class OldBytes {
@@ -8,12 +18,46 @@ export class OldBytes {
   readonly places: OldPlaces;
   readonly #compared: OldPlaces;
   readonly #spool: RandomAccess;
+  readonly #members: { placed: OldMembers; unpacked: RandomAccess } | undefined;
+  /** Of the old file. */
+  readonly size: number;
 
-  /** `spool`: what is compared; `compared` says where. */
-  constructor(places: OldPlaces, compared: OldPlaces, spool: RandomAccess) {
+  /** `spool`: what is compared; `compared` says where. `members`: where those are that are unpacked. */
+  constructor(
+    places: OldPlaces,
+    compared: OldPlaces,
+    spool: RandomAccess,
+    size: number,
+    members?: { placed: OldMembers; unpacked: RandomAccess },
+  ) {
     this.places = places;
     this.#compared = compared;
     this.#spool = spool;
+    this.size = size;
+    this.#members = members;
+  }
+
+  /** `members`: those of its contents that are unpacked. */
+  expanded(entry: OldEntry, members: readonly SpooledMember[]): OldContents {
+    const bytes = this.contents(entry);
+    const start = this.places.at(entry.layer, entry.contentStart);
+    if (members.length === 0 || this.#members === undefined) {
+      return { bytes, places: (position, size) => [{ place: start + position, done: 0, size }] };
+    }
+    const { placed, unpacked } = this.#members;
+    const segments = segmentsOf(bytes, members, unpacked);
+    const starts = segments.map((segment, at) =>
+      at % 2 === 0 ? start + segment.start : placed.placeOf(entry, members[(at - 1) / 2]!),
+    );
+    const file = new SegmentedFile(segments);
+    return {
+      bytes: file,
+      *places(position, length) {
+        for (const { segment, offset, done, size } of file.parts(position, length)) {
+          yield { place: starts[segment]! + offset, done, size };
+        }
+      },
+    };
   }
 
   contents(entry: OldEntry): RandomAccess {

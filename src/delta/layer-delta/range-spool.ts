@@ -3,6 +3,7 @@ import { Failure } from '../../failure.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import type { LayerRanges, SourceRanges } from './source-ranges.ts';
+import { unpackMember } from './unpack-members.ts';
 
 const copySize = 1024 * 1024;
 
@@ -16,8 +17,8 @@ export interface LayerTap {
 }
 
 /**
- * The old file: the ranges of old filesystem layers, each at its known place in one temporary file. Filesystem layers may
- * come in any order. Disk: the old file, and one whole filesystem layer while it isn't known which it is.
+ * The old file: the ranges of old filesystem layers, each at its known place in one temporary file, and behind them what
+ * members unpack to. Filesystem layers may come in any order. Disk: the old file, and one whole filesystem layer while it isn't known which it is.
  */
 export class RangeSpool implements RandomAccess {
   readonly #ranges: SourceRanges;
@@ -25,6 +26,7 @@ export class RangeSpool implements RandomAccess {
   readonly #file: number;
   readonly #missing: Set<Digest>;
   #unknown = 0;
+  #isUnpacked = false;
 
   constructor(ranges: SourceRanges, path: string) {
     this.#ranges = ranges;
@@ -33,9 +35,9 @@ export class RangeSpool implements RandomAccess {
     this.#file = openSync(path, 'wx+', 0o600);
   }
 
-  /** How many ranges there are. */
-  get count(): number {
-    return this.#ranges.count;
+  /** How many ranges there are, and members of them. */
+  get lengths(): { ranges: number; oldMembers: number } {
+    return { ranges: this.#ranges.count, oldMembers: this.#ranges.members.length };
   }
 
   get size(): number {
@@ -43,7 +45,7 @@ export class RangeSpool implements RandomAccess {
   }
 
   /** Whether all filesystem layers came that are read from. */
-  get complete(): boolean {
+  get hasAll(): boolean {
     return this.#missing.size === 0;
   }
 
@@ -63,7 +65,7 @@ export class RangeSpool implements RandomAccess {
    * where only its bytes tell: it is kept whole until they are all there.
    */
   tap(diffId: Digest | undefined): LayerTap | undefined {
-    if (this.complete) return undefined;
+    if (this.hasAll) return undefined;
     if (diffId === undefined) return this.#unknownTap();
     const layer = this.#ranges.layers.find((each) => each.diffId === diffId);
     if (layer === undefined || !this.#missing.has(diffId)) return undefined;
@@ -77,8 +79,21 @@ export class RangeSpool implements RandomAccess {
     };
   }
 
-  /** Throws a Failure unless all of the old file is there. */
-  expectComplete(): void {
+  /** Unpacks what is to be unpacked. Throws a Failure unless all of the old file is there then. */
+  async complete(): Promise<void> {
+    this.#expectRanges();
+    if (this.#isUnpacked) return;
+    let end = this.#ranges.rangesSize;
+    for (const member of this.#ranges.members) {
+      for await (const piece of unpackMember(this, member)) {
+        writeAll(this.#file, piece, end);
+        end += piece.length;
+      }
+    }
+    this.#isUnpacked = true;
+  }
+
+  #expectRanges(): void {
     const [missing] = this.#missing;
     if (missing === undefined) return;
     throw new Failure({

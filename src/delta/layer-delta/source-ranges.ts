@@ -4,6 +4,7 @@ import { StreamSource } from '../codec/byte-source.ts';
 import { ByteReader } from '../codec/bytes.ts';
 import { brokenDelta } from '../codec/failure.ts';
 import { expectMagic } from './format.ts';
+import { putMembers, sumUnpacked, takeMembers, type Member } from './members.ts';
 
 /** Bytes of one old filesystem layer that deltas read from: of its uncompressed tar, in order. */
 export interface LayerRanges {
@@ -15,23 +16,32 @@ export interface LayerRanges {
   place: number;
 }
 
-/** What all layer deltas of one image are made from: the old file is these ranges, one after the other. */
+/**
+ * What all layer deltas of one image are made from: the old file is these ranges, one after the other, and then what members
+ * of them unpack to.
+ */
 export interface SourceRanges {
   layers: LayerRanges[];
   /** All ranges. */
   count: number;
+  /** Of all ranges, in bytes. */
+  rangesSize: number;
+  /** Their places are in the ranges, as they lie in the old file. */
+  members: readonly Member[];
   /** Of the old file, in bytes. */
   size: number;
 }
 
 export const sourcesMagic = Buffer.from('ibs1', 'latin1');
+/** Of one that lists members. */
+export const unpackingMagic = Buffer.from('ibs2', 'latin1');
 export const layerLimit = 1024;
 export const rangeLimit = 2 ** 18;
 /** Of the unpacked stream, in bytes. */
 export const rangesLimit = 2 ** 23;
 const streamNames = ['ranges'] as const;
 
-export const noRanges: SourceRanges = { layers: [], count: 0, size: 0 };
+export const noRanges: SourceRanges = { layers: [], count: 0, rangesSize: 0, members: [], size: 0 };
 
 /** Gives each range its place in the old file. */
 export function placed(layers: readonly Omit<LayerRanges, 'place'>[]): SourceRanges {
@@ -43,10 +53,15 @@ export function placed(layers: readonly Omit<LayerRanges, 'place'>[]): SourceRan
     for (const each of layer.sizes) size += each;
     return { ...layer, place };
   });
-  return { layers: all, count, size };
+  return { layers: all, count, rangesSize: size, members: [], size };
 }
 
-export async function encodeSourceRanges({ layers }: SourceRanges, level: number): Promise<Buffer> {
+/** `members`: in the order of their places. */
+export function withMembers(ranges: SourceRanges, members: readonly Member[]): SourceRanges {
+  return { ...ranges, members, size: ranges.rangesSize + sumUnpacked(members) };
+}
+
+export async function encodeSourceRanges({ layers, members }: SourceRanges, level: number): Promise<Buffer> {
   const streams = streamWriters(streamNames);
   const { ranges } = streams;
   ranges.uvarint(layers.length);
@@ -60,17 +75,22 @@ export async function encodeSourceRanges({ layers }: SourceRanges, level: number
       end = start + sizes[at]!;
     }
   }
-  return Buffer.concat([sourcesMagic, await packBlock(streamNames, streams, level)]);
+  if (members.length > 0) putMembers(ranges, members);
+  return Buffer.concat([
+    members.length > 0 ? unpackingMagic : sourcesMagic,
+    await packBlock(streamNames, streams, level),
+  ]);
 }
 
-/** Throws a Failure where the bytes break the format. Memory: the blob and what it unpacks to, and 16 bytes a range. */
+/** Throws a Failure where the bytes break the format. Memory: the blob and what it unpacks to, and the lists. */
 export async function decodeSourceRanges(bytes: AsyncIterable<Buffer>): Promise<SourceRanges> {
   const source = new StreamSource(bytes);
   try {
-    expectMagic(new ByteReader(await source.peek(sourcesMagic.length), 'it'), sourcesMagic, 'list of sources');
+    const first = new ByteReader(await source.peek(sourcesMagic.length), 'it');
+    const magic = expectMagic(first, [sourcesMagic, unpackingMagic], 'list of sources');
     await source.take(sourcesMagic.length);
     const { ranges } = await readBlock(streamNames, source, rangesLimit);
-    const sources = parse(ranges);
+    const sources = parse(ranges, magic === unpackingMagic);
     await source.expectEnd();
     return sources;
   } finally {
@@ -78,7 +98,7 @@ export async function decodeSourceRanges(bytes: AsyncIterable<Buffer>): Promise<
   }
 }
 
-function parse(reader: ByteReader): SourceRanges {
+function parse(reader: ByteReader, unpacks: boolean): SourceRanges {
   const count = reader.uvarint();
   if (count > layerLimit) throw brokenDelta(`it reads from ${count} filesystem layers`);
   const layers: Omit<LayerRanges, 'place'>[] = [];
@@ -103,8 +123,9 @@ function parse(reader: ByteReader): SourceRanges {
     }
     layers.push({ diffId, starts, sizes });
   }
+  const ranges = placed(layers);
+  const sources = unpacks ? withMembers(ranges, takeMembers(reader, ranges.rangesSize)) : ranges;
   if (reader.left > 0) throw brokenDelta(`its stream ranges has ${reader.left} bytes too many`);
-  const sources = placed(layers);
   if (!Number.isSafeInteger(sources.size)) throw brokenDelta('its ranges are larger than any file');
   return sources;
 }

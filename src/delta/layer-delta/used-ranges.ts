@@ -85,12 +85,10 @@ export function addContents(used: UsedRanges, { layer, contentStart, size }: Old
 
 /** Where bytes of old filesystem layers lie in the old file. */
 export class OldPlaces {
-  readonly #ranges: SourceRanges;
   /** For each filesystem layer, where its ranges lie. */
   readonly #places = new Map<Digest, { starts: Float64Array; places: Float64Array }>();
 
   constructor(ranges: SourceRanges) {
-    this.#ranges = ranges;
     for (const { diffId, starts, sizes, place } of ranges.layers) {
       const places = new Float64Array(starts.length);
       let next = place;
@@ -100,10 +98,6 @@ export class OldPlaces {
       }
       this.#places.set(diffId, { starts, places });
     }
-  }
-
-  get size(): number {
-    return this.#ranges.size;
   }
 
   /** The caller knows that it is in a range. */

@@ -28,6 +28,31 @@ export function sources(...layers: { tar: Uint8Array; ranges: [start: number, si
   return Buffer.from([...Buffer.from('ibs1'), ...streams([...uvarint(layers.length), ...ranges])]);
 }
 
+/** A member: its place, its size and what it unpacks to, in bytes; of a layer delta, also its profile. */
+export type ListedMember = [start: number, size: number, unpacked: number, profile?: number];
+
+function listed(members: readonly ListedMember[]): Bytes {
+  let end = 0;
+  const each = members.flatMap(([start, size, unpacked, ...profile]) => {
+    const before = end;
+    end = start + size;
+    return [...uvarint(start - before), ...uvarint(size), ...uvarint(unpacked), ...(profile as number[])];
+  });
+  return [...uvarint(members.length), ...each];
+}
+
+/** Of one old tar, with members of its ranges. */
+export function unpackingSources(
+  tar: Uint8Array,
+  ranges: [number, number][],
+  members: readonly ListedMember[],
+): Buffer {
+  const plain = [...sources({ tar, ranges })];
+  // Magic, one size of less than 128 bytes, 0.
+  const stream = [...plain.slice(6), ...listed(members)];
+  return Buffer.from([...Buffer.from('ibs2'), ...streams(stream)]);
+}
+
 export type Step =
   | { insert: string | Uint8Array }
   | { copy: [from: number, size: number]; add?: [at: number, by: number][] };
@@ -75,14 +100,20 @@ export interface Head {
   blockSize?: number;
   memory?: number;
   ranges?: number;
+  /** Of the sources, how many; of the new tar, which. */
+  oldMembers?: number;
+  members?: readonly ListedMember[];
 }
 
 export function layerDelta(
-  { old, new: size, blockSize = 4096, ranges = 1, memory = 2 * blockSize + 2 ** 23 + 2 ** 22 + 16 * ranges }: Head,
+  { old, new: size, blockSize = 4096, ranges = 1, oldMembers = 0, members, memory }: Head,
   ...parts: Bytes[]
 ): Buffer {
-  const numbers = [old, size, blockSize, memory].flatMap(uvarint);
-  return Buffer.from([...Buffer.from('ibl1'), ...numbers, ...parts.flat()]);
+  const lists = 16 * ranges + 24 * (oldMembers + (members?.length ?? 0)) + (members === undefined ? 0 : 2 ** 20);
+  const needed = 2 * blockSize + 2 ** 23 + 2 ** 22 + lists;
+  const numbers = [old, size, blockSize, memory ?? needed].flatMap(uvarint);
+  if (members === undefined) return Buffer.from([...Buffer.from('ibl1'), ...numbers, ...parts.flat()]);
+  return Buffer.from([...Buffer.from('ibl2'), ...numbers, ...streams(listed(members)), ...parts.flat()]);
 }
 
 /** A file part that copies a whole range as it is: an ELF model without segments, sections, tables. */

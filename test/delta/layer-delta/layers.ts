@@ -7,7 +7,9 @@ import { storeLayer } from '../../../src/delta/encode-layer.ts';
 import type { AccountedEntry } from '../../../src/delta/layer-delta/account.ts';
 import { encodeLayerDelta } from '../../../src/delta/layer-delta/encode.ts';
 import { findSources, indexEntries } from '../../../src/delta/layer-delta/find-sources.ts';
+import { InflatedSpool } from '../../../src/delta/layer-delta/inflated-spool.ts';
 import { OldBytes } from '../../../src/delta/layer-delta/old-bytes.ts';
+import { planMembers } from '../../../src/delta/layer-delta/plan-members.ts';
 import { addNeeded, OldPlaces, UsedRanges } from '../../../src/delta/layer-delta/used-ranges.ts';
 import { readOldImage } from '../../../src/delta/old-tree.ts';
 import { decodeLayerDelta, type LayerDecodeOptions } from '../../../src/delta/layer-delta/decode.ts';
@@ -75,10 +77,20 @@ export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entri
       tap?.commit(digestOf(tar));
     }
     const places = new OldPlaces(ranges);
-    const bytes = new OldBytes(places, places, spool);
-    const work = { layer, sources, old: bytes, ranges: ranges.count, path: path.join(folder, 'delta'), onBytes: none };
-    const made = await encodeLayerDelta(work);
+    const inflated = new InflatedSpool(path.join(folder, 'inflated'));
+    const members = await planMembers(
+      [{ stored: layer, sources }],
+      new OldBytes(places, places, spool, ranges.size),
+      inflated,
+      none,
+    );
+    const { size, members: oldMembers } = members.old.place(ranges, places);
+    const bytes = new OldBytes(places, places, spool, size, { placed: members.old, unpacked: inflated });
+    const lengths = { ranges: ranges.count, oldMembers: oldMembers.length };
+    const work = { layer, sources, old: bytes, lengths, path: path.join(folder, 'delta'), onBytes: none };
+    const made = await encodeLayerDelta({ ...work, expansions: members.expansions[0]!, inflated });
     spool.close();
+    inflated.close();
     return made;
   });
 }
@@ -118,10 +130,10 @@ export function decoded(
         for await (const chunk of inPieces(tar, 70_001)) tap?.write(chunk);
         tap?.commit(digestOf(tar));
       }
-      spool.expectComplete();
+      await spool.complete();
       const parts: Buffer[] = [];
       const sink = { write: (bytes: Uint8Array) => void parts.push(Buffer.from(bytes)) };
-      await decodeLayerDelta(inPieces(delta), spool, sink, { ranges: ranges.count, ...options });
+      await decodeLayerDelta(inPieces(delta), spool, sink, { ...spool.lengths, ...options });
       return Buffer.concat(parts);
     } finally {
       spool.close();

@@ -7,8 +7,18 @@ import path from 'node:path';
 import { makeElf, sampleProgram } from '../codec/elf-file.ts';
 import { sha256 } from '../codec/files.ts';
 import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
-import { block, copiedFile, general, layerDelta, sources, uvarint } from './container.ts';
+import {
+  block,
+  copiedFile,
+  general,
+  layerDelta,
+  sources,
+  unpackingSources,
+  uvarint,
+  type ListedMember,
+} from './container.ts';
 import { coded } from './layers.ts';
+import { gzipped, zipped } from './packed.ts';
 
 /** `layers`: old tars, lowest first. `sha256` of what must come out; `error` when nothing must. */
 export type Vector = { name: string; layers: string[]; sources: string; delta: string } & (
@@ -225,5 +235,69 @@ hand(
   list(1, ...id(old.base), ...uvarint(2 ** 18 + 1), 0, ...uvarint(1_602)),
 );
 hand('hand-sources-magic', [], good, 'another version', Buffer.concat([Buffer.from('ibs2'), list(0).subarray(4)]));
+
+const numbered = Array.from(
+  { length: 700 },
+  (_, line) => `entry ${line} of a changelog, ${(line * line) % 811}\n`,
+).join('');
+const modules = { 'a.py': Buffer.from(words), 'b.py': Buffer.from(numbered) };
+const packed: SampleEntry[] = [
+  { name: 'share/changelog.gz', bytes: gzipped(Buffer.from(numbered), 41, 'changelog') },
+  { name: 'share/modules.zip', bytes: zipped(modules, 6) },
+];
+const repacked: SampleEntry[] = [
+  { name: 'share/changelog.gz', bytes: gzipped(Buffer.from(`a new entry\n${numbered}`), 41, 'changelog') },
+  { name: 'share/modules.zip', bytes: zipped({ ...modules, 'b.py': Buffer.from(`# edited\n${numbered}`) }, 6) },
+  { name: 'share/new.gz', bytes: gzipped(Buffer.from(words.slice(900)), 9) },
+];
+await own('members', { packed: sampleTar(packed) }, sampleTar(repacked));
+
+/** One member, at byte 4 of the only range: `abcabcabc…`, 300 bytes. */
+const plain = 'abc'.repeat(100);
+const stream = gzipped(Buffer.from(plain), 6).subarray(10, -8);
+const holder = Buffer.concat([Buffer.from('head'), stream, Buffer.from('tail')]);
+const other = gzipped(Buffer.from(`${plain}!`), 9).subarray(10, -8);
+const oldSize = holder.length + plain.length;
+const unpackedAt = holder.length;
+/** `[` and `]` around a member that is made from what the old one unpacks to. */
+const made = Buffer.concat([Buffer.from('['), other, Buffer.from(']')]);
+const steps = block({ insert: '[' }, { copy: [unpackedAt, plain.length] }, { insert: '!]' });
+const where: ListedMember = [4, stream.length, plain.length];
+const listedMember: ListedMember = [1, other.length, plain.length + 1, 9];
+const packing = { old: oldSize, new: made.length, oldMembers: 1, members: [listedMember] };
+const goodPacking = layerDelta(packing, general(plain.length + 3, steps));
+
+function handPacked(name: string, delta: Buffer, text: Uint8Array | string, members: ListedMember[] = [where]): void {
+  const read = unpackingSources(holder, [[0, holder.length]], members);
+  const stored = { layers: [keep('holder.tar', holder)], sources: keep(`${name}.sources`, read) };
+  const known = { name, ...stored, delta: keep(`${name}.delta`, delta) };
+  vectors.push({ ...known, ...(typeof text === 'string' ? { error: text } : { sha256: sha256(text) }) });
+}
+const withMember = (member: ListedMember, size = plain.length + 3) =>
+  layerDelta({ ...packing, members: [member] }, general(size, steps));
+handPacked('hand-member', goodPacking, made);
+handPacked(
+  'hand-member-read',
+  layerDelta({ old: oldSize, new: 9, oldMembers: 1 }, general(9, block({ copy: [unpackedAt - 3, 9] }))),
+  Buffer.from('ailabcabc'),
+);
+handPacked(
+  'hand-member-little-memory',
+  layerDelta({ ...packing, memory: 2 * 4096 + 2 ** 23 + 2 ** 22 + 16 + 48 + 2 ** 20 - 1 }, general(303, steps)),
+  'less memory than a member needs',
+);
+handPacked('hand-member-profile', withMember([1, other.length, plain.length + 1, 10]), 'a profile that there is not');
+handPacked('hand-member-short', withMember([1, other.length - 1, plain.length + 1, 9]), 'a member that becomes longer');
+handPacked('hand-member-long', withMember([1, other.length + 1, plain.length + 1, 9]), 'a member that stays shorter');
+handPacked('hand-member-beyond', withMember([made.length - 2, 3, 9, 9], 9), 'a member beyond the new tar');
+handPacked('hand-member-bomb', withMember([1, 1, 1_033, 9]), 'a member that nothing unpacks to');
+handPacked('hand-member-empty', withMember([1, other.length, 0, 9]), 'a member that unpacks to nothing');
+handPacked('hand-members-none', layerDelta({ ...packing, members: [] }, general(303, steps)), 'a list of no members');
+handPacked('hand-member-old-short', goodPacking, 'more than it says', [[4, stream.length, plain.length - 1]]);
+handPacked('hand-member-old-long', goodPacking, 'less than it says', [[4, stream.length, plain.length + 1]]);
+handPacked('hand-member-old-cut', goodPacking, 'a member that is cut', [[4, stream.length - 1, plain.length]]);
+handPacked('hand-member-old-tail', goodPacking, 'bytes behind a member', [[4, stream.length + 1, plain.length]]);
+handPacked('hand-member-old-none', goodPacking, 'no member', [[0, 8, plain.length]]);
+handPacked('hand-member-old-beyond', goodPacking, 'a member beyond the ranges', [[4, holder.length - 3, plain.length]]);
 
 writeFileSync(path.join(folder, 'vectors.json'), `${JSON.stringify(vectors, null, 2)}\n`);

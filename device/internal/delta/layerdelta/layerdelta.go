@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"imgbuild/device/internal/delta"
 	"imgbuild/device/internal/delta/block"
+	"imgbuild/device/internal/delta/deflate"
 	"imgbuild/device/internal/delta/elf"
 	"imgbuild/device/internal/delta/general"
 )
 
 const (
 	magic = "ibl1"
+	// repackingMagic is that of a delta which lists members.
+	repackingMagic = "ibl2"
 	// bytesOfRange is what a range of the sources takes while they are read.
 	bytesOfRange = 16
 	mebi         = 1 << 20
@@ -23,8 +27,19 @@ const (
 // header of a layer delta.
 type header struct {
 	oldSize, newSize, blockSize int64
-	// grant is what is declared of memory besides that for blocks and sources.
+	// grant is what is declared of memory besides that for blocks and lists.
 	grant int64
+	// members of the new tar, which are made by packing.
+	members []Repacked
+}
+
+// expanded is the size of the new tar with its members unpacked: what the parts make.
+func (h *header) expanded() int64 {
+	size := h.newSize
+	for _, each := range h.members {
+		size += each.Unpacked - each.Size
+	}
+	return size
 }
 
 func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err error) {
@@ -32,8 +47,8 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	if _, err := io.ReadFull(in, first[:]); err != nil {
 		return h, block.Cut(err)
 	}
-	if string(first[:]) != magic {
-		return h, errors.New("it is no delta of a filesystem layer")
+	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic); err != nil {
+		return h, err
 	}
 	var needed int64
 	for _, into := range []*int64{&h.oldSize, &h.newSize, &h.blockSize, &needed} {
@@ -48,11 +63,30 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 		return h, fmt.Errorf("it needs %d MiB of memory, and %d MiB are granted: `--memory %[1]d` grants that",
 			(needed+mebi-1)/mebi, memory/mebi)
 	}
-	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count)
+	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count) - bytesOfMember*int64(len(sources.Members))
+	if string(first[:]) == repackingMagic {
+		if h.members, err = readRepacked(in, h.newSize); err != nil {
+			return h, err
+		}
+		h.grant -= bytesOfMember*int64(len(h.members)) + deflate.Memory
+	}
 	if h.grant < 0 {
 		return h, errors.New("it needs more memory than it declares")
 	}
 	return h, nil
+}
+
+// expectMagic says whether it is of a version that is not known.
+func expectMagic(found []byte, what string, known ...string) error {
+	name := string(found)
+	switch last := name[len(name)-1]; {
+	case slices.Contains(known, name):
+		return nil
+	case name[:len(name)-1] == known[0][:len(name)-1] && last >= '0' && last <= '9':
+		return fmt.Errorf("it is of the version %s, which cannot be read", name)
+	default:
+		return fmt.Errorf("it is no %s", what)
+	}
 }
 
 // parts of a delta, which alternate.
@@ -64,7 +98,7 @@ type parts interface {
 }
 
 func readParts(in *block.Reader, h header, to parts) error {
-	for left := h.newSize; left > 0; {
+	for left := h.expanded(); left > 0; {
 		size, err := in.Uvarint()
 		if err != nil {
 			return err
@@ -127,6 +161,9 @@ func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader,
 // its digest to tell.
 func Rebuild(w io.Writer, r io.Reader, old delta.File, sources *Sources, memory int64) error {
 	return read(r, sources, memory, func(in *block.Reader, h header) parts {
+		if len(h.members) > 0 {
+			w = &repacker{w: w, members: h.members}
+		}
 		return &rebuilder{in: in, header: h, w: w, old: old, blocks: general.Decoder{Old: old}}
 	})
 }

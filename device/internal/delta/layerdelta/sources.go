@@ -18,19 +18,28 @@ const (
 	SourcesMediaType = "application/vnd.imgbuild.sources.v1"
 )
 
+// Version of layer deltas and their sources that can be read, and all before.
+const Version = 2
+
 const (
 	sourcesMagic = "ibs1"
-	layerLimit   = 1024
-	rangeLimit   = 1 << 18
+	// unpackingMagic is that of a list which has members.
+	unpackingMagic = "ibs2"
+	layerLimit     = 1024
+	rangeLimit     = 1 << 18
 )
 
 // Sources are the bytes of the old image that all layer deltas of a new one read from: the old file of each is what these
-// ranges hold, one after the other.
+// ranges hold, one after the other, and then what members of them unpack to.
 type Sources struct {
 	Layers []OldLayer
-	// Size of the old file, and how many ranges it has.
-	Size  int64
-	Count int
+	// RangesSize is the size of all ranges, Count their number.
+	RangesSize int64
+	Count      int
+	// Members lie in the ranges.
+	Members []Member
+	// Size of the old file.
+	Size int64
 }
 
 // OldLayer is what is needed of one old filesystem layer.
@@ -49,8 +58,8 @@ func ReadSources(r io.Reader) (*Sources, error) {
 	if _, err := io.ReadFull(in, magic[:]); err != nil {
 		return nil, block.Cut(err)
 	}
-	if string(magic[:]) != sourcesMagic {
-		return nil, errors.New("it is no list of sources")
+	if err := expectMagic(magic[:], "list of sources", sourcesMagic, unpackingMagic); err != nil {
+		return nil, err
 	}
 	blocks, err := block.NewReader(in, block.MaxSize)
 	if err != nil {
@@ -64,7 +73,27 @@ func ReadSources(r io.Reader) (*Sources, error) {
 	if err := ended(in); err != nil {
 		return nil, err
 	}
-	return readSources(&streams[0])
+	sources, err := readSources(&streams[0])
+	if err != nil {
+		return nil, err
+	}
+	if string(magic[:]) == unpackingMagic {
+		err = readMembers(&streams[0], sources.RangesSize, func(each Member) error {
+			sources.Members = append(sources.Members, each)
+			sources.Size += each.Unpacked
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !streams[0].Ended() {
+		return nil, block.ErrLeft
+	}
+	if sources.Size > block.MaxNumber {
+		return nil, errors.New("it is larger than every file")
+	}
+	return sources, nil
 }
 
 func ended(in *bufio.Reader) error {
@@ -127,8 +156,6 @@ func readSources(in *block.Stream) (*Sources, error) {
 		sources.Count += len(layer.Ranges)
 		sources.Layers = append(sources.Layers, layer)
 	}
-	if !in.Ended() {
-		return nil, block.ErrLeft
-	}
+	sources.RangesSize = sources.Size
 	return sources, nil
 }

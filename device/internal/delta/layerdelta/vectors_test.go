@@ -3,6 +3,7 @@ package layerdelta_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func contents(t testing.TB, name string) []byte {
 	return text
 }
 
-// oldFile is what the ranges hold of these tars.
+// oldFile is what the ranges hold of these tars, and what members of them unpack to.
 func oldFile(sources *layerdelta.Sources, layers map[oci.Digest][]byte) ([]byte, error) {
 	var old []byte
 	for _, layer := range sources.Layers {
@@ -53,6 +54,18 @@ func oldFile(sources *layerdelta.Sources, layers map[oci.Digest][]byte) ([]byte,
 			}
 			old = append(old, tar[each.Start:each.Start+each.Size]...)
 		}
+	}
+	ranges := bytes.NewReader(old)
+	for _, each := range sources.Members {
+		// A test has no disk whose space was compared with what is declared.
+		if sources.Size > 1<<24 {
+			return nil, errors.New("it is large")
+		}
+		var plain bytes.Buffer
+		if err := layerdelta.Unpack(&plain, ranges, each); err != nil {
+			return nil, err
+		}
+		old = append(old, plain.Bytes()...)
 	}
 	return old, nil
 }
