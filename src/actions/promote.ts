@@ -27,7 +27,7 @@ await runAction(async (context) => {
   const signKey = await signKeyInput();
   if (signKey === undefined) throw wrongInput('sign-key', 'there is no key', 'set it to an OpenPGP private key');
   if (token === undefined) throw wrongInput('token', 'there is none', 'leave `token:` at its default');
-  const { store } = await openActionProject(context, {});
+  const { config, store } = await openActionProject(context, {});
   const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: slug = '' } = process.env;
   const repository = `${server}/${slug}`;
   const isNew = (await readChannel(store, name)) === undefined;
@@ -55,6 +55,7 @@ await runAction(async (context) => {
     }
     const promoted = await promote({
       store,
+      packages: config.ota.packages,
       channel: name,
       version: text === undefined ? undefined : parseVersion(text),
       urls: given.length === 0 && isNew ? [`${repository}/releases/download/v{version}/{file}`] : given,

@@ -30,6 +30,7 @@ import { imageLabels } from './labels.ts';
 import { layerAgents, layerSecrets } from './layer-secrets.ts';
 import { lendSecrets } from './machine-settings.ts';
 import { maskFor } from './mask.ts';
+import { prepareContext } from './prepare-context.ts';
 import { lendPackages, withoutMarks, type LentPackages, type PackageServers } from './packages.ts';
 import { knownLayers, resolveParent, type ParentLookup, type ResolvedParent } from './parent-images.ts';
 import type { LayerOutcome } from './event.ts';
@@ -67,7 +68,8 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
   for (const used of build.inputs.images) parents.push(await resolveParent(used, link.platform, lookup));
   const work = await temporaryFolder(lookup.config.root);
   try {
-    const context = await build.context.materialise();
+    const prepared = await prepareContext(request);
+    const context = await build.context.materialise(prepared?.folder);
     let packages: LentPackages | undefined;
     try {
       signal.throwIfAborted();
@@ -137,6 +139,7 @@ export async function buildLayer(request: LayerBuild): Promise<LayerBuilt> {
         await watch.close();
       }
       await packages.release();
+      await prepared?.runAfter();
       request.onSaving();
       return await save(request, built, wanted, parents);
     } finally {

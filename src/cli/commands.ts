@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<AddCommand>> = {
   promote: async () => (await import('./promote.ts')).addPromote,
   store: async () => (await import('./store.ts')).addStore,
   options: async () => (await import('./options.ts')).addOptions,
+  pai: async () => (await import('./pai.ts')).addPai,
   lock: async () => (await import('./lock.ts')).addLock,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 };

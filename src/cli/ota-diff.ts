@@ -7,6 +7,7 @@ import type { ImageSet } from '../image-source/image.ts';
 import { nothing } from '../image-source/nothing.ts';
 import { openImages } from '../image-source/open.ts';
 import { hostPlatform } from '../oci/platform.ts';
+import { openProject } from '../project/open.ts';
 import { styleFor } from '../report/failure.ts';
 import type { CommandContext } from './command.ts';
 import { openOptions, platformOf } from './image-options.ts';
@@ -77,6 +78,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   for (const platform of platforms) {
     const opening = openOptions(context, platform);
     const target = await openImages(to, opening);
+    if (target.packages !== undefined && !(await openProject(context)).config.ota.packages) delete target.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
       for (const name of from.toReversed()) {

@@ -31,12 +31,14 @@ export const addPlan: AddCommand = (program, contextOf) => {
       // Git lists the files while the rest of the program is loaded and the configuration is read.
       const tree = openWorkTree(dirname(file), { signal });
       tree.catch(() => {});
-      const [{ openProject }, { planProject }, { renderPlan }, { renderExplanation }] = await Promise.all([
-        import('../project/open.ts'),
-        import('../project/plan.ts'),
-        import('../report/plan.ts'),
-        import('../report/explain.ts'),
-      ]);
+      const [{ openProject }, { planProject }, { renderPlan }, { renderExplanation }, { layersNamed }] =
+        await Promise.all([
+          import('../project/open.ts'),
+          import('../project/plan.ts'),
+          import('../report/plan.ts'),
+          import('../report/explain.ts'),
+          import('../plan/graph.ts'),
+        ]);
       const project = await openProject({ ...context, file });
       const { plan, builds } = await planProject(project, {
         tree,
@@ -52,7 +54,8 @@ export const addPlan: AddCommand = (program, contextOf) => {
       if (context.json) context.stdout.write(`${JSON.stringify(plan)}\n`);
       else if (options.explain === undefined) context.stdout.write(renderPlan(plan, style));
       else {
-        for (const build of builds.filter(({ planned }) => planned.name === options.explain)) {
+        const [explained] = layersNamed(project.config, [options.explain]);
+        for (const build of builds.filter(({ planned }) => planned.name === explained)) {
           context.stdout.write(renderExplanation(build, style));
         }
       }

@@ -61,6 +61,7 @@ export const addPromote: AddCommand = (program, contextOf) => {
       }
       const promoted = await promote({
         store,
+        packages: config.ota.packages,
         channel: options.channel,
         version,
         urls: options.url ?? [],

@@ -7,6 +7,7 @@ import { parseBaseSource } from './base-source.ts';
 import type { Config, Layer, LayerImage, StoreAddress } from './config.ts';
 import { toDeb } from './deb.ts';
 import type { EnvdLayerSource } from './envd.ts';
+import type { Include } from './include.ts';
 import { failuresOf, wrongAt } from './issues.ts';
 import { toModel } from './model.ts';
 import type { OptionPaths } from './options.ts';
@@ -31,6 +32,8 @@ export interface Checked {
   optionPaths?: OptionPaths | undefined;
   /** Layers that are made from build files, which are not read yet. */
   envd?: { sources: EnvdLayerSource[]; images: ReadonlyMap<string, string> } | undefined;
+  /** Trees of other systems, which are not read yet. */
+  include?: Include | undefined;
   sketches: LayerSketch[];
   source: YamlSource;
   failures: Failure[];
@@ -50,7 +53,10 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   const failures = parsed.success ? [] : failuresOf(parsed.error.issues, configSchema, source, name);
   const sketches = sketchLayers(source.data);
   failures.push(...joinedRules(sketches, source, name));
-  if (parsed.success && ![parsed.data.layers, parsed.data.debs, parsed.data.models].some(hasEntries)) {
+  if (
+    parsed.success &&
+    ![parsed.data.layers, parsed.data.include ?? {}, parsed.data.debs, parsed.data.models].some(hasEntries)
+  ) {
     const at = source.locate(['layers'], 'key');
     failures.push(wrongAt(name, at, 'there is no layer', 'write one: base: { context: docker/base }'));
   }
@@ -87,7 +93,7 @@ export function checkConfig(text: string, file: string, options: LoadOptions = {
   );
   const images = new Map(Object.entries(whole.envd?.images ?? {}));
   const envd = sources.length === 0 ? undefined : { sources, images };
-  return { config, optionPaths: whole.options, envd, sketches, source, failures };
+  return { config, optionPaths: whole.options, envd, include: whole.include, sketches, source, failures };
 }
 
 /** A repository may release packages or models alone. */
@@ -95,7 +101,12 @@ function hasEntries(map: object): boolean {
   return Object.keys(map).length > 0;
 }
 
-function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: LayerImage, platforms: Platform[]): Layer {
+export function toLayer(
+  name: string,
+  parsed: z.output<typeof layerSchema>,
+  image: LayerImage,
+  platforms: Platform[],
+): Layer {
   const {
     dockerfile,
     target,
@@ -103,6 +114,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     image: _,
     refresh,
     release,
+    prepare,
     platforms: own,
     envd,
     order: _order,
@@ -119,6 +131,7 @@ function toLayer(name: string, parsed: z.output<typeof layerSchema>, image: Laye
     platforms: own ?? platforms,
     ...(target === undefined ? {} : { target }),
     ...(packages === undefined ? {} : { packages }),
+    ...(prepare === undefined ? {} : { prepare }),
     ...(refresh === undefined ? {} : { refresh }),
     ...(release === undefined ? {} : { release }),
   };

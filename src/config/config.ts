@@ -17,8 +17,10 @@ export interface Config {
   options?: ConfigOptions;
   /** At least one; the platforms of every layer that names none. */
   platforms: Platform[];
-  /** In the order of the file. */
+  /** In the order of the file; then those that are included. */
   layers: Layer[];
+  /** Names of the layers of a tree that is included. */
+  included?: readonly string[];
   /** By normalised reference (formatReference). */
   bases: Map<string, BaseSource>;
   debs: Deb[];
@@ -35,6 +37,8 @@ export type StoreAddress =
 
 export interface Layer {
   name: string;
+  /** Other names by which commands know it. */
+  aliases: string[];
   context: string;
   /** Of a generated one, the file that it is made from. */
   dockerfile: string;
@@ -48,7 +52,9 @@ export interface Layer {
   packagesAt: string[];
   args: Record<string, string>;
   image: LayerImage;
-  copy: { src: string; dst: string }[];
+  /** `merge`: into folders that are there, and over files that git does not track. */
+  copy: { src: string; dst: string; merge?: boolean }[];
+  prepare?: LayerPrepare;
   /** Whether .git is part of the context. */
   git: boolean;
   refresh?: 'daily' | 'weekly' | 'monthly';
@@ -62,6 +68,20 @@ export interface Layer {
   /** As `docker build --ssh`: `default`, `id=socket`. */
   ssh: string[];
   /** Names of build args of the environment's own (proxies) are never here. */
+}
+
+/** Scripts that make files of the context before the build. They see their inputs, and nothing else of the tree. */
+export interface LayerPrepare {
+  /** Relative to the root, in the order in which they run. */
+  run: string[];
+  /** Files and folders that they read, relative to the root. */
+  inputs: string[];
+  /** Files and folders that they make, relative to the context. */
+  outputs: string[];
+  /** Names of variables of the environment that count. */
+  env: string[];
+  /** Run where those were, after the build. */
+  after: string[];
 }
 
 /** `[PATH/]NAME[:TAG]`: `path` is saved below the store, `tag` is applied by push. */

@@ -6,6 +6,8 @@ export interface ConfigOta {
   releases: number;
   /** Whether there is also a bundle for devices that have nothing. */
   full: boolean;
+  /** Whether bundles carry the packages of the release, too. */
+  packages: boolean;
 }
 
 export const otaSchema = z
@@ -23,5 +25,12 @@ export const otaSchema = z
         examples: ['true'],
       })
       .default(false),
+    packages: z
+      .boolean()
+      .meta({
+        description: "Deltas carry the release's Debian packages that changed, for the hosts of its images.",
+        examples: ['false'],
+      })
+      .default(true),
   })
   .meta({ description: 'Deltas for devices.', examples: ['{ releases: 5, full: true }'] });

@@ -76,7 +76,7 @@ function madeLayer(
   made: { name: string; suffix: string; first: boolean; generated: Layer['generated'] & {}; file: string },
 ): Layer {
   const { name, suffix, first, generated, file } = made;
-  const { refresh, release, image, labels, needs, ...rest } = layer;
+  const { refresh, release, image, labels, needs, aliases, ...rest } = layer;
   const path = suffix === '' ? image.path : `${image.path}-${suffix}`;
   const last = suffix === '';
   return {
@@ -85,6 +85,7 @@ function madeLayer(
     dockerfile: file,
     generated,
     image: { ...image, path, text: imageText(layer, suffix) },
+    aliases: last ? aliases : [],
     labels: last ? labels : {},
     needs: first ? needs : [],
     ...(first && refresh !== undefined ? { refresh } : {}),

@@ -9,12 +9,15 @@ import type { YamlSource } from './yaml-source.ts';
 /** The rules that join parts of the file: images, bases, needs, and the layers that packages name. */
 export function joinedRules(layers: LayerSketch[], source: YamlSource, file: string): Failure[] {
   const names = layers.map((layer) => layer.name);
+  // Of a tree that is included the names are not known yet.
+  const whole = Object.keys(mapAt(source.data, 'include')).length === 0;
   return [
     ...imageRules(layers, source, file),
     ...envdRules(layers, source, file),
-    ...needRules(layers, names, source, file),
+    ...aliasRules(names, source, file),
+    ...needRules(layers, whole ? names : undefined, source, file),
     // Where no layer could be read, another error says so.
-    ...(names.length === 0 ? [] : serviceRules(names, source, file)),
+    ...(names.length === 0 || !whole ? [] : serviceRules(names, source, file)),
     ...debRules(mapAt(source.data, 'debs'), source, file),
   ];
 }
@@ -46,6 +49,21 @@ function imageRules(layers: LayerSketch[], source: YamlSource, file: string): Fa
   return failures;
 }
 
+/** A name means one layer. */
+function aliasRules(names: string[], source: YamlSource, file: string): Failure[] {
+  const taken = new Map(names.map((name) => [name, name]));
+  return names.flatMap((name) => {
+    const { aliases } = mapAt(mapAt(source.data, 'layers'), name);
+    return (Array.isArray(aliases) ? aliases : []).flatMap((alias, index) => {
+      const other = typeof alias === 'string' ? taken.get(alias) : undefined;
+      if (typeof alias === 'string') taken.set(alias, other ?? name);
+      if (other === undefined) return [];
+      const at = source.locate(['layers', name, 'aliases', index]);
+      return [wrongAt(file, at, `${alias} means layer ${other} already`, 'take one of the two away')];
+    });
+  });
+}
+
 /** What makes no sense together with a build file, and without one. */
 function envdRules(layers: LayerSketch[], source: YamlSource, file: string): Failure[] {
   return layers.flatMap(({ name }) => {
@@ -61,10 +79,12 @@ function envdRules(layers: LayerSketch[], source: YamlSource, file: string): Fai
   });
 }
 
-function needRules(layers: LayerSketch[], names: string[], source: YamlSource, file: string): Failure[] {
+function needRules(layers: LayerSketch[], names: string[] | undefined, source: YamlSource, file: string): Failure[] {
   const failures = layers.flatMap((layer) =>
     layer.needs.flatMap((need, index) =>
-      names.includes(need) ? [] : [noSuchLayer(need, names, ['layers', layer.name, 'needs', index], source, file)],
+      names === undefined || names.includes(need)
+        ? []
+        : [noSuchLayer(need, names, ['layers', layer.name, 'needs', index], source, file)],
     ),
   );
   for (const cycle of cyclesOf(layers)) {

@@ -3,20 +3,29 @@ import * as z from 'zod';
 import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { parseBaseSource } from './base-source.ts';
-import type { SecretSource } from './config.ts';
+import { copyEntry } from './copy.ts';
 import { debSchema, parseDebName } from './deb.ts';
 import { envdOrder, envdSchema, envdSource } from './envd.ts';
 import { parseImage } from './image.ts';
+import { includeSchema } from './include.ts';
 import { modelSchema, parseModelName } from './model.ts';
 import { optionsSchema } from './options.ts';
 import { otaSchema } from './ota.ts';
 import { parsePackagesAddress, parsePackagesFolder } from './packages.ts';
 import { parsePath } from './path.ts';
+import { prepareSchema } from './prepare.ts';
+import { secret } from './secret.ts';
 import { defaultStoreText, parseStoreAddress } from './store-address.ts';
+import { parseVariable, variable } from './variable.ts';
 import { key, text, Wrong } from './wrong.ts';
 
 const name = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
-const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const alias = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+function parseAlias(value: string): void {
+  if (!alias.test(value)) throw new Wrong('this is not a name', 'write letters, digits and . _ -');
+}
 
 /** Throws a Wrong. Layers, and the whole: a part of file names, tags and repositories. */
 function parseName(value: string): string {
@@ -25,13 +34,6 @@ function parseName(value: string): string {
       'this is not a name',
       'write at most 64 lower-case letters and digits, a letter first, with single . _ - between them, as in ccai-demo',
     );
-  }
-  return value;
-}
-
-function parseVariable(value: string): string {
-  if (!variable.test(value)) {
-    throw new Wrong('this is not the name of a build arg', 'write letters, digits and _, no digit first');
   }
   return value;
 }
@@ -50,63 +52,6 @@ const platforms = z.array(
     }
   }),
 );
-
-const copyEntry = z
-  .strictObject({
-    src: text({ description: "A file or folder, relative to the repository's root.", examples: ['common'] }, (value) =>
-      parsePath(value),
-    ),
-    dst: text(
-      {
-        description: 'Where it appears in the context, as `cp -r` would put it; nothing may be there yet.',
-        examples: ['lib/common'],
-      },
-      (value) => {
-        const path = parsePath(value, 'the context');
-        if (path === '.') throw new Wrong('this is the context itself', 'write the name that the copy gets in it');
-        return path;
-      },
-    ),
-  })
-  .meta({
-    description: 'A file or folder from elsewhere in the repository.',
-    examples: ['{ src: common, dst: lib/common }'],
-  });
-
-const secret = z
-  .strictObject({
-    id: text({ description: 'The id that RUN --mount=type=secret names.', examples: ['pip'] }, (value) => {
-      if (!/^[A-Za-z0-9_.-]+$/.test(value)) throw new Wrong('this is not a secret id', 'write letters, digits, _ . -');
-      return value;
-    }),
-    file: z
-      .string()
-      .min(1)
-      .meta({
-        description: "A file that holds it: absolute, or relative to the repository's root.",
-        examples: ['pip.conf'],
-      })
-      .optional(),
-    env: text(
-      { description: 'An environment variable that holds it.', examples: ['PIP_TOKEN'] },
-      parseVariable,
-    ).optional(),
-  })
-  .transform(({ id, file, env }, context): SecretSource => {
-    if (file !== undefined && env === undefined) return { id, from: 'file', path: file };
-    if (env !== undefined && file === undefined) return { id, from: 'env', name: env };
-    context.issues.push({
-      code: 'custom',
-      input: id,
-      message: file === undefined ? 'the secret comes from nowhere' : 'the secret comes from two places',
-      params: { fix: 'write either file: PATH or env: NAME' },
-    });
-    return z.NEVER;
-  })
-  .meta({
-    description: 'A secret; its value is in no fingerprint and no image.',
-    examples: ['{ id: pip, env: PIP_TOKEN }'],
-  });
 
 export const layerSchema = z
   .strictObject({
@@ -154,6 +99,13 @@ export const layerSchema = z
         examples: ['["172.17.0.1:3000"]'],
       })
       .default([]),
+    aliases: z
+      .array(key({ description: 'Another name of the layer.', pattern: alias.source }, parseAlias))
+      .meta({
+        description: 'Other names by which commands know the layer.',
+        examples: ['[openvino_image]'],
+      })
+      .default([]),
     image: text(
       {
         description:
@@ -164,6 +116,7 @@ export const layerSchema = z
     ).optional(),
     args: args("of this layer; they win over the file's").default({}),
     copy: z.array(copyEntry).meta({ description: 'Added to the context; never written into the tree.' }).default([]),
+    prepare: prepareSchema.optional(),
     git: z
       .boolean()
       .meta({ description: 'Whether .git is part of the context.', examples: ['true'] })
@@ -238,6 +191,7 @@ export const configSchema = z
     args: args('of every layer that declares them').default({}),
     options: optionsSchema.optional(),
     envd: envdSchema.optional(),
+    include: includeSchema.optional(),
     layers: z
       .record(key({ description: "A layer's name.", pattern: name.source }, parseName), layerSchema)
       .meta({

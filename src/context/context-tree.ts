@@ -4,19 +4,23 @@ import type { MatchState } from './pattern-matcher.ts';
 import type { PatternMatcher } from './pattern-matcher.ts';
 import type { TreeNode, WorkTree } from './work-tree.ts';
 
-/** A copy entry whose source is known to be there and whose destination is known to be free. */
+/** What a copy entry brings to a place in the context; what the tree has there is hidden. */
 export interface Graft {
   /** Relative to the work tree. */
   src: string;
   /** Relative to the context. */
   dst: string;
   node: TreeNode;
+  /** A file of the tree whose mode it has in place of its own: it was copied over that. */
+  modeFrom?: string;
 }
 
 /** A child of a context's folder. */
 export interface ContextNode {
   path: string;
   origin: string;
+  /** As of a graft. */
+  modeFrom?: string;
   node: TreeNode;
   /** .dockerignore excludes it; a folder is there all the same when something below it is not excluded. */
   ignored: boolean;
@@ -38,11 +42,12 @@ export class ContextTree {
   readonly #grafts: ReadonlyMap<string, Graft>;
   /** Folders that exist because a copy entry's destination lies below. */
   readonly #graftParents: ReadonlyMap<string, readonly string[]>;
+  readonly #hidden: ReadonlySet<string>;
   readonly matcher: PatternMatcher;
   readonly #git: boolean;
   readonly top: ContextNode;
 
-  /** `base` is the context's folder in the work tree, `node` its node. */
+  /** `base` is the context's folder in the work tree, `node` its node; `hidden`: paths that are not in the context. */
   constructor(
     tree: WorkTree,
     base: string,
@@ -50,6 +55,7 @@ export class ContextTree {
     grafts: readonly Graft[],
     matcher: PatternMatcher,
     git: boolean,
+    hidden: readonly string[] = [],
   ) {
     this.tree = tree;
     this.#grafts = new Map(grafts.map((graft) => [graft.dst, graft]));
@@ -62,6 +68,12 @@ export class ContextTree {
         if (!names.includes(name)) parents.set(parent, [...names, name]);
       }
     }
+    for (const path of hidden) parents.set(parentOf(path), parents.get(parentOf(path)) ?? []);
+    for (const path of hidden) {
+      for (let above = parentOf(path); above !== ''; above = parentOf(above))
+        parents.set(parentOf(above), parents.get(parentOf(above)) ?? []);
+    }
+    this.#hidden = new Set(hidden);
     this.#graftParents = parents;
     this.matcher = matcher;
     this.#git = git;
@@ -84,23 +96,32 @@ export class ContextTree {
     }
     const grafted = this.#graftParents.get(folder.path);
     for (const node of nodes) {
-      if (this.#forbidden(node.name)) continue;
+      const path = join(folder.path, node.name);
+      if (this.#forbidden(node.name) || this.#hidden.has(path) || this.#grafts.has(path)) continue;
       this.#add(found, folder, node, join(folder.origin, node.name));
     }
     for (const name of grafted ?? []) {
       const graft = this.#grafts.get(join(folder.path, name));
-      if (graft) this.#add(found, folder, { ...graft.node, name }, graft.src);
+      if (graft) this.#add(found, folder, { ...graft.node, name }, graft.src, name, graft.modeFrom);
       else if (!nodes.some((node) => node.name === name)) this.#add(found, folder, madeFolder, '', name);
     }
     return found;
   }
 
-  #add(found: ContextNode[], folder: ContextNode, node: TreeNode, origin: string, name = node.name): void {
+  #add(
+    found: ContextNode[],
+    folder: ContextNode,
+    node: TreeNode,
+    origin: string,
+    name = node.name,
+    modeFrom?: string,
+  ): void {
     const path = join(folder.path, name);
     if (node.kind !== 'folder') {
       if (this.matcher.matches(path, folder.state)) return;
       this.#checkName(origin, name);
-      found.push({ path, origin, node, ignored: false, state: undefined });
+      const other = modeFrom === undefined ? {} : { modeFrom };
+      found.push({ path, origin, ...other, node, ignored: false, state: undefined });
       return;
     }
     const state = this.matcher.newState();

@@ -32,7 +32,9 @@ export interface BuildContext {
   select(selections: readonly FileSelection[]): Promise<Iterable<HashedEntry>>;
   /** All of it: for sources that cannot be resolved statically. */
   all(): Promise<Iterable<HashedEntry>>;
-  /** Patterns of the selections that match nothing. Hashes nothing. */
+  /** The scripts and inputs of `prepare:`, hashed, sorted; paths are relative to the repository's root. */
+  prepareInputs(): Promise<HashedEntry[]>;
+  /** Patterns of the selections that match nothing, and that `prepare:` does not make. Hashes nothing. */
   missing(selections: readonly FileSelection[]): MissingSource[];
   /**
    * What of the files that `select` gave for these selections (`all`, where none are given) is another now, or gone, or
@@ -50,9 +52,10 @@ export interface BuildContext {
    * A folder to hand to the engine: the tree itself when its modes are normal and there are no copy entries, else a
    * copy with modes 0644/0755. `dockerfile` is the absolute path of the Dockerfile to hand over with it: a copy of the
    * layer's, with `<name>.dockerignore` beside it that says all that is not sent. Whoever derives another Dockerfile
-   * from it takes that file along. `dispose` removes what was made; it can be called twice.
+   * from it takes that file along. `dispose` removes what was made; it can be called twice. `prepared`: the folder below
+   * the root that has the outputs of `prepare:`.
    */
-  materialise(): Promise<MaterialisedContext>;
+  materialise(prepared?: string): Promise<MaterialisedContext>;
 }
 
 export interface MaterialisedContext {

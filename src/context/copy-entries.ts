@@ -1,49 +1,27 @@
-import { lstatSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { Failure, type SourceLocation } from '../failure.ts';
 import type { Graft } from './context-tree.ts';
 import { cleanPath } from './go-path.ts';
+import { isInside, mergeCopy, sourceIn, standingAt, type CopiedContext } from './merge-copies.ts';
+import { nodeAt } from './node-at.ts';
 import type { TreeNode, WorkTree } from './work-tree.ts';
 
 /** As imgbuild.yaml has it; `locate` says where, for errors. */
 export interface CopyEntry {
   src: string;
   dst: string;
+  /** Into folders that are there, and over files that git does not track. */
+  merge?: boolean;
   locate?: (key: 'src' | 'dst') => SourceLocation;
 }
 
-const inside = (path: string): boolean =>
-  path !== '.' && path !== '..' && !path.startsWith('../') && !path.startsWith('/');
-
-function exists(path: string): 'folder' | 'other' | undefined {
-  try {
-    return lstatSync(path).isDirectory() ? 'folder' : 'other';
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-/** The node of a path in the work tree, found from the top, no link followed. */
-export function nodeAt(tree: WorkTree, path: string): TreeNode | undefined {
-  let node: TreeNode | undefined = tree.top;
-  let at = '';
-  for (const name of path === '' || path === '.' ? [] : path.split('/')) {
-    if (node?.kind !== 'folder') return undefined;
-    const found: TreeNode | undefined = tree.child(at, node, name);
-    at = at === '' ? name : `${at}/${name}`;
-    // Some things git does not list: what is in a .git folder, a folder that holds nothing but a socket.
-    node = found ?? tree.diskNode(at, name);
-  }
-  return node;
-}
-
 /**
- * The copy entries of a layer, checked: `src` from the repository's root is put at `dst` in the context as `cp -r`
- * would. `base` is the context's folder. Throws a Failure when a source is missing or a destination is there.
+ * The copy entries of a layer, checked: `src` from the repository's root is put at `dst` in the context. `base` is the
+ * context's folder. Throws a Failure when a source is missing, or a destination is there and may not be.
  */
 export function graftsOf(tree: WorkTree, base: string, copy: readonly CopyEntry[]): Graft[] {
-  const grafts: Graft[] = [];
+  const context: CopiedContext = { tree, base, grafts: new Map() };
   for (const entry of copy) {
     const dst = cleanPath(entry.dst);
     const wrong = (because: string, fix: string, key: 'src' | 'dst' = 'dst'): Failure => {
@@ -56,31 +34,62 @@ export function graftsOf(tree: WorkTree, base: string, copy: readonly CopyEntry[
         ...(at === undefined ? {} : { at }),
       });
     };
-    if (!inside(dst)) throw wrong('the destination is not in the context', 'write a path below the context as dst:');
-    const { src, node } = source(tree, cleanPath(entry.src), (because, fix) => wrong(because, fix, 'src'));
+    const whole = entry.merge === true && dst === '.';
+    if (!whole && !isInside(dst)) {
+      throw wrong('the destination is not in the context', 'write a path below the context as dst:');
+    }
+    const from = source(context, cleanPath(entry.src), (because, fix) => wrong(because, fix, 'src'));
+    const to = whole ? base : base === '' ? dst : `${base}/${dst}`;
+    if (from.node.kind === 'folder' && (from.src === '' || to === from.src || to.startsWith(`${from.src}/`))) {
+      const because = `${entry.src} would be copied into itself`;
+      if (entry.merge) throw wrong(because, 'copy what is needed of it, or to a place outside of it');
+    }
     for (let cut = dst.indexOf('/'); cut >= 0; cut = dst.indexOf('/', cut + 1)) {
       const parent = dst.slice(0, cut);
-      if (standsAt(tree.root, base, grafts, parent) === 'other') {
+      const kind = standingAt(context, parent)?.node.kind;
+      if (kind !== undefined && kind !== 'folder') {
         throw wrong(`${parent} in the context is no folder`, 'write another dst:');
       }
     }
-    if (standsAt(tree.root, base, grafts, dst) || grafts.some((graft) => graft.dst.startsWith(`${dst}/`))) {
+    if (entry.merge) {
+      copyWithin(context, from, cleanPath(entry.src), whole ? '' : dst, wrong);
+      continue;
+    }
+    if (standingAt(context, dst)) {
       throw wrong('the destination is already there', 'write another dst:, or remove what stands there');
     }
-    grafts.push({ src, dst, node });
+    context.grafts.set(dst, { ...from, dst });
   }
-  return grafts;
+  return [...context.grafts.values()];
+}
+
+/** A source in the context itself has what earlier entries brought below it. */
+function copyWithin(
+  context: CopiedContext,
+  from: { src: string; node: TreeNode },
+  src: string,
+  dst: string,
+  wrong: (because: string, fix: string) => Failure,
+): void {
+  const { base, grafts } = context;
+  const own = base === '' ? src : src.startsWith(`${base}/`) ? src.slice(base.length + 1) : undefined;
+  const brought = own === undefined ? [] : [...grafts.values()].filter((graft) => graft.dst.startsWith(`${own}/`));
+  mergeCopy(context, from, dst, wrong);
+  for (const graft of brought) mergeCopy(context, graft, dst + graft.dst.slice(own!.length), wrong);
 }
 
 function source(
-  tree: WorkTree,
+  context: CopiedContext,
   path: string,
   wrong: (because: string, fix: string) => Failure,
 ): { src: string; node: TreeNode } {
+  const { tree } = context;
   const missing = (): Failure => wrong('the source does not exist', 'write a path from the repository’s root as src:');
   if (path === '.') return { src: '', node: tree.top };
-  if (!inside(path))
+  if (!isInside(path))
     throw wrong('the source is not in the repository', 'write a path below the repository’s root as src:');
+  const copied = sourceIn(context, path);
+  if (copied && copied.src !== path && copied.node.kind !== 'special') return copied;
   let folder: string;
   try {
     folder = relative(realpathSync(tree.root), realpathSync(join(tree.root, dirname(path))));
@@ -94,13 +103,4 @@ function source(
   const node = nodeAt(tree, src);
   if (!node || node.kind === 'special') throw missing();
   return { src, node };
-}
-
-/** What stands at a path of the context, earlier entries included. */
-function standsAt(root: string, base: string, grafts: readonly Graft[], path: string): 'folder' | 'other' | undefined {
-  for (const { src, dst, node } of grafts) {
-    if (path === dst) return node.kind === 'folder' ? 'folder' : 'other';
-    if (path.startsWith(`${dst}/`)) return exists(join(root, src, path.slice(dst.length + 1)));
-  }
-  return exists(join(root, base, path));
 }

@@ -38,7 +38,7 @@ function survey(disk: ContextTree, signal?: AbortSignal): Survey {
     signal?.throwIfAborted();
     let any = false;
     for (const child of disk.list(folder)) {
-      const { path, origin, node } = child;
+      const { path, origin, node, modeFrom } = child;
       if (node.kind === 'special') {
         found.specials.push(path);
         continue;
@@ -46,7 +46,8 @@ function survey(disk: ContextTree, signal?: AbortSignal): Survey {
       const at = found.entries.length;
       // A folder that only a copy entry makes is nowhere on the disk.
       const stats = origin === '' ? undefined : lstatSync(join(disk.tree.root, origin));
-      const mode = stats === undefined ? 0o755 : stats.mode & permissions;
+      const own = stats === undefined ? 0o755 : stats.mode & permissions;
+      const mode = modeFrom === undefined ? own : lstatSync(join(disk.tree.root, modeFrom)).mode & permissions;
       found.entries.push({ path, origin, kind: node.kind, mode, large: (stats?.size ?? 0) > largeFile });
       // An excluded folder is sent only for what is left in it.
       const inside = node.kind === 'folder' && visit(child);

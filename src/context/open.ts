@@ -4,11 +4,13 @@ import { Failure } from '../failure.ts';
 import type { FileSelection } from '../dockerfile/analysis.ts';
 import type { BuildContext, HashedEntry, MissingSource } from './context.ts';
 import { ContextTree, withPatterns } from './context-tree.ts';
-import { graftsOf, nodeAt, type CopyEntry } from './copy-entries.ts';
+import { graftsOf, type CopyEntry } from './copy-entries.ts';
 import { parseIgnoreFile } from './ignore-file.ts';
 import { lostModes, materialise } from './materialise.ts';
+import { nodeAt } from './node-at.ts';
 import { PatternMatcher } from './pattern-matcher.ts';
 import type { Selected } from './selection.ts';
+import { checkOutputs, isPrepared, preparedGrafts, prepareFiles, type PreparedContext } from './prepared.ts';
 import { isRequired, selectPattern } from './selection.ts';
 import { changedOrigins, selectedFiles } from './selected-files.ts';
 import { WorkTree, openWorkTree } from './work-tree.ts';
@@ -23,6 +25,7 @@ export interface ContextOptions {
     /** In the place of the file's text. */
     generated?: { text: string };
     copy: readonly CopyEntry[];
+    prepare?: PreparedContext;
     git: boolean;
   };
   /** Of the same root; one for all layers of a plan. */
@@ -97,10 +100,16 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     () => new PatternMatcher(ignore.patterns),
   );
   const base = await contextFolder(options);
-  const contextIn = (tree: WorkTree): ContextTree =>
-    new ContextTree(tree, base, nodeAt(tree, base)!, graftsOf(tree, base, layer.copy), matcher, layer.git);
+  const outputs = layer.prepare?.outputs ?? [];
+  const contextIn = (tree: WorkTree, prepared?: string): ContextTree => {
+    const made = prepared === undefined ? [] : preparedGrafts(tree, prepared, outputs);
+    const grafts = [...graftsOf(tree, base, layer.copy), ...made];
+    return new ContextTree(tree, base, nodeAt(tree, base)!, grafts, matcher, layer.git, outputs);
+  };
+  if (layer.prepare) checkOutputs(options.tree, base, layer.prepare);
   const context = contextIn(options.tree);
-  const onDisk = (): ContextTree => contextIn(new WorkTree(options.tree.root, undefined, signal));
+  const onDisk = (prepared?: string): ContextTree =>
+    contextIn(new WorkTree(options.tree.root, undefined, signal), prepared);
 
   const collect = (
     selections: readonly FileSelection[],
@@ -124,9 +133,13 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     return entries;
   };
 
+  let prepared: HashedEntry[] | undefined;
   return {
     select,
     all: () => select([wholeContext]),
+    async prepareInputs() {
+      return (prepared ??= layer.prepare ? await prepareFiles(options.tree, layer.prepare) : []);
+    },
     async changed(selections, abort = signal) {
       const asked = selections ?? [wholeContext];
       const before = answers.get(JSON.stringify(asked));
@@ -134,7 +147,10 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
       const tree = await openWorkTree(options.tree.root, { signal: abort });
       try {
         const now = await openContext({ ...options, tree, signal: abort });
-        return [...changedOrigins(before, await now.select(asked))].toSorted();
+        const changed = changedOrigins(before, await now.select(asked));
+        for (const origin of changedOrigins(prepared ?? [], prepared ? await now.prepareInputs() : []))
+          changed.add(origin);
+        return [...changed].toSorted();
       } finally {
         await tree.close();
       }
@@ -143,21 +159,22 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
       const found: MissingSource[] = [];
       collect(selections, (selection, index) => {
         const pattern = selection.patterns[index]!;
+        if (isPrepared(outputs, pattern)) return;
         const at = selection.places?.[index] ?? selection.at;
         found.push({ pattern, at, required: isRequired(selection, pattern) });
       });
       return found;
     },
     lostModes: async () => lostModes(options.tree.root, base, origins(context, collect([wholeContext]))),
-    materialise: () =>
+    materialise: (made) =>
       materialise({
-        disk: onDisk(),
+        disk: onDisk(made),
         folder: join(options.tree.root, base),
         dockerfile: join(root, layer.dockerfile),
         ...(layer.generated ? { dockerfileText: layer.generated.text } : {}),
         patterns: ignore.patterns,
         git: layer.git,
-        grafted: layer.copy.length > 0,
+        grafted: layer.copy.length > 0 || layer.prepare !== undefined,
         signal,
       }),
   };

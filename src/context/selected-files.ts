@@ -12,11 +12,13 @@ import type { WorkTree } from './work-tree.ts';
 export async function selectedFiles({ tree }: ContextTree, selected: Selected): Promise<Iterable<HashedEntry>> {
   const entries: HashedEntry[] = [];
   const unread = new Set<HashedEntry>();
-  for (const { path, origin, node } of selected.nodes) {
+  const modes = new Map<HashedEntry, string>();
+  for (const { path, origin, node, modeFrom } of selected.nodes) {
     const known = node.kind === 'folder' ? { mode: '040000' as const, hash: noId } : tree.known(node);
     const entry: HashedEntry = { path, origin, mode: known?.mode ?? '100644', hash: known?.hash ?? '' };
     entries.push(entry);
     if (!known) unread.add(entry);
+    if (modeFrom !== undefined) modes.set(entry, modeFrom);
   }
   const slots = slotsInOrder(tree, selected.folders);
   if (!slots) for (const folder of selected.folders) entries.push(...filesBelow(tree, folder));
@@ -24,6 +26,10 @@ export async function selectedFiles({ tree }: ContextTree, selected: Selected): 
   if (unread.size > 0) {
     const contents = await tree.read(Array.from(unread, (entry) => entry.origin));
     for (const entry of sorted) if (unread.has(entry)) Object.assign(entry, contents.get(entry.origin));
+  }
+  if (modes.size > 0) {
+    const contents = await tree.read(modes.values());
+    for (const [entry, origin] of modes) entry.mode = contents.get(origin)!.mode;
   }
   if (!slots) return sorted;
   const files = { [Symbol.iterator]: () => filesOf(tree, slots) };

@@ -174,6 +174,14 @@ export class WorkTree {
     }
   }
 
+  /** Whether git tracks the path, or something below it. */
+  tracks(path: string): boolean {
+    if (!this.#git) return false;
+    const [first, end] = this.#git.slotsOf(Buffer.from(path));
+    const [begin, stop] = this.#git.below(path);
+    return end > first || stop > begin;
+  }
+
   /** Whether all in a folder is known from git alone, and each of its slots is a file or link that is there. */
   isPlain(path: string, folder: TreeNode): boolean {
     return folder.first >= 0 && this.#git!.isPlain(path, folder.first, folder.end);

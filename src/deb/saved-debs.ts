@@ -14,7 +14,6 @@ import { hexOf, type Digest } from '../oci/digest.ts';
 import type { ImageManifest } from '../oci/manifest.ts';
 import { mediaType } from '../oci/media-type.ts';
 import { parseManifest } from '../oci/parse-manifest.ts';
-import { isRepositoryPath } from '../oci/reference.ts';
 import type { Reason } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
 import { inMemoryBlob } from '../store/in-memory-blob.ts';
@@ -26,6 +25,7 @@ import type { FileOnDisk } from './entry.ts';
 import type { PlannedDeb } from './layout.ts';
 import { debArtifact, packageInputs, partInput, type SumOf } from './package-inputs.ts';
 import type { PackedDeb } from './pack-debs.ts';
+import { debRepository } from './repository.ts';
 import { partName } from './split.ts';
 import { compareDebianVersions, isPreRelease } from './version.ts';
 
@@ -84,12 +84,6 @@ export interface SavedPart {
 const versionKey = 'org.opencontainers.image.version';
 const partsKey = 'vnd.imgbuild.parts';
 const titleKey = 'org.opencontainers.image.title';
-
-export function debRepository(name: string): string {
-  // A repository's name has no plus, and single separators (OCI distribution spec, "Pulling manifests").
-  const escaped = () => name.replace(/[+.-]/g, (character) => `_${character.charCodeAt(0).toString(16)}`);
-  return `debs/${isRepositoryPath(name) ? name : escaped()}`;
-}
 
 /**
  * Looks each package up by its inputs; the packages must be comparable. One whose inputs are those of a saved one is that

@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '4e313ea63c73dc3a3cb89e53ab457a701e3c4e755beadbb7e26c6d7343d4a81f' },
-    arm64: { sha256: 'c9172d71690c19a0b6b4d75ded3b24f6ca78670f1e68a2cb92fc06e62d50d185' },
+    amd64: { sha256: '23be077804abfca5287ae62ad01a1ea4fda473b69c644fb29a7d984e37130aa9' },
+    arm64: { sha256: '17f3bf3bfe2f2176d6e82ef043cc93e5a6a6821987270c16b83c14fac9be7b66' },
   },
 };

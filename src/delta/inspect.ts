@@ -47,7 +47,9 @@ export async function inspectBundle(path: string, size: number, options: Inspect
       });
     }
     const first = images[0]!;
+    const packages = await bundle.packages();
     const carried = new Map(images.flatMap(({ layers }) => layers.flatMap((layer) => blobOf(layer))));
+    for (const { blob } of packages) if (blob !== undefined) carried.set(blob.digest, blob.size);
     return {
       schema: 1,
       path,
@@ -58,6 +60,9 @@ export async function inspectBundle(path: string, size: number, options: Inspect
       from: first.from ?? null,
       to: first.to ?? null,
       images: inspected,
+      hostPackages: packages.map(({ name, version, architecture, blob }) => {
+        return { name, version, architecture, bytes: blob?.size ?? 0 };
+      }),
     };
   } finally {
     await bundle.close();

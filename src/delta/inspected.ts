@@ -84,11 +84,13 @@ export interface InspectedBundle {
   schema: 1;
   path: string;
   bytes: number;
-  /** Of them, what is no filesystem layer: manifests, configs, the signature, the account, the members' headers. */
+  /** Of them, what is no filesystem layer and no package: manifests, configs, the signature, the account, the members' headers. */
   documents: number;
   signed: boolean;
   name: string | null;
   from: string | null;
   to: string | null;
   images: InspectedImage[];
+  /** Those of the release, for the host; `bytes` of the bundle, 0 for what the device has. */
+  hostPackages: { name: string; version: string; architecture: string; bytes: number }[];
 }

@@ -8,9 +8,11 @@ import type { Progress } from '../progress.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import type { DeltaFormat } from './bundle/format.ts';
+import { packageChanges } from './bundle/packages.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
+import { provePackages } from './prove-packages.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { ownProver, type Decoder, type Prover } from './prove.ts';
 
@@ -54,10 +56,12 @@ export interface DeltaReport {
   /** Of the whole file. */
   bytes: number;
   digest: Digest;
-  /** What a pull of the filesystem layers that the device lacks would move. */
+  /** What a pull of the filesystem layers that the device lacks would move, and a download of its packages. */
   pullBytes: number;
   from: string;
   to: string;
+  /** Of the release, where both sides are releases; `bytes` is 0 for what the device has. */
+  packages: { name: string; version: string; architecture: string; bytes: number }[];
   signedBy: string | undefined;
   /** What has applied the finished file to the old images. */
   provenBy: Decoder;
@@ -82,6 +86,7 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
   const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
   const pairs = pairImages(from, to);
+  const packages = packageChanges(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
@@ -96,12 +101,20 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
       to: to.version,
     };
     const { signKey } = request;
-    written = await writeBundle(file, head, bundled, signKey && ((bytes) => signKey.signDetached(bytes)), signal);
+    written = await writeBundle(
+      file,
+      head,
+      bundled,
+      signKey && ((bytes) => signKey.signDetached(bytes)),
+      signal,
+      packages,
+    );
     await file.sync();
   } finally {
     await file.close();
   }
   await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
+  if (packages !== undefined) await provePackages(unproven, packages, signal);
   await rename(unproven, output);
   await syncFolder(dirname(output));
   return report(request, bundled, written, prover.decoder);
@@ -149,13 +162,21 @@ function report(
       }),
     };
   });
+  const packages = (packageChanges(request.from, request.to) ?? []).map(
+    ({ package: { name, version, architecture, size }, carried }) => {
+      return { name, version, architecture, bytes: carried ? size : 0 };
+    },
+  );
   return {
     path: request.output,
     bytes: written.size,
     digest: written.digest,
-    pullBytes: images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0),
+    pullBytes:
+      images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0) +
+      packages.reduce((sum, { bytes }) => sum + bytes, 0),
     from: request.from.name,
     to: request.to.name,
+    packages,
     signedBy: request.signKey?.fingerprint,
     provenBy,
     images,

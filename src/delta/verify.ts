@@ -7,6 +7,8 @@ import type { Progress } from '../progress.ts';
 import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
+import type { BundlePackage } from './bundle/packages.ts';
+import { readCarried } from './prove-packages.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions, type RebuiltSink } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
@@ -108,6 +110,7 @@ export interface VerifiedBundle {
   /** Undefined where nobody asked for a signature. */
   signature: Verification | undefined;
   images: { reference: string | undefined; config: string; diffIds: string[] }[];
+  packages: BundlePackage[];
 }
 
 /** `ota verify`: applies a bundle to its source image without an engine. */
@@ -136,9 +139,11 @@ export async function verifyBundle(request: {
         await rebuildAll(bundle, image, from, folder, request.progress, request);
       }
     });
+    const packages = await readCarried(bundle);
     return {
       path: request.path,
       signature,
+      packages,
       images: images.map(({ reference, config, layers }) => ({
         reference,
         config: config.descriptor.digest,

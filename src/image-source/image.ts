@@ -38,6 +38,20 @@ export interface SourceImage {
   close(): Promise<void>;
 }
 
+/** A Debian package of a release, for the host that runs its images. */
+export interface SourcePackage {
+  name: string;
+  /** As dpkg writes it. */
+  version: string;
+  architecture: string;
+  /** Of its file, in bytes. */
+  size: number;
+  /** Of its file, hex. */
+  sha256: string;
+  /** Its file, checked by size and digest. Iterating throws a Failure where it is in no place that is known. */
+  bytes(): ByteStream;
+}
+
 /** Images that are updated together: those of a release, or one. */
 export interface ImageSet {
   /** As the user named it, for messages. */
@@ -46,5 +60,7 @@ export interface ImageSet {
   project?: string;
   version?: string;
   images: SourceImage[];
+  /** Of a release, those for the platform of its images. Absent where packages are nobody's business. */
+  packages?: SourcePackage[];
   close(): Promise<void>;
 }

@@ -29,7 +29,10 @@ export interface OpenOptions {
 export async function openImages(text: string, options: OpenOptions): Promise<ImageSet> {
   if (text === nothing.name) return nothing;
   const name = parseImageName(text);
-  if (name.transport === 'release') return openRelease(await options.store(), name.version, options.platform);
+  if (name.transport === 'release') {
+    const folder = resolve(options.directory, '.imgbuild/release', name.version);
+    return openRelease(await options.store(), name.version, options.platform, folder);
+  }
   const image = await openImage(text, name, options);
   return { name: text, images: [image], close: () => image.close() };
 }

@@ -8,6 +8,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import { readBlob } from '../store/read-blob.ts';
 import type { ByteStream, ImageSet, SourceImage } from './image.ts';
 import { documentLimit, openFromBlobs, type BlobReader } from './oci-layout.ts';
+import { releasePackages } from './release-packages.ts';
 
 /** What a delta needs to know of release.json. */
 interface ReleasedImage {
@@ -17,8 +18,16 @@ interface ReleasedImage {
   platform: string;
 }
 
-/** Opens the images of a release that are for this platform. Throws a Failure when the store has no such release. */
-export async function openRelease(store: LayerStore, version: string, platform: Platform): Promise<ImageSet> {
+/**
+ * Opens the images and packages of a release that are for this platform. `folder`: absolute, where its files lie that are in
+ * no store. Throws a Failure when the store has no such release.
+ */
+export async function openRelease(
+  store: LayerStore,
+  version: string,
+  platform: Platform,
+  folder: string,
+): Promise<ImageSet> {
   const doing = `opening release ${version} in ${store.name}`;
   const stored = await store.getManifest('releases', version.replaceAll('+', '_'));
   if (stored === undefined) {
@@ -56,6 +65,7 @@ export async function openRelease(store: LayerStore, version: string, platform: 
     ...(typeof release['name'] === 'string' ? { project: release['name'] } : {}),
     version,
     images,
+    packages: releasePackages(release, platform, store, folder),
     async close() {},
   };
 }

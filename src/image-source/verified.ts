@@ -10,6 +10,9 @@ import { unzstd } from './unzstd.ts';
 /** zstd frames of filesystem layers may ask for this much history: 2^27 bytes, the most that zstd takes by itself. */
 const layerWindowLog = 27;
 
+/** What zlib gives at a time, in bytes. Each piece costs a change of threads and back: by itself it would give 16 KiB. */
+const pieceSize = 128 * 1024;
+
 /**
  * Passes bytes on and fails before the end when size (where given) or digest is wrong. `what` names them in messages:
  * "filesystem layer sha256:… of docker-daemon:app".
@@ -57,7 +60,8 @@ export async function* decompressed(
   })();
   try {
     if (head.length >= 2 && head.readUInt16BE(0) === 0x1f8b) {
-      const step: TransformOptions & ZlibOptions = onPacked === undefined ? {} : { highWaterMark: 1 };
+      const step: TransformOptions & ZlibOptions =
+        onPacked === undefined ? { chunkSize: pieceSize } : { highWaterMark: 1 };
       const packed = onPacked === undefined ? whole : inSteps(whole, onPacked);
       const decoder = createGunzip(step);
       pipeline(

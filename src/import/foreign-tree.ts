@@ -18,10 +18,16 @@ export interface ForeignLayer {
   others: Record<string, unknown>;
   /** Where it comes from, and what else there is to say: lines of comment above it. */
   comments: string[];
+  /** Where it is declared. */
+  at?: SourceLocation;
+  /** Where parts of it are, by the path of the key in it: `copy.0.src`. */
+  places?: Record<string, SourceLocation>;
 }
 
 /** What a tree amounts to. */
 export interface ForeignProject {
+  /** Keys of imgbuild.yaml besides the layers; values as YAML 1.2 has them in JSON. */
+  top?: Record<string, unknown>;
   /** Parents first. */
   layers: ForeignLayer[];
   /** That imgbuild.yaml needs beside it. */

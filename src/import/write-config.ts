@@ -1,10 +1,10 @@
 import type { ForeignLayer, ForeignProject } from './foreign-tree.ts';
 
 /** imgbuild.yaml for a tree, with comments that say where each part comes from. */
-export function configText(project: string, kind: string, { layers, direct }: ForeignProject): string {
+export function configText(project: string, kind: string, { layers, direct, top = {} }: ForeignProject): string {
   const lines = [
     `# What this tree (${kind}) amounts to. Every key: docs/configuration.md of imgbuild.`,
-    '# To keep the tree as the source, write instead:',
+    ...(direct.length > 0 ? ['# To keep the tree as the source, write instead:'] : []),
     ...direct.map((line) => `#   ${line}`),
     'version: 1',
     `name: ${project}`,
@@ -12,6 +12,7 @@ export function configText(project: string, kind: string, { layers, direct }: Fo
     '# Where built images are kept. A folder is yours alone; a registry is shared by all who may read it.',
     '# store: ghcr.io/OWNER/REPOSITORY',
     '',
+    ...Object.entries(top).map(([key, value]) => `${key}: ${JSON.stringify(value)}`),
     'layers:',
     ...layers.flatMap(layerLines),
   ];

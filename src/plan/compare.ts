@@ -15,7 +15,9 @@ export interface FormerImage {
 
 /** A path in the context as people know it: below the context's folder, or what a copy entry brought there. */
 export function originOf(layer: Layer, path: string): string {
-  for (const { src, dst } of layer.copy) {
+  // Of copies in one another the inner one, of two in one place the later: it is on top.
+  const copies = layer.copy.toReversed().toSorted((a, b) => b.dst.length - a.dst.length);
+  for (const { src, dst } of copies) {
     if (path === dst) return src;
     if (path.startsWith(`${dst}/`)) return `${src}/${path.slice(dst.length + 1)}`;
   }

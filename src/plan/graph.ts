@@ -108,17 +108,19 @@ function wayOut(child: string, parent: string, edge: Edge | undefined): string {
   }
 }
 
-/** Throws a Failure when one of the names is no layer's. */
-export function requireLayers({ layers, file }: Config, wanted: readonly string[]): void {
-  const names = layers.map((layer) => layer.name);
-  const unknown = wanted.find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const near = didYouMean(unknown, names);
-  throw new Failure({
-    doing: 'choosing the layers',
-    because: `there is no layer ${JSON.stringify(unknown)} in ${file}`,
-    fix: near === undefined ? `the layers are ${names.join(', ')}` : `did you mean ${near}?`,
-    kind: 'input',
+/** The names of the layers that are meant, also by an alias. Throws a Failure when one of them is no layer's. */
+export function layersNamed({ layers, file }: Config, wanted: readonly string[]): string[] {
+  return wanted.map((text) => {
+    const found = layers.find(({ name }) => name === text) ?? layers.find(({ aliases }) => aliases.includes(text));
+    if (found) return found.name;
+    const names = layers.map(({ name }) => name);
+    const near = didYouMean(text, [...names, ...layers.flatMap(({ aliases }) => aliases)]);
+    throw new Failure({
+      doing: 'choosing the layers',
+      because: `there is no layer ${JSON.stringify(text)} in ${file}`,
+      fix: near === undefined ? `the layers are ${names.join(', ')}` : `did you mean ${near}?`,
+      kind: 'input',
+    });
   });
 }
 

@@ -21,7 +21,11 @@ export type Input =
   | { kind: 'remote'; url: string; checksum: string | null }
   | { kind: 'tool'; name: string; version: string }
   /** A file of the packages folder: `path` is relative to that; `mode` where the build sees it. */
-  | { kind: 'package'; path: string; sha256: string; mode?: '100644' | '100755' };
+  | { kind: 'package'; path: string; sha256: string; mode?: '100644' | '100755' }
+  /** A file that `prepare:` reads: `path` is relative to the root. */
+  | { kind: 'prepare-file'; path: string; mode: FileMode; hash: string }
+  /** What `prepare:` runs and makes; `env` are sums of the values that count. */
+  | { kind: 'prepare'; run: string[]; outputs: string[]; env: string[] };
 
 /** All that is no file. */
 export type OtherInput = Exclude<Input, FileInput>;

@@ -2,6 +2,7 @@ import { analyse } from '../dockerfile/analyse.ts';
 import type { Analysis, ImageTraits } from '../dockerfile/analysis.ts';
 import type { BuildContext, HashedEntry } from '../context/context.ts';
 import { Failure, Failures } from '../failure.ts';
+import { digestOf } from '../oci/digest.ts';
 import { hostPlatform, platformName } from '../oci/platform.ts';
 import type { Lock, LockedPlatform } from '../lock/lock.ts';
 import type { Layer } from '../config/config.ts';
@@ -121,6 +122,16 @@ function packageInput({ path, sha256, executable, uses }: PackageFile): OtherInp
   return { kind: 'package', path, sha256, ...(seen ? { mode: executable ? '100755' : '100644' } : {}) };
 }
 
+async function prepareInputs({ prepare }: Layer, context: BuildContext): Promise<OtherInput[]> {
+  if (!prepare) return [];
+  const files = await context.prepareInputs();
+  const env = prepare.env.map((name) => `${name}=${digestOf(process.env[name] ?? '')}`);
+  return [
+    { kind: 'prepare', run: prepare.run, outputs: prepare.outputs, env },
+    ...files.map(({ path, mode, hash }) => ({ kind: 'prepare-file', path, mode, hash }) as const),
+  ];
+}
+
 /** Reads and hashes what the layer's target reads, and makes its fingerprint. docs/fingerprints.md says why each. */
 export async function layerInputs(link: ChainLink, context: BuildContext, below: BelowInputs): Promise<LayerInputs> {
   const { layer, platform } = link;
@@ -144,6 +155,7 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
       : [{ kind: 'base', reference: `# syntax=${analysis.syntax!.reference}`, digest: syntax } as const]),
     ...(epoch === undefined ? [] : [{ kind: 'epoch', value: epoch } as const]),
     ...packages.map(packageInput),
+    ...(await prepareInputs(layer, context)),
   ];
   return {
     link,

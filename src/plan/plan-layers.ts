@@ -24,7 +24,7 @@ export interface PlanRequest {
   lock: Lock;
   store: LayerStore;
   tree: WorkTree;
-  /** Names of layers that there are (`requireLayers`); empty means all. Their ancestors are planned too. */
+  /** Names of layers that there are (`layersNamed`); empty means all. Their ancestors are planned too. */
   layers: readonly string[];
   /** Names of layers to build whatever the store has. */
   force: readonly string[];
@@ -73,7 +73,7 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
     const known = contexts.get(link.layer.name);
     if (known) return known;
     const { config } = request;
-    const { name, copy } = link.layer;
+    const { name, copy, prepare } = link.layer;
     const opened = openContext({
       root: config.root,
       layer: {
@@ -82,6 +82,14 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
           ...entry,
           locate: (key) => config.locate(['layers', name, 'copy', index, key]),
         })),
+        ...(prepare
+          ? {
+              prepare: {
+                ...prepare,
+                locate: (...path: (string | number)[]) => config.locate(['layers', name, 'prepare', ...path]),
+              },
+            }
+          : {}),
       },
       tree: request.tree,
       signal: request.signal,

@@ -84,6 +84,26 @@ function packageReasons(before: readonly Input[], after: readonly Input[], nameO
   });
 }
 
+/** What `prepare:` reads, runs and makes. */
+function prepareReasons(before: readonly Input[], after: readonly Input[]): Reason[] {
+  const files = changes(
+    ofKind(before, 'prepare-file'),
+    ofKind(after, 'prepare-file'),
+    (file) => file.path,
+    (file) => `${file.mode} ${file.hash}`,
+  ).map(({ key, from, to }): Reason => {
+    const kind = from === undefined ? 'file-added' : to === undefined ? 'file-removed' : 'file-changed';
+    return { kind, path: key };
+  });
+  const texts = (inputs: readonly Input[]) =>
+    ofKind(inputs, 'prepare').map(({ run, outputs }) => `prepare ${run.join(' ')} → ${outputs.join(' ')}`);
+  const [from, to] = [texts(before), texts(after)];
+  const steps = textChanges(from, to).map((each): Reason => ({ kind: 'instruction-changed', ...each }));
+  const values = (inputs: readonly Input[]) => JSON.stringify(ofKind(inputs, 'prepare').map(({ env }) => env));
+  const environment: Reason = { kind: 'instruction-changed', name: 'prepare', from: null, to: 'its variables' };
+  return [...files, ...steps, ...(steps.length === 0 && values(before) !== values(after) ? [environment] : [])];
+}
+
 /** As reasons show it. */
 export function instructionText(input: InputOf<'instruction'>): string {
   return [input.text, ...(input.heredocs ?? [])].join('\n');
@@ -171,6 +191,7 @@ export function reasonsBetween(
   return [
     ...fileReasons(before, after, originOf),
     ...packageReasons(before, after, packageName),
+    ...prepareReasons(before, after),
     ...instructionReasons(before, after).filter((reason) => !isDefaultOf(reason, told)),
     ...args,
     ...valueReasons(

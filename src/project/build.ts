@@ -1,6 +1,7 @@
 import { detectEngine } from '../engine/detect.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findBranches } from '../plan/branch.ts';
+import { layersNamed } from '../plan/graph.ts';
 import { run } from '../process/run.ts';
 import type { Progress } from '../progress.ts';
 import type { Project } from './open.ts';
@@ -56,7 +57,7 @@ export async function buildProject(
   options: BuildProjectOptions,
 ): Promise<{ plan: Plan; report: BuildReport }> {
   const { layers, frozen, progress, signal } = options;
-  const named = layers.length > 0 ? layers : project.config.layers.map(({ name }) => name);
+  const named = layers.length > 0 ? layersNamed(project.config, layers) : project.config.layers.map(({ name }) => name);
   const force = options.force ? named : [];
   const planned = await planProject(project, { layers, force, frozen, progress, signal });
   options.onPlan?.(planned.plan);

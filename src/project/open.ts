@@ -21,14 +21,16 @@ export interface ProjectPlace {
   directory: string;
   /** Absolute path of imgbuild.yaml, where it is named. */
   file?: string | undefined;
+  /** In the place of the file's, which need not be there. */
+  text?: string | undefined;
   /** Where layers are saved when imgbuild.yaml names no store. */
   defaultStore?: StoreAddress | undefined;
   /** Ends what is asked of a registry. */
   signal?: AbortSignal | undefined;
 }
 
-export async function openProject({ directory, file, defaultStore, signal }: ProjectPlace): Promise<Project> {
-  const config = await loadConfig(file ?? (await findConfig(directory)), { defaultStore });
+export async function openProject({ directory, file, text, defaultStore, signal }: ProjectPlace): Promise<Project> {
+  const config = await loadConfig(file ?? (await findConfig(directory)), { defaultStore, text });
   const [lock, store] = await Promise.all([
     readLock(config.root),
     openStore(config.store, signal && { registry: { signal } }),

@@ -5,7 +5,7 @@ import { platformName } from '../oci/platform.ts';
 import { findBranches, type Branches } from '../plan/branch.ts';
 import type { ChainLink } from '../plan/chain.ts';
 import type { FormerImage } from '../plan/compare.ts';
-import { requireLayers } from '../plan/graph.ts';
+import { layersNamed } from '../plan/graph.ts';
 import { planLayers, type PlannedChain } from '../plan/plan-layers.ts';
 import type { Progress } from '../progress.ts';
 import { lastSaved, readInputs, readInputsOf } from '../store/saved-layer.ts';
@@ -69,7 +69,8 @@ export type ProjectPlan = PlannedChain & { lock: Lock };
 export async function planProject(project: Project, options: ProjectPlanOptions): Promise<ProjectPlan> {
   const { config, store } = project;
   const { frozen, against, progress, signal } = options;
-  requireLayers(config, [...options.layers, ...options.force]);
+  const layers = layersNamed(config, options.layers);
+  const force = layersNamed(config, options.force);
   await store.check?.('read');
   const former = against === undefined ? undefined : await imagesOfRelease(project, against);
   // Listing the files takes longest: it begins before the Dockerfiles are read.
@@ -91,8 +92,8 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       lock,
       store,
       tree,
-      layers: options.layers,
-      force: options.force,
+      layers,
+      force,
       former: former ?? lastOfBranch(project),
       compareReused: former !== undefined,
       findPackages: packages.find,

@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { PlannedLayer } from '../plan/plan.ts';
 import type { Progress } from '../progress.ts';
+import type { CredentialSource } from '../registry/credentials.ts';
 import { checkTag, openTarget, pushImages, taggedManifest, type ImageToPush, type PushedTag } from '../release/push.ts';
 import { readRelease } from '../release/release-store.ts';
 import { releasedLayers } from '../release/released-layers.ts';
@@ -19,6 +20,8 @@ export interface PushProjectOptions {
   tags: readonly string[];
   /** A registry and path, or a folder; the store itself where absent. */
   to?: string | undefined;
+  /** For `to`; what Docker knows where absent. */
+  credentials?: CredentialSource;
   frozen: boolean;
   progress: Progress;
   signal: AbortSignal;
@@ -31,7 +34,7 @@ export interface PushProjectOptions {
 export async function pushProject(project: Project, options: PushProjectOptions): Promise<PushedTag[]> {
   const { config, store } = project;
   const tags = options.tags.map(checkTag);
-  const target = options.to === undefined ? undefined : targetOf(options.to, config.root, options.signal);
+  const target = options.to === undefined ? undefined : targetOf(options.to, config.root, options);
   const named = options.images.map((image) => layerNamed(project, image));
   const { plan } = await planProject(project, {
     layers: [],
@@ -66,9 +69,9 @@ export async function pushProject(project: Project, options: PushProjectOptions)
   });
 }
 
-function targetOf(to: string, root: string, signal: AbortSignal) {
+function targetOf(to: string, root: string, { signal, credentials }: PushProjectOptions) {
   try {
-    return openTarget(parseStoreAddress(to, root), { signal });
+    return openTarget(parseStoreAddress(to, root), { signal, ...(credentials ? { credentials } : {}) });
   } catch (error) {
     if (!(error instanceof Wrong)) throw error;
     throw new Failure({ doing: `reading --to ${to}`, because: error.message, fix: error.fix, kind: 'input' });
@@ -77,8 +80,12 @@ function targetOf(to: string, root: string, signal: AbortSignal) {
 
 function layerNamed({ config }: Project, text: string): string {
   const found = config.layers.find(
-    ({ name, image }) =>
-      text === name || text === image.text || text === image.path || text === `${image.path}:${image.tag}`,
+    ({ name, aliases, image }) =>
+      text === name ||
+      aliases.includes(text) ||
+      text === image.text ||
+      text === image.path ||
+      text === `${image.path}:${image.tag}`,
   );
   if (found) return found.name;
   const known = config.layers.flatMap(({ name, image }) => [name, image.path]);

@@ -45,12 +45,13 @@ export async function makeReleaseDeltas(
       ...sources.map(
         ({ version }) =>
           () =>
-            openRelease(store, version, parsePlatform(platform)),
+            openRelease(store, version, parsePlatform(platform), directory),
       ),
       ...(config.ota.full ? [async () => nothing] : []),
     ];
     if (opened.length === 0) continue;
-    const to = await openRelease(draft, release.version, parsePlatform(platform));
+    const to = await openRelease(draft, release.version, parsePlatform(platform), directory);
+    if (!config.ota.packages) delete to.packages;
     try {
       for (const open of opened) {
         const from = await open();

@@ -1,6 +1,6 @@
 import { readDebianFolder } from '../deb/debian/source.ts';
 import { modelPackageName } from '../deb/model-draft.ts';
-import { debRepository } from '../deb/saved-debs.ts';
+import { debRepository } from '../deb/repository.ts';
 import { noRelease } from '../deb/source-date.ts';
 import { partName } from '../deb/split.ts';
 import { variablesOf } from '../deb/variables.ts';

@@ -53,6 +53,10 @@ export const channelSchema = z
     name: z.string().meta({ description: "The project: the folder below a device's /var/lib/imgbuild." }),
     channel: z.string().regex(channelName),
     version: z.string().meta({ description: 'The release that devices of this channel are to run.' }),
+    packages: z
+      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
+      .optional()
+      .meta({ description: 'Its Debian packages, where bundles carry them: a pull brings none.' }),
     sequence: z
       .int()
       .min(1)

@@ -10,7 +10,7 @@ import { RegistryStore } from '../store/registry.ts';
 import { formatChannel, isChannelName, type Channel, type ChannelDelta } from './channel-json.ts';
 import { readChannel, writeChannel } from './channel-store.ts';
 import { waysTo, type Way } from './channel-ways.ts';
-import type { Release, ReleasedImage } from './release-json.ts';
+import type { Release, ReleasedDeb, ReleasedImage } from './release-json.ts';
 import { listReleases, noSuchRelease, readRelease, type KnownRelease } from './release-store.ts';
 import { compareVersions, type Version } from './version.ts';
 
@@ -21,6 +21,8 @@ export interface PromoteRequest {
   version: Version | undefined;
   /** Where devices find the files, with `{version}`, `{file}` or `{sha256}` in them; empty: as it was. */
   urls: readonly string[];
+  /** Whether bundles carry packages, so that devices must not do with a pull. */
+  packages: boolean;
   /** Deltas between releases that no release names, because they were made later; the channel keeps them. */
   deltas: readonly ChannelDelta[];
   validDays: number;
@@ -89,6 +91,7 @@ export async function promote(request: PromoteRequest): Promise<Promoted> {
     name: release.name,
     channel: name,
     version,
+    ...(request.packages ? { packages: release.debs.map(packageOf) } : {}),
     sequence: (before?.channel.sequence ?? 0) + 1,
     issued: withoutMilliseconds(now),
     expires: withoutMilliseconds(expires),
@@ -106,6 +109,10 @@ export async function promote(request: PromoteRequest): Promise<Promoted> {
   await replaceFile(`${file}.asc`, async (handle) => handle.writeFile(signature));
   const signedBy = signKey.fingerprint;
   return { channel, before: before?.channel.version ?? null, ways: waysTo(version, deltas), file, signedBy };
+}
+
+function packageOf({ name, version, architecture }: ReleasedDeb): NonNullable<Channel['packages']>[number] {
+  return { name, version, architecture };
 }
 
 async function releaseToRun(

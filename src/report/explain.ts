@@ -28,6 +28,10 @@ function describeInput(input: Input): string {
       return `${input.url} ${input.checksum ?? '(no checksum)'}`;
     case 'package':
       return [input.mode, input.sha256.slice(0, 12), input.path].filter(Boolean).join(' ');
+    case 'prepare-file':
+      return `${input.mode} ${input.hash.slice(0, 12)} ${input.path}`;
+    case 'prepare':
+      return `${input.run.join(' ')} → ${[...input.outputs, ...input.env].join(' ')}`;
     case 'tool':
       return `${input.name} ${input.version}`;
     case 'platform':

@@ -94,9 +94,13 @@ export function deltaSummary(deltas: readonly SummarizedDelta[]): string {
           layer.kind === 'reused' ? '' : formatBytes(layer.pullBytes),
         ]),
       );
+      for (const { name, version, bytes } of delta.packages) {
+        const size = bytes === 0 ? '' : formatBytes(bytes);
+        rows.push([code(name), text(version), layerKinds[bytes === 0 ? 'reused' : 'whole'], size, size]);
+      }
       return [
         `### ${text(delta.from)} → ${text(delta.to)} (${text(delta.platform)}): ${formatBytes(delta.bytes)}`,
-        table(['Image', 'Filesystem layer', '', 'In the delta', 'In a pull'], rows),
+        table(['Image, package', 'Filesystem layer, version', '', 'In the delta', 'In a pull'], rows),
         saved > 0 ? `A pull would move ${formatBytes(delta.pullBytes)}: ${formatBytes(saved)} saved.` : '',
         delta.signedBy === undefined ? '**Not signed.**' : `Signed by ${code(delta.signedBy)}.`,
         provenLine(delta.provenBy),

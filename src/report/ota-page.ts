@@ -112,7 +112,11 @@ function nodesOf(bundle: InspectedBundle, layers: readonly InspectedLayer[]): Tr
     const name = `filesystem layer ${layer.diffId.slice(7, 19)}`;
     return { name, weight: layer.bytes, kind: 'folder', note, parts };
   });
-  return [...nodes, leaf('manifests and signature', bundle.documents, 'other', '')];
+  const sent = bundle.hostPackages.filter(({ bytes }) => bytes > 0);
+  const debs = sent.map(({ name, version, bytes }) =>
+    leaf(`package ${name} ${version}`, bytes, 'other', 'of the host'),
+  );
+  return [...nodes, ...debs, leaf('manifests and signature', bundle.documents, 'other', '')];
 }
 
 function leaf(name: string, weight: number, kind: string, note: string): TreemapNode {

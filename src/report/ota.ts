@@ -57,13 +57,26 @@ export function renderDelta(report: DeltaReport, style: Style): string {
       lines.push(style.dim(`    ${short(layer.diffId)}  ${kindOf(layer)}${sizes}`));
     }
   }
+  lines.push(...renderHostPackages(report.packages, style));
   if (report.pullBytes > 0) {
-    const pull = `  a pull would move ${formatBytes(report.pullBytes)} of filesystem layers`;
+    const what = report.packages.some(({ bytes }) => bytes > 0)
+      ? 'filesystem layers and packages'
+      : 'filesystem layers';
+    const pull = `  a pull would move ${formatBytes(report.pullBytes)} of ${what}`;
     const isLess = report.bytes < report.pullBytes;
     lines.push(isLess ? `${pull}: this is ${share(report.bytes, report.pullBytes)} of it` : pull);
   }
   lines.push(report.signedBy === undefined ? style.yellow('  not signed') : `  signed by ${report.signedBy}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** The packages of a release for its host: those that are sent, and how many the device has. */
+function renderHostPackages(packages: DeltaReport['packages'], style: Style): string[] {
+  const sent = packages.filter(({ bytes }) => bytes > 0);
+  const lines = sent.map(({ name, version, bytes }) => style.dim(`    ${name} ${version}, ${formatBytes(bytes)}`));
+  const there = packages.length - sent.length;
+  if (packages.length === 0) return [];
+  return [`  packages of the host${there === 0 ? '' : `, ${there} on the device already`}`, ...lines];
 }
 
 /** Where `ota diff --push` put a delta. */
@@ -89,6 +102,7 @@ export function renderInspected(bundle: InspectedBundle, style: Style): string {
     for (const layer of image.layers) lines.push(...renderLayer(layer, style));
     lines.push(...renderPackages(image, style));
   }
+  lines.push(...renderHostPackages(bundle.hostPackages, style));
   lines.push(`  manifests, signature and the like: ${formatBytes(bundle.documents)}`);
   const advice = adviceOn(bundle);
   if (advice.length > 0) lines.push('  what would make it smaller');
@@ -177,6 +191,9 @@ export function renderVerified(bundle: VerifiedBundle, style: Style): string {
   const lines = [`${style.green('good')} ${bundle.path}: ${signatureLine(bundle.signature)}`];
   for (const { reference, config, diffIds } of bundle.images) {
     lines.push(`  ${reference ?? config}: ${diffIds.length} filesystem layers as they should be`);
+  }
+  for (const { name, version, blob } of bundle.packages) {
+    lines.push(`  package ${name} ${version}${blob === undefined ? ', which the device has' : ''}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -99,6 +99,8 @@ describe('a fingerprint that leaves out a kind of input', () => {
       remote: true,
       tool: true,
       package: true,
+      prepare: true,
+      'prepare-file': true,
     };
     const tried = [...Object.keys(told), ...Object.keys(doubled), ...Object.keys(beyondBuildKit)];
     expect(tried.toSorted()).toEqual(Object.keys(kinds).toSorted());

@@ -116,6 +116,8 @@ function fetching(url: string): string {
 export const beyondBuildKit: Partial<Record<Input['kind'], string>> = {
   epoch: "the date of `refresh:` asks for a build that BuildKit's cache would not make",
   package: 'what a step fetches, which BuildKit does not look at',
+  prepare: 'scripts that run before it does',
+  'prepare-file': 'what these scripts read',
   tool: 'the version of the list of inputs',
 };
 

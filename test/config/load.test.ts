@@ -104,6 +104,7 @@ ota: {}
           platforms: [{ os: 'linux', architecture: 'arm', variant: 'v7' }],
           labels: {},
           secrets: [],
+          aliases: [],
           skip: [],
           packagesAt: [],
           ssh: [],
@@ -129,6 +130,7 @@ ota: {}
             { id: 'pip', from: 'env', name: 'TOKEN' },
             { id: 'ca', from: 'file', path: '/etc/ca.pem' },
           ],
+          aliases: [],
           skip: [],
           packagesAt: [],
           ssh: ['default'],
@@ -170,7 +172,7 @@ ota: {}
         },
       ],
       models: [{ name: 'ocr', files: ['models/*'], sources: [], targets: ['modelpack'] }],
-      ota: { releases: 3, full: false },
+      ota: { releases: 3, full: false, packages: true },
     });
     expect(locate(['layers', 'service', 'needs', 0])).toMatchObject({ line: 18, column: 13, length: 4 });
   });

@@ -142,6 +142,7 @@ for (const which of ['classic', 'current'] as const) {
     const promoted = async (version: string, over: Partial<PromoteRequest> = {}) =>
       promote({
         store: project.store,
+        packages: true,
         channel: 'stable',
         version,
         urls: [`${url}/missing/{file}`, `${url}/v{version}/{file}`],

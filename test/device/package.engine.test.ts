@@ -46,6 +46,11 @@ describe.skipIf(go === undefined)('the package of the device program', () => {
     }
     expect((await inRoot('imgbuild-ota', 'update')).stdout.toString()).toBe('no project follows a channel\n');
 
+    // An update may be installing it: its services are not stopped or restarted by that.
+    const script = readFileSync(join(root, 'var/lib/dpkg/info/imgbuild-ota.postinst'), 'utf8');
+    expect(script).toContain("'imgbuild-ota.timer'");
+    expect(script).not.toContain('.service');
+
     const settings = join(root, 'etc/imgbuild-ota/imgbuild-ota.conf');
     writeFileSync(settings, readFileSync(settings, 'utf8').replace('keep = 2', 'keep = 3'));
     expect((await inRoot('dpkg', '-r', 'imgbuild-ota')).exitCode).toBe(0);

@@ -132,6 +132,21 @@ describe('the output folder of a release', () => {
     expect(readdirSync(join(folder, '.imgbuild/release'))).toEqual([]);
   });
 
+  test('is not there, and nothing is released, where a delta cannot be published', async () => {
+    await release('1.0.0');
+    writeTree(folder, { 'service/app.txt': 'two' });
+    const project = await saveImages(folder);
+    // A folder that claims to be a registry, which refuses.
+    const putReferrer = () => Promise.reject(new Error('no right'));
+    Object.assign(project.store, { putReferrer });
+    const { releaseProject } = await import('../../src/project/release.ts');
+    const options = { version: '1.1.0', dryRun: false, frozen: false, signKey, env: env(), progress: silent };
+    const signal = new AbortController().signal;
+    await expect(releaseProject(project, { ...options, signal, onEvent: () => {} })).rejects.toThrow('no right');
+    expect(await isReleased('1.1.0')).toBe(false);
+    expect(readdirSync(join(folder, '.imgbuild/release'))).toEqual(['1.0.0']);
+  });
+
   test('never is said to hold a delta that it does not', async () => {
     const { release: made, directory } = await releaseTwo();
     const { file } = made!.deltas[0]!;

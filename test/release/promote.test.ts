@@ -50,6 +50,7 @@ const release = (version: string, ...from: string[]) => {
 const move = (version: string | undefined, over: Partial<PromoteRequest> = {}) =>
   promote({
     store,
+    packages: true,
     channel: 'stable',
     version,
     urls: [],
@@ -85,6 +86,7 @@ describe('a channel', () => {
       issued: '2026-11-21T12:00:00Z',
       expires: '2027-02-19T12:00:00Z',
       urls: [url],
+      packages: [{ name: 'ccai', version: '1.2.0', architecture: 'amd64' }],
     });
     expect(channel.deltas.map(({ from, to }) => `${from} ${to}`).toSorted()).toEqual([
       '1.0.0 1.1.0',

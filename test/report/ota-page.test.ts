@@ -36,6 +36,7 @@ const bundleOf = (files: InspectedFile[], overhead = 100): InspectedBundle => {
     from,
     to,
     images,
+    hostPackages: [],
   };
 };
 const changed = { change: 'changed' as const, literal: 0, added: 4000 };

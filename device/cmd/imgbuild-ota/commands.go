@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,10 @@ func (c *call) do(ctx context.Context, in io.Reader, out, errs io.Writer) error 
 	s := &session{call: c, config: read, in: in, out: out, Updater: &update.Updater{
 		Engine: client, State: c.state, Codecs: codecs, Budget: c.budget, Keep: read.Keep, Patience: patience,
 		Service: func(project string) update.Service { return serviceOf(read, project) },
-		Log:     func(format string, arguments ...any) { fmt.Fprintf(errs, format+"\n", arguments...) },
+		Packages: func(project string) update.Policy {
+			return cmp.Or(update.Policy(read.Project(project).Packages), update.InstalledPackages)
+		},
+		Log: func(format string, arguments ...any) { fmt.Fprintf(errs, format+"\n", arguments...) },
 	}}
 	switch c.command {
 	case "apply":
@@ -178,6 +182,13 @@ func (s *session) verify(ctx context.Context) error {
 		if image.Applied {
 			fmt.Fprintf(s.out, "    applied to the image %s of %s, and compared\n", orNone(image.Source), s.from)
 		}
+	}
+	for _, each := range report.Packages {
+		carried := "on the device already"
+		if each.Carried {
+			carried = failure.Bytes(each.Size)
+		}
+		fmt.Fprintf(s.out, "  package %s %s: %s\n", each.Name, each.Version, carried)
 	}
 	return nil
 }
@@ -317,6 +328,17 @@ func printStatus(out io.Writer, status *update.Status) {
 			there = image.ID
 		}
 		fmt.Fprintf(out, "  image     %s: %s\n", image.Name, there)
+	}
+	for _, each := range status.Packages {
+		there := "as it should be"
+		switch {
+		case each.Installed == each.Version:
+		case each.Installed == "":
+			there = "missing"
+		default:
+			there = each.Installed + " is here"
+		}
+		fmt.Fprintf(out, "  package   %s %s: %s\n", each.Name, each.Version, there)
 	}
 	if status.Previous != "" {
 		fmt.Fprintf(out, "  rollback  %s\n", status.Previous)

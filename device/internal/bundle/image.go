@@ -84,11 +84,17 @@ func (b *Bundle) Images(isDelta func(mediaType string) bool) ([]Image, error) {
 	}
 	images := make([]Image, 0, len(index.Manifests))
 	for _, descriptor := range index.Manifests {
+		if descriptor.ArtifactType == packagesArtifactType {
+			continue // Packages has them
+		}
 		image, err := b.image(descriptor, isDelta)
 		if err != nil {
 			return nil, broken(b.Name, err.Error())
 		}
 		images = append(images, *image)
+	}
+	if len(images) == 0 {
+		return nil, broken(b.Name, "its index.json names no image")
 	}
 	return images, nil
 }

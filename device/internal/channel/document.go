@@ -34,6 +34,8 @@ type Document struct {
 	Channel string `json:"channel"`
 	// Version that devices are to run.
 	Version string `json:"version"`
+	// Packages of the host that belong to it, which no pull brings.
+	Packages []Package `json:"packages"`
 	// Sequence is one more with every signature.
 	Sequence int64     `json:"sequence"`
 	Issued   time.Time `json:"issued"`
@@ -44,6 +46,13 @@ type Document struct {
 
 	// Digest of the document's bytes.
 	Digest oci.Digest `json:"-"`
+}
+
+// Package of the host, as dpkg calls it.
+type Package struct {
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	Architecture string `json:"architecture"`
 }
 
 // Image of the release, as it can be pulled.
@@ -109,7 +118,7 @@ func (d *Document) check() error {
 		return errors.New("it has no sequence")
 	case d.Issued.IsZero() || d.Expires.IsZero() || !d.Expires.After(d.Issued):
 		return errors.New("it does not say from when until when it counts")
-	case len(d.Deltas) > listLimit || len(d.Images) > listLimit || len(d.URLs) > listLimit:
+	case len(d.Deltas) > listLimit || len(d.Images) > listLimit || len(d.URLs) > listLimit || len(d.Packages) > listLimit:
 		return errors.New("it has too many entries")
 	}
 	for _, each := range d.URLs {

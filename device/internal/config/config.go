@@ -32,6 +32,8 @@ type Project struct {
 	HealthCheck []string
 	HealthyFor  *time.Duration
 	Timeout     *time.Duration
+	// Packages says which of a release's host packages updates look after: installed, all or none; "" where it was not given.
+	Packages string
 	// URLs of ota.json, in the order to try them, and the channel that it must be of.
 	URLs    []string
 	Channel string
@@ -61,6 +63,9 @@ func (c *Config) Project(name string) Project {
 		}
 		if given.Timeout != nil {
 			merged.Timeout = given.Timeout
+		}
+		if given.Packages != "" {
+			merged.Packages = given.Packages
 		}
 		if given.URLs != nil {
 			merged.URLs = given.URLs
@@ -160,6 +165,11 @@ func (c *Config) set(section, key, value string) (err error) {
 		project.HealthyFor, err = duration(value)
 	case "health-timeout":
 		project.Timeout, err = duration(value)
+	case "packages":
+		if !slices.Contains([]string{"installed", "all", "none"}, value) {
+			return fmt.Errorf("%q says nothing of packages: installed, all or none", value)
+		}
+		project.Packages = value
 	case "url", "channel":
 		if section == "" {
 			return fmt.Errorf("%q is that of one project: it stands below [PROJECT]", key)

@@ -164,10 +164,30 @@ type Target struct {
 	Plain bool
 }
 
+// Package of the host in a bundle.
+type Package struct {
+	Name, Version, Architecture string
+	Bytes                       []byte
+	// Listed only: the device has it.
+	Listed bool
+}
+
 // Bundle of a release. sign may be nil.
 func Bundle(name, from, to string, sign func([]byte) []byte, targets ...Target) []byte {
+	return BundleWithPackages(name, from, to, sign, nil, targets...)
+}
+
+// BundleWithPackages is a Bundle that lists packages of the host, too.
+func BundleWithPackages(name, from, to string, sign func([]byte) []byte, packages []Package, targets ...Target) []byte {
 	index := oci.Index{SchemaVersion: 2, MediaType: oci.TypeIndex}
 	var blobs [][]byte
+	if packages != nil {
+		artifact, carried := packagesArtifact(packages)
+		list := descriptor(oci.TypeManifest, artifact)
+		list.ArtifactType = packagesType
+		index.Manifests = append(index.Manifests, list)
+		blobs = append(append(blobs, artifact), carried...)
+	}
 	for _, target := range targets {
 		artifact, carried := artifact(name, from, to, target)
 		delta := descriptor(oci.TypeManifest, artifact)
@@ -189,6 +209,31 @@ func Bundle(name, from, to string, sign func([]byte) []byte, targets ...Target) 
 		}
 	}
 	return Tar(entries...)
+}
+
+const packagesType = "application/vnd.imgbuild.packages.v1"
+
+func packagesArtifact(packages []Package) (text []byte, carried [][]byte) {
+	type listed struct {
+		Name         string `json:"name"`
+		Version      string `json:"version"`
+		Architecture string `json:"architecture"`
+		Size         int    `json:"size"`
+		SHA256       string `json:"sha256"`
+	}
+	list := []listed{}
+	manifest := oci.Manifest{SchemaVersion: 2, MediaType: oci.TypeManifest, ArtifactType: packagesType,
+		Config: descriptor("application/vnd.oci.empty.v1+json", []byte("{}"))}
+	for _, each := range packages {
+		list = append(list, listed{each.Name, each.Version, each.Architecture, len(each.Bytes), oci.DigestOf(each.Bytes).Hex()})
+		if !each.Listed {
+			manifest.Layers = append(manifest.Layers, descriptor("application/vnd.debian.binary-package", each.Bytes))
+			carried = append(carried, each.Bytes)
+		}
+	}
+	document := encode(map[string]any{"schema": 1, "packages": list})
+	manifest.Layers = append(manifest.Layers, descriptor("application/vnd.imgbuild.packages.v1+json", document))
+	return encode(manifest), append(carried, document)
 }
 
 func artifact(name, from, to string, target Target) (text []byte, carried [][]byte) {

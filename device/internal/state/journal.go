@@ -15,15 +15,17 @@ import (
 type Step string
 
 // Steps in their order. Up to Loading the old release runs and nothing has to be undone but images without a name; from
-// Moving on everything is on the device that the new release needs, and the change goes on without the bundle.
+// Installing on everything is on the device that the new release needs, and the change goes on without the bundle.
 const (
 	// Loading: images are sent to the engine.
 	Loading Step = "loading"
+	// Installing: images are proven and on the disk; dpkg brings the host's packages to what the release has.
+	Installing Step = "installing"
 	// Moving: all are proven and on the disk; tags and current move.
 	Moving Step = "moving"
 	// Checking: current has moved; the service is restarted and has to prove that it works.
 	Checking Step = "checking"
-	// Returning: it did not; tags and current go back.
+	// Returning: it did not, or dpkg failed; packages, tags and current go back.
 	Returning Step = "returning"
 )
 

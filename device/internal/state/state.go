@@ -111,7 +111,22 @@ type Release struct {
 	// Current is what the file of that name said while it ran; nil for the packaged one.
 	Current *Current `json:"current"`
 	Images  []Image  `json:"images"`
+	// Packages of the host as they are while it runs: those that an update has looked after.
+	Packages []Package `json:"packages,omitempty"`
 }
+
+// Package of the host.
+type Package struct {
+	Name         string `json:"name"`
+	Architecture string `json:"architecture"`
+	// Version as dpkg writes it; "" where it is not installed.
+	Version string `json:"version,omitempty"`
+	// File below the folder Packages from which it is installed again; "" where none is kept.
+	File string `json:"file,omitempty"`
+}
+
+// PackagesPath is where packages are kept to be installed, or to be put back.
+func (f *Folder) PackagesPath() string { return filepath.Join(f.Path, "packages") }
 
 // Releases is the list of those whose images are kept, the one that runs last.
 type Releases struct {

@@ -49,12 +49,16 @@ func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engi
 	journal := &state.Journal{Schema: 1, Step: state.Loading, Bundle: oci.DigestOf(row[len(row)-1].Index)}
 	undo := func(err error) error {
 		if journal.To.Images == nil {
-			return err // nothing has been loaded
+			return errors.Join(err, sweepPackages(folder)) // nothing has been loaded
 		}
 		return errors.Join(err, u.undoLoading(ctx, folder, info, journal))
 	}
+	host, err := u.planPackages(ctx, folder, row)
+	if err != nil {
+		return nil, undo(&stepError{err, len(row) - 1})
+	}
 	for at, b := range row {
-		result, err := u.applyOne(ctx, folder, info, b, journal, at == 0, at == len(row)-1)
+		result, err := u.applyOne(ctx, folder, info, b, journal, part{at == 0, at == len(row)-1, host.changes})
 		if err != nil {
 			err = &stepError{err, at}
 		}
@@ -62,10 +66,18 @@ func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engi
 			return result, undo(err)
 		}
 	}
-	if err := u.settle(ctx, folder, info, journal); err != nil {
+	journal.To.Packages, journal.From.Packages = host.to, mergePackages(journal.From.Packages, host.from)
+	if err := u.settle(ctx, folder, info, journal, host.changes); err != nil {
 		return nil, undo(err)
 	}
 	return u.carryOn(ctx, folder, info, journal)
+}
+
+// part that a bundle has in a row of them.
+type part struct {
+	first, last bool
+	// packages tells whether the row changes any.
+	packages bool
 }
 
 // stepError says which bundle of a row an error is of.
@@ -78,7 +90,7 @@ func (s *stepError) Unwrap() error { return s.error }
 
 // applyOne loads the images of one bundle of a row; a result where nothing is to be done.
 func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engine.Info, b *bundle.Bundle, journal *state.Journal,
-	first, last bool) (*Result, error) {
+	in part) (*Result, error) {
 	images, err := u.Images(b)
 	if err != nil {
 		return nil, err
@@ -93,7 +105,7 @@ func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engi
 	if err := a.plan(ctx); err != nil {
 		return nil, err
 	}
-	if last && reflect.DeepEqual(current, a.to.Current) {
+	if in.last && !in.packages && reflect.DeepEqual(current, a.to.Current) {
 		if inPlace, err := a.inPlace(ctx); inPlace || err != nil {
 			return &Result{folder.Name, a.to.Version, Unchanged, a.to.Images}, err
 		}
@@ -101,7 +113,7 @@ func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engi
 	if err := a.check(ctx); err != nil {
 		return nil, err
 	}
-	if first {
+	if in.first {
 		if journal.From, err = a.from(current); err != nil {
 			return nil, err
 		}
@@ -110,7 +122,7 @@ func (u *Updater) applyOne(ctx context.Context, folder *state.Folder, info *engi
 	if err := a.loadAll(ctx, journal); err != nil {
 		return nil, err
 	}
-	if last {
+	if in.last {
 		journal.Passing = slices.DeleteFunc(journal.Passing, func(passing state.Image) bool {
 			return slices.ContainsFunc(journal.To.Images, func(image state.Image) bool { return image.ID == passing.ID })
 		})

@@ -75,11 +75,28 @@ func (u *Updater) undoLoading(ctx context.Context, folder *state.Folder, info *e
 			return err
 		}
 	}
-	return folder.SetJournal(nil)
+	if err := folder.SetJournal(nil); err != nil {
+		return err
+	}
+	return sweepPackages(folder)
 }
 
 // carryOn goes on from the journal's step. Each step may have been done already, in part or as a whole.
 func (u *Updater) carryOn(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (*Result, error) {
+	if journal.Step == state.Installing {
+		failed := u.putPackages(ctx, folder, journal.To.Packages)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx) // `resume` goes on
+		}
+		journal.Step = state.Moving
+		if failed != nil {
+			u.Log("the packages of %s cannot be installed: %s", journal.To.Version, failed)
+			journal.Step, journal.Because = state.Returning, failed.Error()
+		}
+		if err := folder.SetJournal(journal); err != nil {
+			return nil, err
+		}
+	}
 	if journal.Step == state.Moving {
 		if err := u.move(ctx, folder, info, journal); err != nil {
 			return nil, err
@@ -213,7 +230,7 @@ func (u *Updater) finish(ctx context.Context, folder *state.Folder, journal *sta
 	if _, err := u.prune(ctx, folder, u.Keep); err != nil {
 		u.Log("warning: older releases could not be removed: %s", err)
 	}
-	return nil
+	return sweepPackages(folder)
 }
 
 // put moves a release to the end of a list.
@@ -233,7 +250,13 @@ func sameRelease(a, b state.Release) bool {
 
 // goBack gives the old release its place back after the new one did not prove itself.
 func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) error {
-	u.Log("going back to %s", journal.From.Version)
+	u.Log("going back to %s", releaseName(journal.From))
+	because := fmt.Sprintf("it does not work (%s); %s is back", journal.Because, releaseName(journal.From))
+	if failed := u.putPackages(ctx, folder, packagesBefore(journal)); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if failed != nil {
+		because += ", without its packages: " + failed.Error()
+	}
 	for _, tag := range journal.Tags {
 		repository, name := engine.SplitReference(tag.Reference)
 		if tag.ID != "" {
@@ -249,7 +272,6 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 		return err
 	}
 	doing := "updating to " + journal.To.Version
-	because := fmt.Sprintf("it does not work (%s); %s is back", journal.Because, releaseName(journal.From))
 	failed := u.prove(ctx, u.Service(folder.Name))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -264,6 +286,9 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 		return err
 	}
 	if err := folder.SetJournal(nil); err != nil {
+		return err
+	}
+	if err := sweepPackages(folder); err != nil {
 		return err
 	}
 	return failure.Operation(doing, because, "see what the service said; the same file may be applied again")

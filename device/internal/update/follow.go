@@ -38,6 +38,8 @@ type followed struct {
 	running, kept *state.Release
 	outlook       *Outlook
 
+	// packaged tells that packages of the host are to change, which no pull does.
+	packaged bool
 	// tried files of bundles that did not work, and whether a pull did not.
 	tried  map[string]bool
 	pulled bool
@@ -126,6 +128,9 @@ func (u *Updater) ask(ctx context.Context, folder *state.Folder, follow Follow) 
 		left = slices.Contains(known.Left, f.document.Version)
 	}
 	if f.seen, err = f.document.Accept(seen, f.installed, now, follow.Back); err != nil {
+		return nil, err
+	}
+	if f.packaged, err = f.changesPackages(); err != nil {
 		return nil, err
 	}
 	f.outlook = f.look(complete, left && !follow.Again, channel.Now(now, f.document.Issued))

@@ -38,8 +38,9 @@ func (a *application) loadAll(ctx context.Context, journal *state.Journal) (err 
 	return nil
 }
 
-// settle brings what was loaded to the disk; when it returns, the journal says Moving.
-func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (err error) {
+// settle brings what was loaded to the disk; when it returns, the journal says what comes next: packages, where some change,
+// or Moving.
+func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal, packages bool) (err error) {
 	if err := u.sync(info); err != nil {
 		return err
 	}
@@ -53,6 +54,9 @@ func (u *Updater) settle(ctx context.Context, folder *state.Folder, info *engine
 		return context.Cause(ctx)
 	}
 	journal.Step = state.Moving
+	if packages {
+		journal.Step = state.Installing
+	}
 	return folder.SetJournal(journal)
 }
 

@@ -37,7 +37,7 @@ func (u *Updater) pull(ctx context.Context, folder *state.Folder, info *engine.I
 			return nil, undo(err)
 		}
 	}
-	if err := u.settle(ctx, folder, info, journal); err != nil {
+	if err := u.settle(ctx, folder, info, journal, false); err != nil {
 		return nil, undo(err)
 	}
 	return u.carryOn(ctx, folder, info, journal)

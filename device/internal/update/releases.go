@@ -48,6 +48,14 @@ func (u *Updater) Rollback(ctx context.Context, project string) (*Result, error)
 // moveTo a release whose images are all there.
 func (u *Updater) moveTo(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (_ *Result, err error) {
 	journal.Schema, journal.Step = 1, state.Moving
+	host, err := u.planReturn(ctx, folder, journal.To.Packages)
+	if err != nil {
+		return nil, errors.Join(err, sweepPackages(folder))
+	}
+	if host.changes {
+		journal.Step = state.Installing
+		journal.To.Packages, journal.From.Packages = host.to, mergePackages(journal.From.Packages, host.from)
+	}
 	if journal.Tags, err = u.movingTags(ctx, journal.To.Images); err != nil {
 		return nil, err
 	}
@@ -55,6 +63,18 @@ func (u *Updater) moveTo(ctx context.Context, folder *state.Folder, info *engine
 		return nil, err
 	}
 	return u.carryOn(ctx, folder, info, journal)
+}
+
+// planReturn to packages that were in place before.
+func (u *Updater) planReturn(ctx context.Context, folder *state.Folder, wanted []state.Package) (*hostPlan, error) {
+	if len(wanted) == 0 || u.policy(folder.Name) == NoPackages {
+		return &hostPlan{}, nil
+	}
+	database, err := u.Host.Read()
+	if err != nil {
+		return nil, err
+	}
+	return u.planHost(ctx, folder, database, wanted)
 }
 
 // neighbours are the release that runs and the one before it.
@@ -87,8 +107,10 @@ func (u *Updater) Prune(ctx context.Context, project string, keep int) ([]string
 			return nil, failure.Operation("removing old releases of "+project, "an update of it was interrupted",
 				"`imgbuild-ota resume` finishes it")
 		}
-		removed, err = u.prune(ctx, folder, keep)
-		return nil, err
+		if removed, err = u.prune(ctx, folder, keep); err != nil {
+			return nil, err
+		}
+		return nil, sweepPackages(folder)
 	})
 	return removed, err
 }
@@ -167,6 +189,8 @@ type Status struct {
 	Version string `json:"version,omitempty"`
 	// Images of it.
 	Images []ImageStatus `json:"images"`
+	// Packages of the host that belong to it.
+	Packages []PackageStatus `json:"packages,omitempty"`
 	// Previous is what `rollback` puts back.
 	Previous string `json:"previous,omitempty"`
 	// Kept releases, the oldest first.
@@ -204,6 +228,35 @@ func channelStatus(known *state.Channels, clock time.Time) []ChannelStatus {
 type ImageStatus struct {
 	state.Image
 	Present bool `json:"present"`
+}
+
+// PackageStatus says what of a package is there.
+type PackageStatus struct {
+	state.Package
+	// Installed is the version that is there, whole and configured; "" where none is.
+	Installed string `json:"installed,omitempty"`
+}
+
+func (u *Updater) packageStatus(wanted []state.Package) ([]PackageStatus, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	database, err := u.Host.Read()
+	if err != nil {
+		return nil, err
+	}
+	var found []PackageStatus
+	for _, each := range wanted {
+		if each.Version == "" {
+			continue // it was not there
+		}
+		status := PackageStatus{Package: each}
+		if installed := database.Find(each.Name, each.Architecture); installed != nil && installed.Complete() {
+			status.Installed = installed.Version
+		}
+		found = append(found, status)
+	}
+	return found, nil
 }
 
 // Interrupted change.
@@ -259,6 +312,7 @@ func (u *Updater) Status(ctx context.Context, project string) (*Status, error) {
 			}
 			status.Images = append(status.Images, ImageStatus{image, found != nil && found.Damaged == ""})
 		}
+		status.Packages, err = u.packageStatus(list.Releases[count-1].Packages)
 	}
-	return status, nil
+	return status, err
 }

@@ -18,7 +18,7 @@ import (
 // way is the cheapest of those that have not been tried; nil where there is none.
 func (f *followed) way() *channel.Way {
 	without := func(d *channel.Delta) bool { return f.tried[d.File] || d.Needs > layerdelta.Version }
-	return f.document.Cheapest(f.platform, f.from, without, !f.pulled)
+	return f.document.Cheapest(f.platform, f.from, without, !f.pulled && !f.packaged)
 }
 
 // travel cheapest way that works.

@@ -11,6 +11,7 @@ import (
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/delta"
+	"imgbuild/device/internal/dpkg"
 	"imgbuild/device/internal/durable"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/lock"
@@ -28,6 +29,10 @@ type Updater struct {
 	Budget memory.Budget
 	// Service of a project: what is restarted and how it proves itself.
 	Service func(project string) Service
+	// Host is the device's own packages; Packages says which of a release's an update looks after: those that are installed
+	// where it is nil.
+	Host     dpkg.System
+	Packages func(project string) Policy
 	// Keep is how many releases stay on the device, the one that runs included.
 	Keep int
 	// Patience is how long another update is waited for.

@@ -2,8 +2,10 @@ package update
 
 import (
 	"context"
+	"io"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
 )
 
@@ -13,6 +15,19 @@ type Verification struct {
 	Name   string          `json:"name"`
 	To     string          `json:"version"`
 	Images []VerifiedImage `json:"images"`
+	// Packages of the host that belong to the release.
+	Packages []VerifiedPackage `json:"packages,omitempty"`
+}
+
+// VerifiedPackage of a bundle.
+type VerifiedPackage struct {
+	Name         string     `json:"name"`
+	Version      string     `json:"version"`
+	Architecture string     `json:"architecture"`
+	Digest       oci.Digest `json:"digest"`
+	Size         int64      `json:"size"`
+	// Carried tells whether the bundle has its file; the device has the others.
+	Carried bool `json:"carried"`
 }
 
 // VerifiedImage of a bundle.
@@ -73,5 +88,28 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive
 		}
 		report.Images = append(report.Images, verified)
 	}
-	return report, nil
+	report.Packages, err = verifyPackages(ctx, b)
+	return report, err
+}
+
+func verifyPackages(ctx context.Context, b *bundle.Bundle) ([]VerifiedPackage, error) {
+	listed, err := b.Packages()
+	if err != nil {
+		return nil, err
+	}
+	var verified []VerifiedPackage
+	for _, each := range listed {
+		verified = append(verified, VerifiedPackage{each.Name, each.Version, each.Architecture, each.Digest, each.Size, each.Carried})
+		if !each.Carried {
+			continue
+		}
+		blob, err := b.Blob(each.Descriptor())
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(io.Discard, stoppable(ctx, blob)); err != nil {
+			return nil, failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "fetch the bundle again")
+		}
+	}
+	return verified, nil
 }

@@ -62,6 +62,11 @@ export async function applyBundle(request: ApplyRequest): Promise<AppliedBundle>
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();
+    const packages = await bundle.packages();
+    if (packages.length > 0) {
+      const count = packages.length === 1 ? 'its package' : `its ${packages.length} packages`;
+      request.progress.note(`${count} for this host are left alone: imgbuild-ota installs them`);
+    }
     const folder = stateFolder(state, projectOf(images));
     return await withFolderLock(join(folder, 'lock'), () =>
       withTemporaryFolder(folder, (temporary) =>

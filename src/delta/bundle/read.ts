@@ -20,6 +20,7 @@ import {
   tarDiffType,
   type DeltaFormat,
 } from './format.ts';
+import { packagesArtifactType, readPackages, type BundlePackage } from './packages.ts';
 
 /** A filesystem layer of the target: from the source image, or out of the bundle. */
 export interface TargetLayer {
@@ -61,6 +62,8 @@ export interface Bundle {
   signature: Buffer | undefined;
   /** Reads manifests and configs, each checked against its digest. Call it once the signature has been judged. */
   images(): Promise<BundleImage[]>;
+  /** Reads the list of the release's packages; none where the bundle says nothing of them. */
+  packages(): Promise<BundlePackage[]>;
   /** Checked by size and digest while it is read. */
   blob(descriptor: Descriptor): ByteStream;
   close(): Promise<void>;
@@ -88,6 +91,7 @@ export async function openBundle(path: string, signal: AbortSignal): Promise<Bun
       index,
       signature,
       images: () => readImages(members, path, index),
+      packages: () => packagesOf(members, path, index),
       blob: (descriptor) => stoppable(openBlob(members, path, descriptor), signal),
       close: () => members.close(),
     };
@@ -110,12 +114,29 @@ async function* openBlob(members: MemberStore, path: string, descriptor: Descrip
   yield* verified(source, descriptor, `the blob ${descriptor.digest} of ${path}`);
 }
 
-async function readImages(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundleImage[]> {
+/** Those of index.json for images, and those for packages. */
+function manifestsOf(path: string, indexBytes: Buffer): { images: Descriptor[]; packages: Descriptor[] } {
   const index = parse(path, indexBytes, 'index.json') as Partial<ImageIndex>;
   const manifests = Array.isArray(index.manifests) ? index.manifests : [];
-  if (manifests.length === 0 || manifests.length > imageLimit || !manifests.every(isDescriptor)) {
-    throw broken(path, 'its index.json names no delta');
-  }
+  if (manifests.length > imageLimit + 1 || !manifests.every(isDescriptor)) throw broken(path, namesNoDelta);
+  const isOfPackages = ({ artifactType: type }: Descriptor) => type === packagesArtifactType;
+  return { images: manifests.filter((each) => !isOfPackages(each)), packages: manifests.filter(isOfPackages) };
+}
+
+const namesNoDelta = 'its index.json names no delta';
+
+async function packagesOf(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundlePackage[]> {
+  const [descriptor, second] = manifestsOf(path, indexBytes).packages;
+  if (descriptor === undefined) return [];
+  if (second !== undefined) throw broken(path, 'it has two lists of packages');
+  return readPackages(descriptor, (blob) => document(members, path, blob)).catch((error: Error) => {
+    throw error instanceof RangeError ? broken(path, `its list of packages: ${error.message}`) : error;
+  });
+}
+
+async function readImages(members: MemberStore, path: string, indexBytes: Buffer): Promise<BundleImage[]> {
+  const { images: manifests } = manifestsOf(path, indexBytes);
+  if (manifests.length === 0 || manifests.length > imageLimit) throw broken(path, namesNoDelta);
   const images: BundleImage[] = [];
   for (const descriptor of manifests) images.push(await readImage(members, path, descriptor));
   return images;

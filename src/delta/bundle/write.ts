@@ -22,6 +22,7 @@ import {
   type DeltaFormat,
 } from './format.ts';
 import { memberFromFile, memberOf, tarOf, type Member } from './member.ts';
+import { packagesPart, type PackageChange } from './packages.ts';
 
 /** How a filesystem layer that the old image lacks is sent. */
 export type CarriedLayer = { layer: SourceLayer; uncompressedSize: number } & (
@@ -51,9 +52,11 @@ export interface BundleHead {
   to: string | undefined;
 }
 
-interface Prepared {
+/** A manifest of index.json with what it names. */
+export interface Prepared {
   descriptor: Descriptor;
   documents: Member[];
+  /** Filesystem layers of an image, or the files of packages. */
   layers: Member[];
   /** What no device reads. */
   last: Member[];
@@ -61,7 +64,7 @@ interface Prepared {
 
 /**
  * Writes a bundle into an open, empty file: oci-layout, index.json, signature, manifests and configs, filesystem
- * layers in the target's order, accounts. Everything is known, by digest, before any filesystem layer is read. `sign` gets the
+ * layers in the target's order, packages, accounts. Everything is known, by digest, before any filesystem layer is read. `sign` gets the
  * bytes of index.json.
  */
 export async function writeBundle(
@@ -70,8 +73,10 @@ export async function writeBundle(
   images: readonly BundledImage[],
   sign: ((bytes: Buffer) => Promise<Buffer>) | undefined,
   signal: AbortSignal,
+  packages?: readonly PackageChange[],
 ): Promise<{ size: number; digest: Digest }> {
   const prepared = images.map((image) => prepare(head, image));
+  if (packages !== undefined) prepared.push(packagesPart(packages));
   const index: ImageIndex = {
     schemaVersion: 2,
     mediaType: mediaType.index,

@@ -72,8 +72,16 @@ export class OperationWriter {
     const buffers = this.#buffers;
     this.#buffers = [];
     this.#waiting = 0;
-    for (const buffer of buffers) {
-      if (!this.#output.write(buffer)) await once(this.#output, 'drain');
+    let together: Buffer[] = [];
+    let size = 0;
+    // The compressor works on another thread: to change for a few bytes each takes longer than the work.
+    for (const [at, buffer] of buffers.entries()) {
+      together.push(buffer);
+      size += buffer.length;
+      if (size < gathered && at < buffers.length - 1) continue;
+      if (!this.#output.write(Buffer.concat(together, size))) await once(this.#output, 'drain');
+      together = [];
+      size = 0;
     }
   }
 

@@ -1,0 +1,176 @@
+package dpkg_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"imgbuild/device/internal/dpkg"
+	"imgbuild/device/internal/dpkgtest"
+)
+
+type deb = dpkgtest.Deb
+
+func (h host) read() dpkg.Database {
+	h.Helper()
+	database, err := h.System.Read()
+	if err != nil {
+		h.Fatal(err)
+	}
+	return database
+}
+
+type host struct{ *dpkgtest.Host }
+
+func newHost(t *testing.T) host { return host{dpkgtest.New(t)} }
+
+func TestRead(t *testing.T) {
+	h := newHost(t)
+	h.Install(deb{Name: "app", Version: "1:1.0-2", Fields: "Installed-Size: 12\n"}, deb{Name: "old", Version: "1"})
+	h.Run("--remove", "old")
+	database := h.read()
+	found := database.Find("app", "amd64") // one for all architectures is one for this
+	if found == nil || found.Version != "1:1.0-2" || found.Architecture != "all" || !found.Complete() || found.Size != 12<<10 || found.Want != "install" {
+		t.Errorf("got %+v", found)
+	}
+	if database.Find("old", "all") != nil || database.Find("other", "all") != nil {
+		t.Errorf("got %+v", database)
+	}
+	if _, err := (dpkg.System{Root: t.TempDir()}).Read(); err == nil || !strings.Contains(err.Error(), "has no dpkg") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// dpkg's own dry run of an installation says nothing of what is missing.
+func TestForesee(t *testing.T) {
+	cases := map[string]struct {
+		installed []deb
+		wanted    []deb
+		because   string
+	}{
+		"nothing is missing":     {[]deb{{Name: "lib", Version: "2"}}, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}}, ""},
+		"together they have all": {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (= 2)\n"}, {Name: "lib", Version: "2"}}, ""},
+		"a package is missing":   {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib | other\n"}}, "Package lib is not installed"},
+		"a version is too low": {[]deb{{Name: "lib", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}},
+			"Version of lib on system is 1"},
+		"an installed one would lack something": {[]deb{{Name: "lib", Version: "1"}, {Name: "app", Version: "1", Fields: "Depends: lib (= 1)\n"}},
+			[]deb{{Name: "lib", Version: "2"}}, "Version of lib on system is 2"},
+		"a conflict":                 {[]deb{{Name: "other", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Conflicts: other\n"}}, "conflict"},
+		"it breaks an installed one": {[]deb{{Name: "lib", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}}, "breaks lib"},
+		"it breaks one whose new version comes along": {[]deb{{Name: "lib", Version: "1"}},
+			[]deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}, {Name: "lib", Version: "2"}}, ""},
+	}
+	for name, each := range cases {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			if each.installed != nil {
+				h.Install(each.installed...)
+			}
+			// One that is broken already and has nothing to do with it.
+			h.Run("--unpack", h.File(deb{Name: "unrelated", Version: "1", Fields: "Depends: nowhere\n"}.Build(t)))
+			before := h.Text("var/lib/dpkg/status")
+			var archives []*dpkg.Archive
+			for _, wanted := range each.wanted {
+				archive, err := h.Open(context.Background(), h.File(wanted.Build(t)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				archives = append(archives, archive)
+			}
+			folder := t.TempDir()
+			err := h.Foresee(context.Background(), folder, archives)
+			if each.because == "" && err != nil || each.because != "" && (err == nil || !strings.Contains(err.Error(), each.because)) {
+				t.Errorf("got %v, want %q", err, each.because)
+			}
+			if left, _ := os.ReadDir(folder); len(left) > 0 || h.Text("var/lib/dpkg/status") != before {
+				t.Errorf("left %v, and the status %s", left, h.Text("var/lib/dpkg/status"))
+			}
+		})
+	}
+}
+
+// A package made of what is installed puts all of it back: over another version, and after a purge.
+func TestRebuild(t *testing.T) {
+	h := newHost(t)
+	h.Install(deb{Name: "app", Version: "1", Fields: "Multi-Arch: foreign\n", Files: map[string]string{
+		"usr/bin/app": "one", "etc/app.conf": "workers: 4\n", "etc/same.conf": "one\n", "usr/share/app/" + strings.Repeat("long/", 40) + "name": "deep",
+		"DEBIAN/conffiles": "/etc/app.conf\n/etc/same.conf\n", "DEBIAN/postinst": "#!/bin/sh\nset -e\n",
+		"usr/share/app/gone": "1",
+	}})
+	if err := os.Chmod(filepath.Join(h.Root, "usr/bin/app"), 0o755|os.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(filepath.Join(h.Root, "usr/share/app/gone"))
+	os.WriteFile(filepath.Join(h.Root, "etc/app.conf"), []byte("workers: 8\n"), 0o644)
+	file := filepath.Join(t.TempDir(), "app.deb")
+	if err := h.Rebuild(file, h.read().Find("app", "all")); err != nil {
+		t.Fatal(err)
+	}
+	archive, err := h.Open(context.Background(), file)
+	if err != nil || archive.Version != "1" {
+		t.Fatalf("%+v, %v", archive, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), ".*")); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+
+	h.Install(deb{Name: "app", Version: "2", Files: map[string]string{"usr/bin/app": "two", "usr/bin/new": "two",
+		"etc/app.conf": "workers: 4\n", "etc/same.conf": "two\n", "DEBIAN/conffiles": "/etc/app.conf\n/etc/same.conf\n"}})
+	for _, purge := range []bool{false, true} {
+		if purge {
+			h.Run("--purge", "app")
+		}
+		if err := h.System.Install(context.Background(), []string{file}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(h.Root, "usr/bin/app"))
+		if err != nil || info.Mode() != 0o755|os.ModeSetuid || h.Text("usr/bin/app") != "one" {
+			t.Errorf("%v, %v, %q", err, info.Mode(), h.Text("usr/bin/app"))
+		}
+		if h.Text("usr/bin/new") != "" || h.Text("usr/share/app/"+strings.Repeat("long/", 40)+"name") != "deep" {
+			t.Error("the files of version 1 are not back")
+		}
+		changed := "workers: 8\n"
+		if purge {
+			changed = ""
+		}
+		if h.Text("etc/app.conf") != changed || h.Text("etc/same.conf") != "one\n" || h.Versions() != "app 1" {
+			t.Errorf("%q, %q, %s", h.Text("etc/app.conf"), h.Text("etc/same.conf"), h.Versions())
+		}
+	}
+	if !strings.Contains(h.Run("--status", "app"), "Multi-Arch: foreign") {
+		t.Error("a field has got lost")
+	}
+	if out := h.Run("--verify", "app"); strings.Contains(out, "usr/bin") {
+		t.Errorf("dpkg --verify says %s", out)
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	h := newHost(t)
+	archive, err := h.Open(context.Background(), h.File(deb{Name: "app", Version: "1",
+		Fields: "Depends: a (>= 1) | b:any, c\nPre-Depends: d\n"}.Build(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, group := range archive.Needs() {
+		got = append(got, strings.Join(group, "|"))
+	}
+	if want := []string{"d", "a|b", "c"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestLock(t *testing.T) {
+	h := newHost(t)
+	release, err := h.Lock(context.Background(), time.Second, func() { t.Error("it waited") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}

@@ -1,0 +1,285 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/dpkg"
+	"imgbuild/device/internal/durable"
+	"imgbuild/device/internal/failure"
+	"imgbuild/device/internal/oci"
+	"imgbuild/device/internal/state"
+)
+
+// hostPlan is what a change does to the packages of the host.
+type hostPlan struct {
+	// to is what they are to be, from what they were; of the same packages.
+	to, from []state.Package
+	// changes tells whether the two differ.
+	changes bool
+}
+
+func (u *Updater) policy(project string) Policy {
+	if u.Packages == nil {
+		return InstalledPackages
+	}
+	return u.Packages(project)
+}
+
+// planPackages brings all packages that the last of several bundles asks for onto the disk, proven, and keeps those that they
+// replace. Nothing on the device is changed before all of it is known to work.
+func (u *Updater) planPackages(ctx context.Context, folder *state.Folder, row []*bundle.Bundle) (*hostPlan, error) {
+	listed, err := row[len(row)-1].Packages()
+	if err != nil || len(listed) == 0 || u.policy(folder.Name) == NoPackages {
+		return &hostPlan{}, err
+	}
+	database, err := u.Host.Read()
+	if err != nil {
+		return nil, err
+	}
+	chosen, held := choosePackages(listed, database, u.policy(folder.Name))
+	for _, name := range held {
+		u.Log("the package %s is on hold: it stays as it is", name)
+	}
+	s := &staging{Updater: u, folder: folder, database: database, carriers: map[oci.Digest]*bundle.Bundle{}}
+	if err := s.findCarriers(row); err != nil {
+		return nil, err
+	}
+	for at := 0; at < len(chosen); at++ {
+		archive, err := s.stage(ctx, &chosen[at])
+		if err != nil {
+			return nil, err
+		}
+		if archive != nil {
+			chosen = append(chosen, neededPackages(archive, listed, chosen, database)...)
+		}
+	}
+	return u.planHost(ctx, folder, database, s.to)
+}
+
+// staging brings packages out of bundles onto the disk.
+type staging struct {
+	*Updater
+	folder   *state.Folder
+	database dpkg.Database
+	// carriers are the bundles that have the files of packages.
+	carriers map[oci.Digest]*bundle.Bundle
+	to       []state.Package
+}
+
+func (s *staging) findCarriers(row []*bundle.Bundle) error {
+	for _, b := range row {
+		listed, err := b.Packages()
+		if err != nil {
+			return err
+		}
+		for _, each := range listed {
+			if each.Carried {
+				s.carriers[each.Digest] = b
+			}
+		}
+	}
+	return nil
+}
+
+// stage one package; nil where it is on the device already.
+func (s *staging) stage(ctx context.Context, wanted *bundle.Package) (*dpkg.Archive, error) {
+	to := state.Package{Name: wanted.Name, Architecture: wanted.Architecture, Version: wanted.Version}
+	carrier := s.carriers[wanted.Digest]
+	found := s.database.Find(wanted.Name, wanted.Architecture)
+	if found != nil && found.Complete() && found.Version == wanted.Version {
+		s.to = append(s.to, to)
+		return nil, nil
+	}
+	if carrier == nil {
+		has := "this device does not have it"
+		if found != nil {
+			has = "this device has " + found.Version
+		}
+		told := failure.Input("preparing the package "+wanted.Name, fmt.Sprintf("the bundle counts on version %s, and %s", wanted.Version, has),
+			"apply a bundle that starts from none, or install that version")
+		told.Err = errSource
+		return nil, told
+	}
+	to.File = wanted.Digest.Hex() + ".deb"
+	path := filepath.Join(s.folder.PackagesPath(), to.File)
+	if err := os.MkdirAll(s.folder.PackagesPath(), 0o755); err != nil {
+		return nil, err
+	}
+	if err := checkSpace([]need{{s.folder.Path, wanted.Size}}); err != nil {
+		return nil, err
+	}
+	if err := writePackage(ctx, carrier, wanted, path); err != nil {
+		return nil, err
+	}
+	archive, err := s.Host.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if archive.Name != wanted.Name || archive.Version != wanted.Version || archive.Architecture != wanted.Architecture {
+		return nil, failure.Input("reading the bundle "+carrier.Name, fmt.Sprintf("its package %s %s %s is %s %s %s", wanted.Name,
+			wanted.Version, wanted.Architecture, archive.Name, archive.Version, archive.Architecture), "make it with `imgbuild ota diff`")
+	}
+	s.to = append(s.to, to)
+	return archive, nil
+}
+
+// writePackage under its name once all of it is on the disk and has the right digest.
+func writePackage(ctx context.Context, b *bundle.Bundle, wanted *bundle.Package, path string) (err error) {
+	blob, err := b.Blob(wanted.Descriptor())
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".*.partial")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // gone by then, unless something failed
+	_, err = io.Copy(file, stoppable(ctx, blob))
+	if err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return failure.During("preparing the package "+wanted.Name, err)
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return durable.SyncFolder(filepath.Dir(path))
+}
+
+// planHost finds out whether dpkg would put packages in place, and keeps those that they replace. What is wanted and no file
+// is kept of is left as it is.
+func (u *Updater) planHost(ctx context.Context, folder *state.Folder, database dpkg.Database, wanted []state.Package) (*hostPlan, error) {
+	list, err := folder.Releases()
+	if err != nil {
+		return nil, err
+	}
+	plan := &hostPlan{}
+	var archives []*dpkg.Archive
+	var replaced []*dpkg.Installed
+	unpacked, kept := int64(0), int64(0)
+	for _, each := range wanted {
+		found := database.Find(each.Name, each.Architecture)
+		before := state.Package{Name: each.Name, Architecture: each.Architecture}
+		if found != nil {
+			before.Architecture, before.Version = found.Architecture, found.Version
+		}
+		same := each.Version == before.Version && (found == nil || found.Complete())
+		if !same && each.Version != "" {
+			if each.File == "" {
+				u.Log("the package %s stays as it is: %s of it is not kept on this device", each.Name, each.Version)
+				continue
+			}
+			archive, err := u.Host.Open(ctx, filepath.Join(folder.PackagesPath(), each.File))
+			if err != nil {
+				return nil, err
+			}
+			archives = append(archives, archive)
+			unpacked += archive.Size
+		}
+		before.File = keptFile(folder, list, before)
+		if same {
+			each.File = before.File
+		} else if found != nil && before.File == "" {
+			replaced = append(replaced, found)
+			kept += found.Size
+		}
+		plan.changes = plan.changes || !same
+		plan.to, plan.from = append(plan.to, each), append(plan.from, before)
+	}
+	if !plan.changes {
+		return plan, nil
+	}
+	if u.Host.Root == "" && os.Geteuid() != 0 {
+		return nil, failure.Operation("installing packages", "only root may", "run it as root, or write `packages = none` into the configuration")
+	}
+	if err := checkSpace([]need{{folder.Path, kept}, {"/" + u.Host.Root, unpacked}}); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(folder.PackagesPath(), 0o755); err != nil {
+		return nil, err
+	}
+	if len(archives) > 0 {
+		if err := u.Host.Foresee(ctx, folder.PackagesPath(), archives); err != nil {
+			return nil, err
+		}
+	}
+	for _, each := range replaced {
+		file, err := u.keepReplaced(folder, each)
+		if err != nil {
+			return nil, failure.During("keeping the package "+each.Name, err)
+		}
+		find(plan.from, each.Name).File = file
+	}
+	return plan, nil
+}
+
+// keepReplaced makes a package of what is installed, where no update has left the file that it was installed from.
+func (u *Updater) keepReplaced(folder *state.Folder, each *dpkg.Installed) (file string, err error) {
+	u.Log("keeping the package %s %s", each.Name, each.Version)
+	file = fmt.Sprintf("%s_%s_%s.rebuilt.deb", each.Name, strings.ReplaceAll(each.Version, ":", "%3a"), each.Architecture)
+	return file, u.Host.Rebuild(filepath.Join(folder.PackagesPath(), file), each)
+}
+
+// keptFile of a package that was installed by an update; "" where there is none.
+func keptFile(folder *state.Folder, list *state.Releases, wanted state.Package) string {
+	for _, release := range list.Releases {
+		for _, each := range release.Packages {
+			if each.Name != wanted.Name || each.Architecture != wanted.Architecture || each.Version != wanted.Version || each.File == "" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(folder.PackagesPath(), each.File)); err == nil {
+				return each.File
+			}
+		}
+	}
+	return ""
+}
+
+// sweepPackages removes the files of packages that no release and no change needs any more.
+func sweepPackages(folder *state.Folder) error {
+	entries, err := os.ReadDir(folder.PackagesPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	list, err := folder.Releases()
+	if err != nil {
+		return err
+	}
+	releases := list.Releases
+	journal, err := folder.Journal()
+	if err != nil {
+		return err
+	}
+	if journal != nil {
+		releases = append(slices.Clone(releases), journal.From, journal.To)
+	}
+	left := 0
+	for _, entry := range entries {
+		needed := slices.ContainsFunc(releases, func(release state.Release) bool {
+			return slices.ContainsFunc(release.Packages, func(each state.Package) bool { return each.File == entry.Name() })
+		})
+		if needed {
+			left++
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder.PackagesPath(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	if left == 0 {
+		return os.Remove(folder.PackagesPath())
+	}
+	return nil
+}
