@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { deflateProfile, deflateProfiles } from '../../../src/delta/deflate/profile.ts';
 import type { DeflateVector } from './make-vectors.ts';
-import { deflated, independentStreams, mixture, wordy } from './streams.ts';
+import { deflated, independentStreams, mixture, records, wordy } from './streams.ts';
 import { noise } from '../sample-image.ts';
 
 const folder = path.join(import.meta.dirname, 'vectors');
@@ -24,6 +24,7 @@ test('every level of zlib and gzip, of many kinds of bytes', () => {
     Buffer.from('ab'.repeat(3)),
     Buffer.alloc(100_000),
     wordy(30_000, 2),
+    records(6_000, 5),
     mixture(3),
     // The last match begins in the last bytes that a window has.
     Buffer.concat([mixture(4).subarray(0, 65_536 - 130), wordy(40, 4), wordy(40, 4)]),

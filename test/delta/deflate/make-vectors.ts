@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { deflateProfiles } from '../../../src/delta/deflate/profile.ts';
-import { independentStreams, mixture, wordy } from './streams.ts';
+import { independentStreams, mixture, records, wordy } from './streams.ts';
 
 /** `sha256` of the stream that a profile makes of a file. */
 export interface DeflateVector {
@@ -17,7 +17,12 @@ export interface DeflateVector {
 
 if (import.meta.main) {
   const folder = path.join(import.meta.dirname, 'vectors');
-  const files = { mixture: mixture(1), text: wordy(16_000, 2), short: Buffer.from('short, short, short') };
+  const files = {
+    mixture: mixture(1),
+    text: wordy(16_000, 2),
+    records: records(4_000, 3),
+    short: Buffer.from('short, short, short'),
+  };
   const vectors: DeflateVector[] = [];
   for (const [file, text] of Object.entries(files)) {
     writeFileSync(path.join(folder, file), text);

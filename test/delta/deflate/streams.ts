@@ -49,6 +49,14 @@ export function wordy(words: number, seed: number): Buffer {
   return Buffer.from(parts.join(''));
 }
 
+/** Few matches, but long ones: gzip ends blocks early. */
+export function records(count: number, seed: number): Buffer {
+  const ids = noise(3 * count, seed);
+  return Buffer.concat(
+    Array.from({ length: count }, (_, at) => [ids.subarray(3 * at, 3 * at + 3), Buffer.from('<a field of it>')]).flat(),
+  );
+}
+
 /** Text, what cannot be compressed, what can be very much, and text again: several windows. */
 export function mixture(seed: number): Buffer {
   const text = wordy(14_000, seed);
