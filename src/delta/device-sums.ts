@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '241a9b7827ce25fd52cf61f701535b3ca49811f47f261c274724d4acfb72645b' },
-    arm64: { sha256: 'aeebd1a886ab53bd2ac63f19a5fc9c8c25c472a2b128531459f783bfabea1052' },
+    amd64: { sha256: '23be077804abfca5287ae62ad01a1ea4fda473b69c644fb29a7d984e37130aa9' },
+    arm64: { sha256: '17f3bf3bfe2f2176d6e82ef043cc93e5a6a6821987270c16b83c14fac9be7b66' },
   },
 };
