@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as t}from"./chunk-TJ3XZNBY.js";import{c as r}from"./chunk-2ZB7CX4D.js";function m({artifactType:n,config:o,layers:s,annotations:i}){let a={schemaVersion:2,mediaType:t.manifest,artifactType:n,config:o,layers:[...s],...i===void 0?{}:{annotations:i}},e=new TextEncoder().encode(JSON.stringify(a));return{descriptor:{mediaType:t.manifest,digest:r(e),size:e.length},bytes:e}}export{m as a};

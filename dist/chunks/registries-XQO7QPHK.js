@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-7XSEG5PS.js";import"./chunk-TSC24V6Z.js";import"./chunk-4WAA3GDQ.js";import"./chunk-P5UYI42T.js";import"./chunk-UQMWS4RE.js";import"./chunk-YU4ZIF6X.js";import"./chunk-SNSEH2U3.js";import"./chunk-TJ3XZNBY.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as registryClient};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-MBOZYOY4.js";import"./chunk-UCEP5QPK.js";import"./chunk-GI2DIYQB.js";import"./chunk-W4UHFJIQ.js";import"./chunk-5L3PVTXS.js";import"./chunk-2ED7ZHOK.js";import"./chunk-YU4ZIF6X.js";import"./chunk-TJ3XZNBY.js";import"./chunk-QSDIIJEB.js";import"./chunk-2ZB7CX4D.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as openRelease};
