@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '23be077804abfca5287ae62ad01a1ea4fda473b69c644fb29a7d984e37130aa9' },
-    arm64: { sha256: '17f3bf3bfe2f2176d6e82ef043cc93e5a6a6821987270c16b83c14fac9be7b66' },
+    amd64: { sha256: 'f66ef69a9fea1429464e08c90d780550d769743466f2acbec3fb1952f3112b0d' },
+    arm64: { sha256: '510caaa006e723b29264239d9e7ff880139213e0117fe51759754550f49a9487' },
   },
 };
