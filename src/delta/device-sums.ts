@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '23be077804abfca5287ae62ad01a1ea4fda473b69c644fb29a7d984e37130aa9' },
-    arm64: { sha256: '17f3bf3bfe2f2176d6e82ef043cc93e5a6a6821987270c16b83c14fac9be7b66' },
+    amd64: { sha256: 'e8e2b8684596ca666f78cf6d5dc0f4864f71d753798a4e9c7c952642efe1c8f8' },
+    arm64: { sha256: '446dcea858f3d0d6f330df94bbbc6ff0617008c453173f14b7492756074c86f8' },
   },
 };
