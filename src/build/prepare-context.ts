@@ -9,6 +9,7 @@ import { Failure } from '../failure.ts';
 import { inputLine } from '../plan/input.ts';
 import { run } from '../process/run.ts';
 import type { LayerBuild } from './build-layer.ts';
+import { checkUnchanged } from './unchanged.ts';
 
 export interface PreparedFiles {
   /** Relative to the root: it has the outputs. */
@@ -26,8 +27,8 @@ const underWay = new Map<string, Promise<void>>();
 
 /**
  * Has the scripts of `prepare:` make their outputs, unless they made them of the same inputs before. They run in a folder
- * that has nothing but their inputs, at the places that these have in the tree: the tree itself stays as it is, whatever
- * they do. Throws a Failure where one ends with an error, or makes too little.
+ * that has nothing but their inputs, at the places that these have in the tree, so that what they find there is what counts.
+ * It is no sandbox: a script that asks for the tree by other ways can reach it. Throws a Failure where one ends with an error, or makes too little.
  */
 export async function prepareContext(request: LayerBuild): Promise<PreparedFiles | undefined> {
   const { build, lookup, signal } = request;
@@ -37,8 +38,9 @@ export async function prepareContext(request: LayerBuild): Promise<PreparedFiles
   const { root } = lookup.config;
   const lines = build.inputs.inputs.filter(({ kind }) => kind.startsWith('prepare')).map(inputLine);
   const key = createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 32);
+  // What an edit of their inputs leaves is removed; what others declare is not.
   const scripts = createHash('sha256')
-    .update(`${layer.context} ${prepare.run.join(' ')}`)
+    .update(JSON.stringify([layer.context, prepare]))
     .digest('hex')
     .slice(0, 8);
   const state = await makeStateFolder(root, 'prepared');
@@ -95,11 +97,16 @@ async function makeOutputs(work: Work): Promise<void> {
         throw new Failure({ doing: `preparing ${layer.name}`, because, fix, at: placeOf(work) });
       });
     }
-    await rename(outputs, made);
+    // What is kept under the inputs that were planned was made from them.
+    await checkUnchanged(request.lookup.config, build, signal);
+    await rename(outputs, made).catch((error: NodeJS.ErrnoException) => {
+      // Another process made the same meanwhile.
+      if (error.code !== 'EEXIST' && error.code !== 'ENOTEMPTY') throw error;
+    });
   });
 }
 
-/** Works in a folder that has copies of the inputs. Throws a Failure where these are not what was planned. */
+/** Works in a folder that has copies of the inputs. */
 async function inCopy(work: Work, act: (tree: string, folder: string) => Promise<void>): Promise<void> {
   const { request, files } = work;
   const { root } = request.lookup.config;
@@ -155,7 +162,7 @@ async function runScript(
   throw new Failure({
     doing: `running ${script} for ${request.build.inputs.link.layer.name}`,
     because: [`exit code ${exitCode}`, ...last].join('\n'),
-    fix: 'it sees nothing of the tree but its inputs: name there all that it reads',
+    fix: 'where it runs there is nothing of the tree but its inputs: name there all that it reads',
     at: placeOf({ request }),
   });
 }

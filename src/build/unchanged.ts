@@ -52,7 +52,11 @@ export function watchContext(config: Config, build: PlannedBuild, signal: AbortS
 }
 
 /** Reads the same files as the plan once more. Throws a Failure that names the first that is another now. */
-async function checkUnchanged(config: Config, { inputs, context }: PlannedBuild, signal: AbortSignal): Promise<void> {
+export async function checkUnchanged(
+  config: Config,
+  { inputs, context }: PlannedBuild,
+  signal: AbortSignal,
+): Promise<void> {
   const { link, analysis } = inputs;
   const { dockerfile, generated } = link.layer;
   const source = await readFile(path.join(config.root, dockerfile), 'utf8').catch(() => undefined);

@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'f66ef69a9fea1429464e08c90d780550d769743466f2acbec3fb1952f3112b0d' },
-    arm64: { sha256: '510caaa006e723b29264239d9e7ff880139213e0117fe51759754550f49a9487' },
+    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
+    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
   },
 };

@@ -43,8 +43,11 @@ describe('the registry section', () => {
     ['cluster: { docker-registry: { domain: r.io } }', 'tag is missing in cluster.docker-registry'],
     ['cluster: { docker-registry: { domain: r.io, tag: t, password: s3cret } }', 'username is missing'],
     ['cluster: { docker-registry: { domain: r.io, tag: t, username: u, password: [s3cret] } }', 'password is no text'],
-    ['cluster: { docker-registry: { password: s3cret, domain: r.io, password: s3cret } }', 'stands here twice'],
-    ['cluster:\n  docker-registry:\n\tpassword: s3cret', 'indent'],
+    ['cluster: { docker-registry: { password: s3cret, domain: r.io, password: s3cret } }', 'no valid YAML'],
+    ['cluster:\n  docker-registry:\n\tpassword: s3cret', 'no valid YAML'],
+    ['cluster: { docker-registry: { password: *s3cret } }', 'no valid YAML'],
+    ['cluster:\n  docker-registry:\n    password: |s3cret', 'no valid YAML'],
+    ['cluster:\n  docker-registry:\n    password: "a"s3cret', 'no valid YAML'],
   ])('%j is refused, and no password is shown', (text, because) => {
     let error: unknown;
     try {

@@ -147,7 +147,7 @@ describe('pai-management', () => {
     [
       'a name with capitals',
       { 'pai-management/src/ownImage/image.yaml': '', 'pai-management/src/ownImage/Dockerfile': 'FROM debian:12\n' },
-      'pai-management/src/ownImage/image.yaml:1:1: "ownImage" is no name of an image: Docker takes small letters, a letter first',
+      'pai-management/src/ownImage/image.yaml:1:1: "ownImage" is no name of an image: Docker takes small letters and digits, with one of - _ . between them',
     ],
   ])('with %s is refused at its line', async (_what, files, failure) => {
     const folder = newRepository({ ...first, ...files });

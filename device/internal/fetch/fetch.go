@@ -92,6 +92,10 @@ var client = &http.Client{CheckRedirect: func(request *http.Request, via []*http
 	case via[0].URL.Scheme == "https" && request.URL.Scheme != "https":
 		because = "the server sends to " + Redacted(request.URL.String()) + ", which is not encrypted"
 	default:
+		// net/http sends it on to another port, and to a host whose name ends alike.
+		if request.URL.Host != via[0].URL.Host {
+			request.Header.Del("Authorization")
+		}
 		return nil
 	}
 	return final{failure.Operation("downloading "+Redacted(via[0].URL.String()), because, "see how the server is set up")}
@@ -277,18 +281,17 @@ func (d *download) connect() error {
 	return nil
 }
 
-// send asks once more with a token where the server wants one that everybody gets. Where it is redirected to another host,
-// the token stays behind (net/http).
+// send asks once more with a token where the server wants one that everybody gets.
 func (d *download) send(request *http.Request) (*http.Response, error) {
 	if d.token != "" {
 		request.Header.Set("Authorization", "Bearer "+d.token)
 	}
 	response, err := client.Do(request)
-	if err != nil || response.StatusCode != http.StatusUnauthorized {
+	if err != nil || response.StatusCode != http.StatusUnauthorized || response.Request.URL.Host != request.URL.Host {
 		return response, err
 	}
 	token, err := anonymous(request.Context(), response)
-	if err == nil && (token == "" || response.Request.URL.Host != request.URL.Host) {
+	if err == nil && token == "" {
 		return response, nil
 	}
 	response.Body.Close()

@@ -72,8 +72,7 @@ func storage(t *testing.T) string {
 		}
 	}))
 	t.Cleanup(server.Close)
-	// Another host than that of the registry, which is 127.0.0.1.
-	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	return server.URL
 }
 
 func TestFromRegistry(t *testing.T) {

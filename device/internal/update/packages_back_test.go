@@ -195,6 +195,24 @@ func TestPackagesResumedWhileAptWorks(t *testing.T) {
 	p.expect("app 2", 2)
 }
 
+// Somebody holds a package after the update was planned.
+func TestPackagesHeldMeanwhile(t *testing.T) {
+	p := newPackaged(t)
+	p.carries(app("2"))
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	mend := p.host.CutOff(1, dpkgtest.Before, stop)
+	if _, err := p.updater().Apply(ctx, p.open(p.bytes)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	mend()
+	p.host.Hold("app")
+	if _, err := p.updater().Resume(context.Background(), "ccai"); err != nil {
+		t.Error(err)
+	}
+	p.expect("app 1", 2)
+}
+
 // dpkg has done all, and ends with an error.
 func TestPackagesInPlaceWhateverDpkgSays(t *testing.T) {
 	p := newPackaged(t)

@@ -25,6 +25,9 @@ const contentsLimit = 128 * mebibyte;
 const unpackedMost = 64 * mebibyte;
 /** What all members of an old image unpack to, at most: devices have it on their disks meanwhile. */
 const oldMost = 1024 * mebibyte;
+/** What members of one new file, and of those of an image that are coded so, unpack to at most: they lie on this disk. */
+const fileMost = 256 * mebibyte;
+const newMost = 1024 * mebibyte;
 /** What listing a member costs, about. */
 const memberCost = 8;
 const trialLevel = 9;
@@ -35,6 +38,7 @@ export class ExpansionPlanner {
   readonly #finder: ProfileFinder;
   #oldMembers = 0;
   #oldSize = 0;
+  #newSize = 0;
 
   constructor(spool: InflatedSpool, finder: ProfileFinder) {
     this.#spool = spool;
@@ -64,6 +68,7 @@ export class ExpansionPlanner {
         continue;
       }
       members += expansion.members.length;
+      for (const { unpackedSize } of expansion.members) this.#newSize += unpackedSize;
       this.#oldMembers += expansion.old.length;
       for (const { unpackedSize } of expansion.old) this.#oldSize += unpackedSize;
       expansions.set(at, expansion);
@@ -76,12 +81,15 @@ export class ExpansionPlanner {
     const bytes = bytesOf(text, text.size);
     const members: SpooledMember<RepackedMember>[] = [];
     const kept = new Set<string>();
+    let size = 0;
     for (const found of findMembers(bytes, unpackedMost)) {
       const packed = bytes.subarray(found.start, found.start + found.size);
       const hash = hashOf(packed);
       // What the old file has packed is copied packed.
       if (known.has(hash)) kept.add(hash);
       else if (members.length < most) {
+        size += found.unpacked.length;
+        if (size > fileMost || this.#newSize + size > newMost) break;
         const profile = await this.#finder.profileOf(packed, found);
         if (profile !== undefined) members.push({ ...this.#spooled(found), profile });
       }

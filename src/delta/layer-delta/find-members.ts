@@ -79,7 +79,7 @@ function* inAr(file: Buffer, limit: number): Generator<FoundMember> {
     const size = Number.parseInt(file.toString('latin1', at + 48, at + 58), 10);
     const start = at + arHeader;
     const end = start + size;
-    if (!(end <= file.length)) return;
+    if (!(size >= 0 && end <= file.length)) return;
     if (isAt(file, start, gzipMagic)) yield* inGzip(file, start, end, limit);
     at = end + (size % 2);
   }

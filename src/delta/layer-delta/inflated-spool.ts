@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 
 /** What members unpack to, in a temporary file. */
@@ -23,6 +23,7 @@ export class InflatedSpool implements RandomAccess {
   /** Forgets what was added from there on. */
   cutTo(size: number): void {
     this.size = size;
+    ftruncateSync(this.#file, size);
   }
 
   read(position: number, length: number, into: Uint8Array): void {

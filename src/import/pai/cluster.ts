@@ -60,8 +60,11 @@ export function parseCluster(text: string, file: string): ClusterRegistry {
   const source = parseYaml(text, file);
   const [first] = source.failures;
   if (first) {
-    const { doing, because, fix, at } = first;
-    throw new Failure({ doing, because, ...(fix ? { fix } : {}), ...(at ? { at: hidden(at) } : {}), kind: 'input' });
+    const { doing, at } = first;
+    // The parser quotes what it stumbles over.
+    const because = 'this is no valid YAML; what stands there is not shown, since it may be a password';
+    const fix = 'mend the YAML here, or put the value in single quotes';
+    throw new Failure({ doing, because, fix, ...(at ? { at: hidden(at) } : {}), kind: 'input' });
   }
   const form = forms.find(({ path }) => section(source.data, path) !== undefined);
   if (!form) {

@@ -58,8 +58,9 @@ export function hookOf(
   return { at, prepare: Object.fromEntries(Object.entries(parts).filter(([, paths]) => paths.length > 0)) };
 }
 
-const toOwnFolder = /^(?:pushd|cd)\s+"?\$\(dirname "?\$0"?\)"?/;
-const harmless = /^(?:#|popd\b|set\s+-\w+$|rm\s+-rf?\s|echo\s[^>`$]*$|$)/;
+const toOwnFolder = /^(?:pushd|cd)\s+"?\$\(dirname "?\$0"?\)"?(?:\s*>\s*\/dev\/null)?$/;
+/** Whole lines: another command may follow none of them. */
+const harmless = /^(?:#.*|popd(?:\s*>\s*\/dev\/null)?|set\s+-\w+|rm\s+-rf?\s[^`;&|<>()]*|echo\s[^`$;&|<>]*)?$/;
 
 /**
  * Of a script that does nothing but copy from where it stands: what it reads, and what it makes in the component.

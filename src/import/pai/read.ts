@@ -32,7 +32,7 @@ const imageName = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 export function checkedName(text: string, at: SourceLocation, what: string, failures: Failure[]): string | undefined {
   const name = nameFrom(text);
   if (imageName.test(text) && name === text) return name;
-  const because = `${JSON.stringify(text)} is no name of an image: Docker takes small letters, a letter first`;
+  const because = `${JSON.stringify(text)} is no name of an image: Docker takes small letters and digits, with one of - _ . between them`;
   failures.push(wrongIn(at, because, `rename ${what}${name === '' ? '' : ` to ${name}`}`));
   return undefined;
 }
