@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'e8e2b8684596ca666f78cf6d5dc0f4864f71d753798a4e9c7c952642efe1c8f8' },
-    arm64: { sha256: '446dcea858f3d0d6f330df94bbbc6ff0617008c453173f14b7492756074c86f8' },
+    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
+    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
   },
 };

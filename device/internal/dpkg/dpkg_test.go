@@ -2,6 +2,7 @@ package dpkg_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,18 +52,31 @@ func TestForesee(t *testing.T) {
 		installed []deb
 		wanted    []deb
 		because   string
+		leaving   []string
 	}{
-		"nothing is missing":     {[]deb{{Name: "lib", Version: "2"}}, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}}, ""},
-		"together they have all": {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (= 2)\n"}, {Name: "lib", Version: "2"}}, ""},
-		"a package is missing":   {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib | other\n"}}, "Package lib is not installed"},
+		"nothing is missing":     {[]deb{{Name: "lib", Version: "2"}}, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}}, "", nil},
+		"together they have all": {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (= 2)\n"}, {Name: "lib", Version: "2"}}, "", nil},
+		"a package is missing":   {nil, []deb{{Name: "app", Version: "1", Fields: "Depends: lib | other\n"}}, "Package lib is not installed", nil},
 		"a version is too low": {[]deb{{Name: "lib", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}},
-			"Version of lib on system is 1"},
+			"Version of lib on system is 1", nil},
 		"an installed one would lack something": {[]deb{{Name: "lib", Version: "1"}, {Name: "app", Version: "1", Fields: "Depends: lib (= 1)\n"}},
-			[]deb{{Name: "lib", Version: "2"}}, "Version of lib on system is 2"},
-		"a conflict":                 {[]deb{{Name: "other", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Conflicts: other\n"}}, "conflict"},
-		"it breaks an installed one": {[]deb{{Name: "lib", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}}, "breaks lib"},
+			[]deb{{Name: "lib", Version: "2"}}, "Version of lib on system is 2", nil},
+		"a conflict":                 {[]deb{{Name: "other", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Conflicts: other\n"}}, "conflict", nil},
+		"it breaks an installed one": {[]deb{{Name: "lib", Version: "1"}}, []deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}}, "breaks lib", nil},
 		"it breaks one whose new version comes along": {[]deb{{Name: "lib", Version: "1"}},
-			[]deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}, {Name: "lib", Version: "2"}}, ""},
+			[]deb{{Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}, {Name: "lib", Version: "2"}}, "", nil},
+		"what needs the new version goes": {[]deb{{Name: "lib", Version: "2"}, {Name: "app", Version: "1", Fields: "Depends: lib (>= 2)\n"}},
+			[]deb{{Name: "lib", Version: "1"}}, "", []string{"app"}},
+		"what breaks the old version goes": {[]deb{{Name: "lib", Version: "2"}, {Name: "app", Version: "1", Fields: "Breaks: lib (<< 2)\n"}},
+			[]deb{{Name: "lib", Version: "1"}}, "", []string{"app"}},
+		"what conflicts with the old version goes": {[]deb{{Name: "lib", Version: "2"}, {Name: "app", Version: "1", Fields: "Conflicts: lib (<< 2)\n"}},
+			[]deb{{Name: "lib", Version: "1"}}, "", []string{"app"}},
+		"an installed one needs what goes": {[]deb{{Name: "lib", Version: "1"}, {Name: "app", Version: "1", Fields: "Depends: lib\n"}},
+			nil, "Package lib is not installed", []string{"lib"}},
+		"an installed one needs what that provides": {
+			[]deb{{Name: "lib", Version: "1", Fields: "Provides: api (= 2), abi\n"}, {Name: "app", Version: "1", Fields: "Depends: abi\n"}},
+			[]deb{{Name: "other", Version: "1"}}, "Package abi is not installed", []string{"lib"}},
+		"nothing needs what goes": {[]deb{{Name: "lib", Version: "1"}}, nil, "", []string{"lib"}},
 	}
 	for name, each := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -81,8 +95,9 @@ func TestForesee(t *testing.T) {
 				}
 				archives = append(archives, archive)
 			}
+			os.Unsetenv("DPKG_FORCE") // with it dpkg's dry run of an installation lets conflicts pass; it comes back after the test
 			folder := t.TempDir()
-			err := h.Foresee(context.Background(), folder, archives)
+			err := h.Foresee(context.Background(), folder, archives, each.leaving)
 			if each.because == "" && err != nil || each.because != "" && (err == nil || !strings.Contains(err.Error(), each.because)) {
 				t.Errorf("got %v, want %q", err, each.because)
 			}
@@ -173,4 +188,47 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	release()
+	defer h.Busy()()
+	waited := false
+	if _, err := h.Lock(context.Background(), time.Millisecond, func() { waited = true }); !errors.Is(err, dpkg.ErrBusy) || !waited {
+		t.Errorf("got %v, and waited: %v", err, waited)
+	}
+}
+
+// A script leaves a process that holds what dpkg prints to.
+func TestProcessInTheBackground(t *testing.T) {
+	h := newHost(t)
+	file := h.File(deb{Name: "app", Version: "1", Files: map[string]string{"DEBIAN/postinst": "#!/bin/sh\nsleep 4 &\n"}}.Build(t))
+	if err := h.System.Install(context.Background(), []string{file}); err != nil {
+		t.Error(err)
+	}
+	if got := h.Versions(); got != "app 1" {
+		t.Errorf("installed is %q", got)
+	}
+}
+
+// The units of the package wait for a dpkg that runs when they are stopped.
+func TestUnitsWaitForDpkg(t *testing.T) {
+	units, _ := filepath.Glob("../../package/*.service")
+	if len(units) == 0 {
+		t.Fatal("no units")
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seconds string
+		for _, line := range strings.Split(string(text), "\n") {
+			if value, ok := strings.CutPrefix(line, "TimeoutStopSec="); ok {
+				seconds = strings.Replace(value, "min", "m", 1)
+			}
+		}
+		if stop, err := time.ParseDuration(seconds); err != nil || stop <= dpkg.Patience {
+			t.Errorf("%s: TimeoutStopSec is %q, and dpkg may take %s", unit, seconds, dpkg.Patience)
+		}
+		if !strings.Contains(string(text), "\nKillMode=mixed\n") {
+			t.Errorf("%s: dpkg gets the signal, too", unit)
+		}
+	}
 }

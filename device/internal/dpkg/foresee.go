@@ -59,11 +59,11 @@ func relations(control string, fields ...string) [][]string {
 	return found
 }
 
-// Foresee fails with what dpkg would say of packages that are installed together: what they lack or cannot stand, and what
-// installed ones would lack then. Nothing is changed. dpkg itself judges: by a database below folder in which they are
-// unpacked, and are to be configured without anything being done; its own dry run of an installation looks at conflicts
-// alone.
-func (s System) Foresee(ctx context.Context, folder string, archives []*Archive) error {
+// Foresee fails with what dpkg would say of packages that are installed together, once those are gone that leave (by their
+// qualified names): what they lack or cannot stand, and what installed ones would lack then. Nothing is changed. dpkg itself
+// judges: by a database below folder in which they are unpacked, and are to be configured without anything being done; its
+// own dry run of an installation looks at conflicts alone.
+func (s System) Foresee(ctx context.Context, folder string, archives []*Archive, leaving []string) error {
 	database, err := s.Read()
 	if err != nil {
 		return err
@@ -86,21 +86,48 @@ func (s System) Foresee(ctx context.Context, folder string, archives []*Archive)
 			return err
 		}
 	}
-	status, names := imagine(database, archives)
-	if err := os.WriteFile(filepath.Join(imagined, "status"), []byte(status), 0o644); err != nil {
-		return err
-	}
-	const doing = "asking dpkg whether the packages can be installed"
-	arguments := append([]string{"--admindir=" + imagined, "--dry-run", "--no-triggers", "--configure"}, names...)
-	if _, err := s.ask(ctx, doing, "dpkg", arguments...); err != nil {
+	judge := func(status string, action, names []string) error {
+		if len(names) == 0 {
+			return nil
+		}
+		if err := os.WriteFile(filepath.Join(imagined, "status"), []byte(status), 0o644); err != nil {
+			return err
+		}
+		arguments := slices.Concat([]string{"--admindir=" + imagined, "--dry-run", "--no-triggers"}, action, names)
+		_, err := s.ask(ctx, "asking dpkg whether the packages can be installed", "dpkg", arguments...)
 		return refused(err)
 	}
-	files := []string{deconfigure, "--dry-run", "--no-triggers", "--install"}
+	stays, goes := part(database, leaving)
+	status, names := imagine(stays, goes, archives)
+	if err := judge(status, []string{"--configure"}, names); err != nil {
+		return err
+	}
+	var files []string
 	for _, each := range archives {
 		files = append(files, each.File)
 	}
-	_, err = s.ask(ctx, doing, "dpkg", files...)
-	return refused(err)
+	return judge(stays.text(), []string{deconfigure, "--install"}, files)
+}
+
+// part the packages that stay from those that go.
+func part(database Database, leaving []string) (stays, goes Database) {
+	for _, each := range database {
+		if slices.Contains(leaving, Qualified(each.Name, each.Architecture)) {
+			goes = append(goes, each)
+		} else {
+			stays = append(stays, each)
+		}
+	}
+	return stays, goes
+}
+
+// text of a database, as dpkg reads it.
+func (d Database) text() string {
+	var stanzas []string
+	for _, each := range d {
+		stanzas = append(stanzas, each.stanza)
+	}
+	return strings.Join(stanzas, "\n\n") + "\n"
 }
 
 func refused(err error) error {
@@ -110,8 +137,9 @@ func refused(err error) error {
 	return err
 }
 
-// imagine the database with the packages unpacked, and with them what depends on any of their names, and what they may break.
-func imagine(database Database, archives []*Archive) (status string, names []string) {
+// imagine the database with the packages unpacked, and with them what depends on any of their names or on what goes, and what
+// they may break.
+func imagine(database, goes Database, archives []*Archive) (status string, names []string) {
 	const unpacked = "Status: install ok unpacked\n"
 	var stanzas []string
 	for _, each := range archives {
@@ -119,7 +147,11 @@ func imagine(database Database, archives []*Archive) (status string, names []str
 		names = append(names, Qualified(each.Name, each.Architecture))
 	}
 	touched := func(name string) bool {
-		return slices.ContainsFunc(archives, func(each *Archive) bool { return each.Name == name })
+		return slices.ContainsFunc(archives, func(each *Archive) bool { return each.Name == name }) ||
+			slices.ContainsFunc(goes, func(each Installed) bool {
+				provides := slices.Concat(relations(each.stanza, "Provides")...)
+				return each.Name == name || slices.Contains(provides, name)
+			})
 	}
 	for at := range database {
 		each := &database[at]

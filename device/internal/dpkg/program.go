@@ -30,9 +30,10 @@ func (s System) Install(ctx context.Context, files []string) error {
 		"--install"}, files...)...)
 }
 
-// Remove packages by their names; their settings stay.
+// Remove packages by their names; their settings stay. What depends on them is the caller's concern, as it is apt's: other
+// versions of it may only be installed once these are gone.
 func (s System) Remove(ctx context.Context, names []string) error {
-	return s.run(ctx, "removing packages", append([]string{"--remove"}, names...)...)
+	return s.run(ctx, "removing packages", append([]string{"--force-depends", "--remove"}, names...)...)
 }
 
 // Configure what was interrupted.
@@ -50,7 +51,11 @@ func (s System) Sync() error {
 	return nil
 }
 
-// Lock keeps apt and others away until it is released, as they keep each other away (dpkg's frontend lock). It waits for them.
+// ErrBusy is what Lock fails with while others have the lock.
+var ErrBusy = errors.New("another program works on the packages of this device")
+
+// Lock keeps apt and others away until it is released, as they keep each other away (dpkg's frontend lock). It waits for them,
+// and fails with ErrBusy when they have not ended by then.
 func (s System) Lock(ctx context.Context, patience time.Duration, onWait func()) (release func(), err error) {
 	file, err := os.OpenFile(s.admin("lock-frontend"), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
@@ -65,8 +70,9 @@ func (s System) Lock(ctx context.Context, patience time.Duration, onWait func())
 		}
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) || time.Now().After(until) {
 			file.Close()
-			return nil, failure.Operation("locking dpkg's database", "another program works on the packages of this device",
-				"wait until it has ended, and try again")
+			told := failure.Operation("locking dpkg's database", ErrBusy.Error(), "try again later, when it has ended")
+			told.Err = ErrBusy
+			return nil, told
 		}
 		if !waited {
 			onWait()
@@ -103,7 +109,8 @@ func (s System) ask(ctx context.Context, doing, name string, arguments ...string
 	var out, errs bytes.Buffer
 	program.Stdout, program.Stderr = &out, &errs
 	err := program.Run()
-	if err == nil {
+	// A process that a script has left in the background may have the pipes as long as it likes: dpkg itself has succeeded.
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return out.String(), nil
 	}
 	if errors.Is(err, exec.ErrNotFound) {

@@ -53,7 +53,8 @@ func (s System) Rebuild(file string, installed *Installed) (err error) {
 			return fmt.Errorf("keeping the package %s: %w", installed.Name, err)
 		}
 	}
-	if err := errors.Join(out.Chmod(0o644), out.Sync()); err != nil {
+	// It stays for its owner alone, as it was made: files that others may not read are in it.
+	if err := out.Sync(); err != nil {
 		return err
 	}
 	if err := os.Rename(out.Name(), file); err != nil {

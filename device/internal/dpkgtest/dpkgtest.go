@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"imgbuild/device/internal/dpkg"
 )
 
@@ -155,6 +157,20 @@ func (h *Host) Hold(name string) {
 	if out, err := program.CombinedOutput(); err != nil {
 		h.Fatalf("%v: %s", err, out)
 	}
+}
+
+// Busy takes the lock of dpkg's frontends, as apt does, until it is released.
+func (h *Host) Busy() (release func()) {
+	h.Helper()
+	file, err := os.OpenFile(filepath.Join(h.Root, "var/lib/dpkg/lock-frontend"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		h.Fatal(err)
+	}
+	// The file's, not the process's: it keeps this process away, too.
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+		h.Fatal(err)
+	}
+	return func() { file.Close() }
 }
 
 // Cut says how far a call of dpkg comes.

@@ -67,8 +67,21 @@ func (u *Updater) applyRow(ctx context.Context, folder *state.Folder, info *engi
 		}
 	}
 	journal.To.Packages, journal.From.Packages = host.to, mergePackages(journal.From.Packages, host.from)
+	// While all can still be undone: that others work on packages is no fault of the release.
+	release := func() {}
+	if host.changes {
+		if release, err = u.lockHost(ctx); err != nil {
+			return nil, undo(err)
+		}
+		defer release()
+	}
 	if err := u.settle(ctx, folder, info, journal, host.changes); err != nil {
 		return nil, undo(err)
+	}
+	if host.changes {
+		if err := u.install(ctx, folder, journal, release); err != nil {
+			return nil, err
+		}
 	}
 	return u.carryOn(ctx, folder, info, journal)
 }

@@ -2,11 +2,13 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"time"
 
+	"imgbuild/device/internal/dpkg"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/state"
@@ -78,22 +80,18 @@ func (u *Updater) undoLoading(ctx context.Context, folder *state.Folder, info *e
 	if err := folder.SetJournal(nil); err != nil {
 		return err
 	}
-	return sweepPackages(folder)
+	u.sweep(folder)
+	return nil
 }
 
 // carryOn goes on from the journal's step. Each step may have been done already, in part or as a whole.
 func (u *Updater) carryOn(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) (*Result, error) {
 	if journal.Step == state.Installing {
-		failed := u.putPackages(ctx, folder, journal.To.Packages)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx) // `resume` goes on
+		release, err := u.lockHost(ctx)
+		if err != nil {
+			return nil, err // nothing has failed: `resume` goes on
 		}
-		journal.Step = state.Moving
-		if failed != nil {
-			u.Log("the packages of %s cannot be installed: %s", journal.To.Version, failed)
-			journal.Step, journal.Because = state.Returning, failed.Error()
-		}
-		if err := folder.SetJournal(journal); err != nil {
+		if err := u.install(ctx, folder, journal, release); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +228,8 @@ func (u *Updater) finish(ctx context.Context, folder *state.Folder, journal *sta
 	if _, err := u.prune(ctx, folder, u.Keep); err != nil {
 		u.Log("warning: older releases could not be removed: %s", err)
 	}
-	return sweepPackages(folder)
+	u.sweep(folder)
+	return nil
 }
 
 // put moves a release to the end of a list.
@@ -252,10 +251,12 @@ func sameRelease(a, b state.Release) bool {
 func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine.Info, journal *state.Journal) error {
 	u.Log("going back to %s", releaseName(journal.From))
 	because := fmt.Sprintf("it does not work (%s); %s is back", journal.Because, releaseName(journal.From))
-	if failed := u.putPackages(ctx, folder, packagesBefore(journal)); ctx.Err() != nil {
+	unpacked := u.putBack(ctx, folder, journal)
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	} else if failed != nil {
-		because += ", without its packages: " + failed.Error()
+	}
+	if unpacked != nil {
+		because += ", without its packages: " + unpacked.Error()
 	}
 	for _, tag := range journal.Tags {
 		repository, name := engine.SplitReference(tag.Reference)
@@ -279,6 +280,9 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 	if failed != nil {
 		because += ", and does not work either: " + failed.Error()
 	}
+	if errors.Is(unpacked, dpkg.ErrBusy) {
+		return failure.Operation(doing, because, "run `imgbuild-ota resume` later: it puts the packages back")
+	}
 	if err := u.discard(ctx, folder, journal); err != nil {
 		return err
 	}
@@ -288,9 +292,7 @@ func (u *Updater) goBack(ctx context.Context, folder *state.Folder, info *engine
 	if err := folder.SetJournal(nil); err != nil {
 		return err
 	}
-	if err := sweepPackages(folder); err != nil {
-		return err
-	}
+	u.sweep(folder)
 	return failure.Operation(doing, because, "see what the service said; the same file may be applied again")
 }
 

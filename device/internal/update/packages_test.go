@@ -97,6 +97,26 @@ func (p *packaged) expectUntouched(versions string) {
 	p.expectOld()
 }
 
+// expectPrivate: files that only some may read once they are installed are in packages.
+func (p *packaged) expectPrivate() {
+	p.Helper()
+	folder := filepath.Join(p.root, "ccai/packages")
+	files, _ := os.ReadDir(folder)
+	for _, each := range append([]string{""}, names(files)...) {
+		if info, err := os.Stat(filepath.Join(folder, each)); err != nil || info.Mode().Perm()&0o077 != 0 {
+			p.Errorf("others may read packages/%s: %v, %v", each, info.Mode(), err)
+		}
+	}
+}
+
+func names(entries []os.DirEntry) []string {
+	var names []string
+	for _, each := range entries {
+		names = append(names, each.Name())
+	}
+	return names
+}
+
 func TestPackages(t *testing.T) {
 	p := newPackaged(t)
 	p.carries(app("2"), deb{Name: "extra", Version: "1"})
@@ -104,6 +124,7 @@ func TestPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.expect("app 2", 2)
+	p.expectPrivate()
 	status, err := p.updater().Status(context.Background(), "ccai")
 	if err != nil || len(status.Packages) != 1 || status.Packages[0].Installed != "2" {
 		t.Errorf("%+v, %v", status, err)
@@ -176,8 +197,13 @@ func TestPackagesOnHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.expect("app 1", 0)
-	if !slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, "app is on hold") }) {
-		t.Errorf("nothing was said: %q", p.log)
+	p.expectLogged("app is on hold")
+}
+
+func (p *packaged) expectLogged(text string) {
+	p.Helper()
+	if !slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) }) {
+		p.Errorf("nothing was said of %q: %q", text, p.log)
 	}
 }
 
@@ -239,38 +265,6 @@ func TestPackagesWithoutDpkg(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.expectNew()
-}
-
-// The new release does not work, or one of its packages cannot be installed: all packages are back, new ones gone.
-func TestPackagesGoBack(t *testing.T) {
-	broken := app("2")
-	broken.Files = map[string]string{"usr/share/app/version": "2", "DEBIAN/postinst": "#!/bin/sh\n[ \"$1\" != configure ] || exit 1\n"}
-	needy := app("2")
-	needy.Fields = "Depends: extra\n"
-	cases := map[string]struct {
-		carried []deb
-		health  int
-		because string
-	}{
-		"a failed health check": {[]deb{needy, {Name: "extra", Version: "1"}}, 3, "2.0.0 is broken"},
-		"a script that fails":   {[]deb{broken}, 0, "1.0.0 is back"},
-	}
-	for name, each := range cases {
-		t.Run(name, func(t *testing.T) {
-			p := newPackaged(t)
-			p.carries(each.carried...)
-			if each.health != 0 {
-				p.health["2.0.0"] = each.health
-			}
-			if _, err := p.apply(); err == nil || !strings.Contains(err.Error(), each.because) || strings.Contains(err.Error(), "without its packages") {
-				t.Errorf("got %v", err)
-			}
-			p.expectUntouched("app 1")
-			if version := p.host.Text("usr/share/app/version"); version != "1" {
-				t.Errorf("the file is that of %q", version)
-			}
-		})
-	}
 }
 
 // Two bundles in a row: the second counts on a package that the first carries.

@@ -52,14 +52,24 @@ func (u *Updater) moveTo(ctx context.Context, folder *state.Folder, info *engine
 	if err != nil {
 		return nil, errors.Join(err, sweepPackages(folder))
 	}
-	if host.changes {
-		journal.Step = state.Installing
-		journal.To.Packages, journal.From.Packages = host.to, mergePackages(journal.From.Packages, host.from)
-	}
 	if journal.Tags, err = u.movingTags(ctx, journal.To.Images); err != nil {
 		return nil, err
 	}
-	if err := folder.SetJournal(journal); err != nil {
+	if host.changes {
+		release, err := u.lockHost(ctx)
+		if err != nil {
+			return nil, errors.Join(err, sweepPackages(folder))
+		}
+		defer release()
+		journal.Step = state.Installing
+		journal.To.Packages, journal.From.Packages = host.to, mergePackages(journal.From.Packages, host.from)
+		if err := folder.SetJournal(journal); err != nil {
+			return nil, err
+		}
+		if err := u.install(ctx, folder, journal, release); err != nil {
+			return nil, err
+		}
+	} else if err := folder.SetJournal(journal); err != nil {
 		return nil, err
 	}
 	return u.carryOn(ctx, folder, info, journal)

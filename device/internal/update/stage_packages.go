@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/dpkg"
@@ -46,7 +44,7 @@ func (u *Updater) planPackages(ctx context.Context, folder *state.Folder, row []
 	}
 	chosen, held := choosePackages(listed, database, u.policy(folder.Name))
 	for _, name := range held {
-		u.Log("the package %s is on hold: it stays as it is", name)
+		u.logHeld(name)
 	}
 	s := &staging{Updater: u, folder: folder, database: database, carriers: map[oci.Digest]*bundle.Bundle{}}
 	if err := s.findCarriers(row); err != nil {
@@ -110,7 +108,7 @@ func (s *staging) stage(ctx context.Context, wanted *bundle.Package) (*dpkg.Arch
 	}
 	to.File = wanted.Digest.Hex() + ".deb"
 	path := filepath.Join(s.folder.PackagesPath(), to.File)
-	if err := os.MkdirAll(s.folder.PackagesPath(), 0o755); err != nil {
+	if err := makePackagesFolder(s.folder); err != nil {
 		return nil, err
 	}
 	if err := checkSpace([]need{{s.folder.Path, wanted.Size}}); err != nil {
@@ -143,7 +141,7 @@ func writePackage(ctx context.Context, b *bundle.Bundle, wanted *bundle.Package,
 	}
 	defer os.Remove(file.Name()) // gone by then, unless something failed
 	_, err = io.Copy(file, stoppable(ctx, blob))
-	if err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -165,6 +163,7 @@ func (u *Updater) planHost(ctx context.Context, folder *state.Folder, database d
 	plan := &hostPlan{}
 	var archives []*dpkg.Archive
 	var replaced []*dpkg.Installed
+	var leaving []string
 	unpacked, kept := int64(0), int64(0)
 	for _, each := range wanted {
 		found := database.Find(each.Name, each.Architecture)
@@ -173,11 +172,17 @@ func (u *Updater) planHost(ctx context.Context, folder *state.Folder, database d
 			before.Architecture, before.Version = found.Architecture, found.Version
 		}
 		same := each.Version == before.Version && (found == nil || found.Complete())
-		if !same && each.Version != "" {
-			if each.File == "" {
-				u.Log("the package %s stays as it is: %s of it is not kept on this device", each.Name, each.Version)
-				continue
-			}
+		switch {
+		case same:
+		case onHold(found):
+			u.logHeld(each.Name)
+			continue
+		case each.Version == "":
+			leaving = append(leaving, dpkg.Qualified(found.Name, found.Architecture))
+		case each.File == "":
+			u.Log("the package %s stays as it is: %s of it is not kept on this device", each.Name, each.Version)
+			continue
+		default:
 			archive, err := u.Host.Open(ctx, filepath.Join(folder.PackagesPath(), each.File))
 			if err != nil {
 				return nil, err
@@ -204,13 +209,11 @@ func (u *Updater) planHost(ctx context.Context, folder *state.Folder, database d
 	if err := checkSpace([]need{{folder.Path, kept}, {"/" + u.Host.Root, unpacked}}); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(folder.PackagesPath(), 0o755); err != nil {
+	if err := makePackagesFolder(folder); err != nil {
 		return nil, err
 	}
-	if len(archives) > 0 {
-		if err := u.Host.Foresee(ctx, folder.PackagesPath(), archives); err != nil {
-			return nil, err
-		}
+	if err := u.Host.Foresee(ctx, folder.PackagesPath(), archives, leaving); err != nil {
+		return nil, err
 	}
 	for _, each := range replaced {
 		file, err := u.keepReplaced(folder, each)
@@ -222,64 +225,4 @@ func (u *Updater) planHost(ctx context.Context, folder *state.Folder, database d
 	return plan, nil
 }
 
-// keepReplaced makes a package of what is installed, where no update has left the file that it was installed from.
-func (u *Updater) keepReplaced(folder *state.Folder, each *dpkg.Installed) (file string, err error) {
-	u.Log("keeping the package %s %s", each.Name, each.Version)
-	file = fmt.Sprintf("%s_%s_%s.rebuilt.deb", each.Name, strings.ReplaceAll(each.Version, ":", "%3a"), each.Architecture)
-	return file, u.Host.Rebuild(filepath.Join(folder.PackagesPath(), file), each)
-}
-
-// keptFile of a package that was installed by an update; "" where there is none.
-func keptFile(folder *state.Folder, list *state.Releases, wanted state.Package) string {
-	for _, release := range list.Releases {
-		for _, each := range release.Packages {
-			if each.Name != wanted.Name || each.Architecture != wanted.Architecture || each.Version != wanted.Version || each.File == "" {
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(folder.PackagesPath(), each.File)); err == nil {
-				return each.File
-			}
-		}
-	}
-	return ""
-}
-
-// sweepPackages removes the files of packages that no release and no change needs any more.
-func sweepPackages(folder *state.Folder) error {
-	entries, err := os.ReadDir(folder.PackagesPath())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	list, err := folder.Releases()
-	if err != nil {
-		return err
-	}
-	releases := list.Releases
-	journal, err := folder.Journal()
-	if err != nil {
-		return err
-	}
-	if journal != nil {
-		releases = append(slices.Clone(releases), journal.From, journal.To)
-	}
-	left := 0
-	for _, entry := range entries {
-		needed := slices.ContainsFunc(releases, func(release state.Release) bool {
-			return slices.ContainsFunc(release.Packages, func(each state.Package) bool { return each.File == entry.Name() })
-		})
-		if needed {
-			left++
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(folder.PackagesPath(), entry.Name())); err != nil {
-			return err
-		}
-	}
-	if left == 0 {
-		return os.Remove(folder.PackagesPath())
-	}
-	return nil
-}
+func (u *Updater) logHeld(name string) { u.Log("the package %s is on hold: it stays as it is", name) }

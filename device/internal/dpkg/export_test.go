@@ -1,0 +1,4 @@
+package dpkg
+
+// Patience with the scripts of packages.
+const Patience = patience
