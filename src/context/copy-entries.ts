@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { Failure, type SourceLocation } from '../failure.ts';
 import type { Graft } from './context-tree.ts';
 import { cleanPath } from './go-path.ts';
-import { isInside, mergeCopy, sourceIn, standingAt, type CopiedContext } from './merge-copies.ts';
+import { isInside, mergeCopy, ownPath, sourceIn, standingAt, type CopiedContext } from './merge-copies.ts';
 import { nodeAt } from './node-at.ts';
 import type { TreeNode, WorkTree } from './work-tree.ts';
 
@@ -40,9 +40,10 @@ export function graftsOf(tree: WorkTree, base: string, copy: readonly CopyEntry[
     }
     const from = source(context, cleanPath(entry.src), (because, fix) => wrong(because, fix, 'src'));
     const to = whole ? base : base === '' ? dst : `${base}/${dst}`;
-    if (from.node.kind === 'folder' && (from.src === '' || to === from.src || to.startsWith(`${from.src}/`))) {
+    const holds = from.node.kind === 'folder' && (from.src === '' || to === from.src || to.startsWith(`${from.src}/`));
+    if (entry.merge && holds) {
       const because = `${entry.src} would be copied into itself`;
-      if (entry.merge) throw wrong(because, 'copy what is needed of it, or to a place outside of it');
+      throw wrong(because, 'copy what is needed of it, or to a place outside of it');
     }
     for (let cut = dst.indexOf('/'); cut >= 0; cut = dst.indexOf('/', cut + 1)) {
       const parent = dst.slice(0, cut);
@@ -72,7 +73,7 @@ function copyWithin(
   wrong: (because: string, fix: string) => Failure,
 ): void {
   const { base, grafts } = context;
-  const own = base === '' ? src : src.startsWith(`${base}/`) ? src.slice(base.length + 1) : undefined;
+  const own = ownPath(base, src);
   const brought = own === undefined ? [] : [...grafts.values()].filter((graft) => graft.dst.startsWith(`${own}/`));
   mergeCopy(context, from, dst, wrong);
   for (const graft of brought) mergeCopy(context, graft, dst + graft.dst.slice(own!.length), wrong);

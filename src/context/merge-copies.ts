@@ -54,10 +54,16 @@ export function standingAt({ tree, base, grafts }: CopiedContext, path: string):
   return isMade ? { origin: '', node: { name: '', kind: 'folder', first: -1, end: -1 }, copied: true } : undefined;
 }
 
+/** Where a path of the repository is in the context; undefined outside of it, and for the context's folder itself. */
+export function ownPath(base: string, path: string): string | undefined {
+  if (base === '') return path;
+  return path.startsWith(`${base}/`) ? path.slice(base.length + 1) : undefined;
+}
+
 /** What an entry copies, also where earlier entries brought it. Undefined where there is nothing. */
 export function sourceIn(context: CopiedContext, src: string): { src: string; node: TreeNode } | undefined {
   const { base, tree } = context;
-  const own = base === '' ? src : src.startsWith(`${base}/`) ? src.slice(base.length + 1) : undefined;
+  const own = ownPath(base, src);
   const there = own === undefined || own === '' ? undefined : standingAt(context, own);
   if (there && there.origin !== '') return { src: there.origin, node: there.node };
   const node = nodeAt(tree, src);
