@@ -173,17 +173,23 @@ func TestPackagesGoBackWhileAptWorks(t *testing.T) {
 	p.expectUntouched("app 1")
 }
 
-// An update that was cut off before dpkg began, and apt is at work at the next start: it stays where it is.
-func TestPackagesResumedWhileAptWorks(t *testing.T) {
-	p := newPackaged(t)
-	p.carries(app("2"))
+// cutOffBeforeDpkg ends an update before the first call of dpkg.
+func (p *packaged) cutOffBeforeDpkg() {
+	p.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	mend := p.host.CutOff(1, dpkgtest.Before, stop)
 	if _, err := p.updater().Apply(ctx, p.open(p.bytes)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v", err)
+		p.Fatalf("got %v", err)
 	}
 	mend()
+}
+
+// An update that was cut off before dpkg began, and apt is at work at the next start: it stays where it is.
+func TestPackagesResumedWhileAptWorks(t *testing.T) {
+	p := newPackaged(t)
+	p.carries(app("2"))
+	p.cutOffBeforeDpkg()
 	release := p.host.Busy()
 	if _, err := p.impatient().Resume(context.Background(), "ccai"); !errors.Is(err, dpkg.ErrBusy) {
 		t.Errorf("got %v", err)
@@ -199,13 +205,7 @@ func TestPackagesResumedWhileAptWorks(t *testing.T) {
 func TestPackagesHeldMeanwhile(t *testing.T) {
 	p := newPackaged(t)
 	p.carries(app("2"))
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	mend := p.host.CutOff(1, dpkgtest.Before, stop)
-	if _, err := p.updater().Apply(ctx, p.open(p.bytes)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v", err)
-	}
-	mend()
+	p.cutOffBeforeDpkg()
 	p.host.Hold("app")
 	if _, err := p.updater().Resume(context.Background(), "ccai"); err != nil {
 		t.Error(err)
