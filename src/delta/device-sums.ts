@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
-    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
+    amd64: { sha256: '65edf50094871fd2a308047bf5c21e42f44b411442483628c255f1b4a310a367' },
+    arm64: { sha256: 'ad204934015ee8908cc0f17342d8bf1bddf72a1f6ca64721f7861fdb9ca0f631' },
   },
 };

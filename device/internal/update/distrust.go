@@ -45,7 +45,7 @@ func (a *application) proveBytes(ctx context.Context, id string) error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	found.close()
-	if a.info.Store == engine.Classic {
+	if a.info.Store != engine.Containerd {
 		return nil // that was read from the very files that containers get
 	}
 	exported, err := a.Engine.Export(ctx, id)
