@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '65edf50094871fd2a308047bf5c21e42f44b411442483628c255f1b4a310a367' },
-    arm64: { sha256: 'ad204934015ee8908cc0f17342d8bf1bddf72a1f6ca64721f7861fdb9ca0f631' },
+    amd64: { sha256: '401604ccd1f0a0022d0de9dd7e0233c209603b69b85f0521ebf5648ed9b72849' },
+    arm64: { sha256: 'b5dad4658dda55a77aa6f84eb7d0fe06a3bfa4f6589a847ad432b9e79b12238a' },
   },
 };

@@ -9,6 +9,21 @@ import (
 	"imgbuild/device/internal/oci"
 )
 
+// Containers by their IDs, also those that do not run.
+func (c *Client) Containers(ctx context.Context) ([]string, error) {
+	var list []struct {
+		ID string `json:"Id"`
+	}
+	if err := c.call(ctx, http.MethodGet, "/containers/json?all=1", nil, &list); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, each := range list {
+		ids = append(ids, each.ID)
+	}
+	return ids, nil
+}
+
 // TryContainer creates a container and removes it again: proof that the engine can run the image. Nothing is started.
 func (c *Client) TryContainer(ctx context.Context, image string) error {
 	if err := c.createProbe(ctx, image); err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -23,14 +24,30 @@ type Info struct {
 	DataRoot string
 	Store    Store
 	Version  string
+	// Below is set where Store is Containerd.
+	Below Below
+}
+
+// Below is the containerd that an engine keeps its images in.
+type Below struct {
+	// Address is the path of its socket.
+	Address     string
+	Namespace   string
+	Snapshotter string
 }
 
 // Info asks for it.
 func (c *Client) Info(ctx context.Context) (*Info, error) {
 	var value struct {
 		DockerRootDir string
+		Driver        string
 		DriverStatus  [][2]string
 		ServerVersion string
+		// Docker tells it from API 1.46 on.
+		Containerd struct {
+			Address    string
+			Namespaces struct{ Containers string }
+		}
 	}
 	if err := c.call(ctx, http.MethodGet, "/info", nil, &value); err != nil {
 		return nil, err
@@ -47,6 +64,9 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 	for _, pair := range value.DriverStatus {
 		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
 			info.Store = Containerd
+			below := value.Containerd
+			info.Below = Below{cmp.Or(below.Address, "/run/containerd/containerd.sock"),
+				cmp.Or(below.Namespaces.Containers, "moby"), value.Driver}
 		}
 	}
 	return info, nil
