@@ -5,7 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, t
 import { buildDeviceProgram, goProgram } from '../../scripts/device.ts';
 import { EngineUnavailable } from '../../scripts/support/engines.ts';
 import { startPodman, type RunningPodman } from '../../scripts/support/podman.ts';
+import { applyBundle } from '../../src/delta/apply/apply.ts';
 import { connectEngine, type DockerEngine } from '../../src/image-source/docker-engine.ts';
+import { silent } from '../../src/progress.ts';
 import { generateSigningKey, type GeneratedKey } from '../../src/signing/generate-key.ts';
 import { noise, sampleTar, writeDockerArchive } from '../delta/sample-image.ts';
 import { Device, type SampleRelease } from './device.ts';
@@ -108,6 +110,22 @@ describe.skipIf(podman === undefined)('an update of a device with podman', () =>
     rmSync(device.state, { recursive: true });
     await device.expect('apply', full!);
     await expectNew();
+  });
+
+  test('imgbuild ota apply does the same', async () => {
+    const image = await device.load(one);
+    const applied = await applyBundle({
+      path: update!,
+      trust: { keyring: join(device.folder, 'keys.asc') },
+      engine,
+      state: device.state,
+      progress: silent,
+      signal: new AbortController().signal,
+    });
+    expect(applied.images).toMatchObject([{ outcome: 'loaded', diffIds: [image.diffIds[0], expect.any(String)] }]);
+    expect(await names()).toEqual(expect.arrayContaining(['localhost/shop/app:1.0.0', 'localhost/shop/app:2.0.0']));
+    expect(await answer()).toBe('new\n200000\n');
+    expect(await device.expect('apply', update!)).toMatch(/nothing to do|2\.0\.0 runs now/);
   });
 
   test('wrong source image; a release that does not work', async () => {
