@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '235b0c040663ab3801c38dca59e9d759623868d6ff58941026484f37aca66f69' },
-    arm64: { sha256: 'ef341466e782f2e151e1286c36d9564afba87e64285d5c727e06e0d57b86f560' },
+    amd64: { sha256: 'c55d306e06d8481d05a47a4adac28ef2891d580e7087c8ad639ddc55312cafb9' },
+    arm64: { sha256: 'a8828b8ed29b94f0a71f1420f5b2a1af87f98778f4892f6b7dd6ec065e9e5cee' },
   },
 };
