@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
-    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
+    amd64: { sha256: '43a2b1d6ab3d242ae8d68b67e161aa1cba5084c273aa2039dfae6596819f42d0' },
+    arm64: { sha256: 'c4e962f68a2a5006ff759da77f91c18369596a402d8d0e3287b416f432330af8' },
   },
 };
