@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '43a2b1d6ab3d242ae8d68b67e161aa1cba5084c273aa2039dfae6596819f42d0' },
-    arm64: { sha256: 'c4e962f68a2a5006ff759da77f91c18369596a402d8d0e3287b416f432330af8' },
+    amd64: { sha256: '751fc1caf9a86d196da3cd70345132de2310bfd90b5d4891270311b3da8cd27f' },
+    arm64: { sha256: 'b8187ec618f601c3a60f0fbc3142f371abe02af70566c1666db339c44922221d' },
   },
 };
