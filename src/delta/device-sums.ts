@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '235b0c040663ab3801c38dca59e9d759623868d6ff58941026484f37aca66f69' },
-    arm64: { sha256: 'ef341466e782f2e151e1286c36d9564afba87e64285d5c727e06e0d57b86f560' },
+    amd64: { sha256: '751fc1caf9a86d196da3cd70345132de2310bfd90b5d4891270311b3da8cd27f' },
+    arm64: { sha256: 'b8187ec618f601c3a60f0fbc3142f371abe02af70566c1666db339c44922221d' },
   },
 };
