@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '751fc1caf9a86d196da3cd70345132de2310bfd90b5d4891270311b3da8cd27f' },
-    arm64: { sha256: 'b8187ec618f601c3a60f0fbc3142f371abe02af70566c1666db339c44922221d' },
+    amd64: { sha256: 'd0d25ab4c0b25b3edca1161dc22f523bccea634482c7a94451138b2cee843e6a' },
+    arm64: { sha256: '43dd2220a1bb98e14501f3d16ef93b0a3a7df5ee76bd05ff45c787d39361e66c' },
   },
 };
