@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
-    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
+    amd64: { sha256: '2481b308d58b9b0ca24e1adbb479e0a12a1e34638145b90c037ea437de7c0818' },
+    arm64: { sha256: 'd102bb21986f9f142e5dd7365972012fe615abf0544939fac15d3709b7a15391' },
   },
 };
