@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '2481b308d58b9b0ca24e1adbb479e0a12a1e34638145b90c037ea437de7c0818' },
-    arm64: { sha256: 'd102bb21986f9f142e5dd7365972012fe615abf0544939fac15d3709b7a15391' },
+    amd64: { sha256: '9105d2937f2262ceab220a2e509fc47921df6625860067eafe685ffac218e484' },
+    arm64: { sha256: '40ceb6e1a50b1d3274110e593ddf61384a8f0a028332ec31ee68ea4f7fe09847' },
   },
 };
