@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'd0d25ab4c0b25b3edca1161dc22f523bccea634482c7a94451138b2cee843e6a' },
-    arm64: { sha256: '43dd2220a1bb98e14501f3d16ef93b0a3a7df5ee76bd05ff45c787d39361e66c' },
+    amd64: { sha256: '21caecee7ea5febe3af2d0d4cb24ba8785376904941aef2574fc34592fc18c8d' },
+    arm64: { sha256: '3d3638ee441092fe4325a02d5ebc7e887bf0541f768f863093e29be157d2e40b' },
   },
 };
