@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '21caecee7ea5febe3af2d0d4cb24ba8785376904941aef2574fc34592fc18c8d' },
-    arm64: { sha256: '3d3638ee441092fe4325a02d5ebc7e887bf0541f768f863093e29be157d2e40b' },
+    amd64: { sha256: '1b83bbf0ac2563b395e6ae01542d791c1f8864ec50d16268826187ef8fb86d0b' },
+    arm64: { sha256: 'b50f6414898ae09a95b317f819f6d332df947460729d200975cdd133f84c6c98' },
   },
 };
