@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'c55d306e06d8481d05a47a4adac28ef2891d580e7087c8ad639ddc55312cafb9' },
-    arm64: { sha256: 'a8828b8ed29b94f0a71f1420f5b2a1af87f98778f4892f6b7dd6ec065e9e5cee' },
+    amd64: { sha256: '1b83bbf0ac2563b395e6ae01542d791c1f8864ec50d16268826187ef8fb86d0b' },
+    arm64: { sha256: 'b50f6414898ae09a95b317f819f6d332df947460729d200975cdd133f84c6c98' },
   },
 };

@@ -107,7 +107,8 @@ async function withTransfer<Result>(
 
 const sourcesLevel = 19;
 
-function encodeOwn(
+/** Codes one filesystem layer as a layer delta. */
+export function encodeOwn(
   { stored, sources, expansions }: PlannedLayer,
   { old, inflated, ranges }: ImagePlan,
   path: string,

@@ -18,8 +18,8 @@ const (
 	SourcesMediaType = "application/vnd.imgbuild.sources.v1"
 )
 
-// Version of layer deltas and their sources that can be read, and all before.
-const Version = 3
+// Version of what a bundle carries that can be read, and all before: layer deltas, their sources, and packages as deltas.
+const Version = 5
 
 const (
 	sourcesMagic = "ibs1"
