@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '9105d2937f2262ceab220a2e509fc47921df6625860067eafe685ffac218e484' },
-    arm64: { sha256: '40ceb6e1a50b1d3274110e593ddf61384a8f0a028332ec31ee68ea4f7fe09847' },
+    amd64: { sha256: '1b4897aeb717da5ff916f29e90f8540ad4e59700775fb99cc629845b9aacca32' },
+    arm64: { sha256: '6d827dd28e3def69e3b70bb28d50107f79cf4a1306f03f8ca4491437b5922452' },
   },
 };

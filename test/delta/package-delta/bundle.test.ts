@@ -10,6 +10,7 @@ import type { ImageSet, SourcePackage } from '../../../src/image-source/image.ts
 import { nothing } from '../../../src/image-source/nothing.ts';
 import { openImages } from '../../../src/image-source/open.ts';
 import { hostPlatform } from '../../../src/oci/platform.ts';
+import { channelDeltaOf } from '../../../src/project/channel-delta.ts';
 import { silent } from '../../../src/progress.ts';
 import { noise, sampleTar, writeOciArchive } from '../sample-image.ts';
 import { filesOf, makeDeb } from './debs.ts';
@@ -53,7 +54,7 @@ test('a package that changed a little goes as a delta, which old programs refuse
   const [from, to] = [await release('1.0.0', [one]), await release('2.0.0', [two])];
   const report = await make(from, to);
   expect(report.needs).toBe(5);
-  expect(report.packages).toMatchObject([{ name: 'app', version: '2', kind: 'delta', pullBytes: two.size }]);
+  expect(report.packages).toMatchObject([{ name: 'app', version: '2', kind: 'delta', from: '1', pullBytes: two.size }]);
   const { images, packages } = await bundled();
   expect(images[0]!.needs).toBe(5);
   expect(packages).toMatchObject([{ sha256: two.sha256, carried: { kind: 'delta', from: '1' } }]);
@@ -76,7 +77,14 @@ test('a package that changed a little goes as a delta, which old programs refuse
     because: expect.stringContaining('usr/lib/app/big, which is another one'),
   });
 
+  // What a channel says of it, so that devices know before they download it.
+  expect(await channelDeltaOf(report.path, signal)).toMatchObject({
+    needs: 5,
+    packages: [{ name: 'app', version: '1', architecture: 'all' }],
+  });
+
   const full = await make(nothing, to);
+  expect(await channelDeltaOf(full.path, signal)).not.toHaveProperty('packages');
   expect([full.needs, full.packages[0]!.kind]).toEqual([1, 'whole']);
   const without = await make(from, to, { packages: false });
   expect([without.needs < 5, without.packages, (await bundled()).packages]).toEqual([true, [], []]);
