@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '1b4897aeb717da5ff916f29e90f8540ad4e59700775fb99cc629845b9aacca32' },
-    arm64: { sha256: '6d827dd28e3def69e3b70bb28d50107f79cf4a1306f03f8ca4491437b5922452' },
+    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
+    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
   },
 };

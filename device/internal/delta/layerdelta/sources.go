@@ -78,7 +78,7 @@ func ReadSources(r io.Reader) (*Sources, error) {
 		return nil, err
 	}
 	if string(magic[:]) == unpackingMagic {
-		err = readMembers(&streams[0], sources.RangesSize, func(each Member) error {
+		err = readMembers(&streams[0], sources.RangesSize, 1, func(each Member) error {
 			sources.Members = append(sources.Members, each)
 			sources.Size += each.Unpacked
 			return nil
