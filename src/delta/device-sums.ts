@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '1b83bbf0ac2563b395e6ae01542d791c1f8864ec50d16268826187ef8fb86d0b' },
-    arm64: { sha256: 'b50f6414898ae09a95b317f819f6d332df947460729d200975cdd133f84c6c98' },
+    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
+    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
   },
 };
