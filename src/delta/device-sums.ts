@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '235b0c040663ab3801c38dca59e9d759623868d6ff58941026484f37aca66f69' },
-    arm64: { sha256: 'ef341466e782f2e151e1286c36d9564afba87e64285d5c727e06e0d57b86f560' },
+    amd64: { sha256: '1b83bbf0ac2563b395e6ae01542d791c1f8864ec50d16268826187ef8fb86d0b' },
+    arm64: { sha256: 'b50f6414898ae09a95b317f819f6d332df947460729d200975cdd133f84c6c98' },
   },
 };
