@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '401604ccd1f0a0022d0de9dd7e0233c209603b69b85f0521ebf5648ed9b72849' },
-    arm64: { sha256: 'b5dad4658dda55a77aa6f84eb7d0fe06a3bfa4f6589a847ad432b9e79b12238a' },
+    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
+    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
   },
 };

@@ -33,9 +33,11 @@ export async function makeReleaseDeltas(
     return [];
   }
   const { bundleFileName, makeDelta } = await import('../delta/make.ts');
+  const { madeFrom } = await import('../delta/bundle/packages.ts');
   const { ownProver } = await import('../delta/prove.ts');
   const { nothing } = await import('../image-source/nothing.ts');
   const { openRelease } = await import('../image-source/release.ts');
+  const { packages } = config.ota;
   const draft = withDraft(store, release) as LayerStore;
   const deltas: ReleasedDelta[] = [];
   let prover: Prover | undefined;
@@ -51,14 +53,24 @@ export async function makeReleaseDeltas(
     ];
     if (opened.length === 0) continue;
     const to = await openRelease(draft, release.version, parsePlatform(platform), directory);
-    if (!config.ota.packages) delete to.packages;
     try {
       for (const open of opened) {
         const from = await open();
         try {
           const output = join(directory, bundleFileName(from, to, release.name));
           prover ??= await (openProver ?? ownProver)();
-          const made = await makeDelta({ from, to, output, name: release.name, signKey, prover, progress, signal });
+          const made = await makeDelta({
+            from,
+            to,
+            output,
+            name: release.name,
+            packages,
+            signKey,
+            prover,
+            progress,
+            signal,
+          });
+          const reads = madeFrom(made.packages);
           const delta: ReleasedDelta = {
             from: from.version ?? from.name,
             to: release.version,
@@ -67,6 +79,7 @@ export async function makeReleaseDeltas(
             size: made.bytes,
             sha256: hexOf(made.digest),
             ...(made.needs > 1 ? { needs: made.needs } : {}),
+            ...(reads === undefined ? {} : { packages: reads }),
           };
           const referrers = await referrersOf(store, release, delta);
           deltas.push(referrers === undefined ? delta : { ...delta, referrers });
