@@ -40,6 +40,8 @@ interface Choice {
   public: CarriedLayer | undefined;
   /** Of `best`, where it is a layer delta. */
   entries: readonly AccountedEntry[] | undefined;
+  /** Of `best`, the version that it takes to read it; 1 where it is no layer delta. */
+  version: number;
 }
 
 /** Codes the filesystem layers that the old image lacks. What is carried as a delta lies in files that begin with `prefix`. */
@@ -80,7 +82,8 @@ async function codeLayers(
       choices.push(choice);
       await rm(layer.stored.path);
     }
-    return { choices, sources, needs: layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1 };
+    const needs = Math.max(plan.ranges.members.length > 0 ? 2 : 1, ...choices.map(({ version }) => version));
+    return { choices, sources, needs };
   } finally {
     plan.close();
   }
@@ -139,7 +142,8 @@ async function choose(
       ? ({ ...common, kind: 'delta', format: 'imgbuild', delta: own } as const)
       : (asTarDiff ?? whole);
   if (own !== undefined && best.kind !== 'delta') await rm(own.path);
-  return { best, public: mayBePublic, entries: isOwn(best) ? own?.entries : undefined };
+  const isBest = own !== undefined && isOwn(best);
+  return { best, public: mayBePublic, entries: isBest ? own.entries : undefined, version: isBest ? own.version : 1 };
 }
 
 function isOwn(carried: CarriedLayer): boolean {

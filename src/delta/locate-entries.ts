@@ -17,6 +17,8 @@ export interface LocatedEntry {
   size: number;
   /** sha256 of the contents, hex; '' where there are none. */
   hash: string;
+  /** As the last header says, or pax records: seconds. */
+  mtime: number;
   /** A regular file whose contents are stored as they are. */
   plain: boolean;
 }
@@ -49,7 +51,7 @@ export async function* locateEntries(
   for await (const entry of readTar(tar)) {
     const parts = pathParts(entry.header.name);
     let hash = '';
-    const { size, type } = entry.header;
+    const { size, type, mtime } = entry.header;
     const plain = isPlainFile(entry);
     const path = parts?.join('/') ?? entry.header.name;
     const onContents = parts && tap?.(path, plain, size);
@@ -62,7 +64,7 @@ export async function* locateEntries(
       hash = hasher.digest('hex');
     }
     const { start, contentStart } = entry;
-    yield { entry: { path, type, start, before, contentStart, size, hash, plain }, parts };
+    yield { entry: { path, type, start, before, contentStart, size, hash, mtime, plain }, parts };
     before = padding(size);
   }
 }

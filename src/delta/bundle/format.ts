@@ -16,7 +16,7 @@ export const layerDeltaType = 'application/vnd.imgbuild.layer-delta.v1';
 export const sourcesType = 'application/vnd.imgbuild.sources.v1';
 
 /** The version of layer deltas and their sources that is known here. */
-export const knownVersion = 2;
+export const knownVersion = 4;
 /** What every byte is spent on: for people, and in bundles with layer deltas alone. */
 export const accountType = 'application/vnd.imgbuild.account.v1+zstd';
 

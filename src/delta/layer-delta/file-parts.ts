@@ -1,14 +1,17 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
+import { packerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
-import { blockLimit, type ElfTables } from '../codec/format.ts';
+import { blockLimit, mebibyte, type ElfTables } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
+import { packed, streamTaker } from './block-group.ts';
 import type { EntrySources } from './find-sources.ts';
 import { elfPart } from './format.ts';
 import { generalSize } from './general-size.ts';
 import type { OldBytes } from './old-bytes.ts';
+import { sharingBlocks, type BlockKind } from './shared-streams.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
 export interface FilePart {
@@ -18,12 +21,24 @@ export interface FilePart {
   start: number;
   size: number;
   tables: ElfTables;
+  /** Of a small one, which is not packed: what stands before its blocks, and these. */
+  unpacked?: { head: Buffer; blocks: StoredBlock[] };
+}
+
+/** A block whose streams lie one after the other; `head` stands before its table. */
+interface StoredBlock {
+  kind: BlockKind;
+  head: Buffer;
+  sizes: number[];
 }
 
 /** File parts that were coded, in a temporary file. */
 export interface FileParts {
   parts: FilePart[];
+  /** A part that is packed. */
   read(part: FilePart): Generator<Buffer>;
+  /** The streams of a block of one that is not. */
+  streams(part: FilePart): Generator<{ kind: BlockKind; head: Buffer; streams: Buffer[] }>;
   close(): void;
 }
 
@@ -33,6 +48,9 @@ export interface FileParts {
  */
 const trialLimit = 8 * 1024;
 const partCost = 80;
+/** Files up to this size are packed together with others, in bytes; and what they are compared by is packed up to this one. */
+const smallFile = 4 * mebibyte;
+const unpackedTrial = 128 * 1024;
 const copySize = 256 * 1024;
 
 interface Work {
@@ -66,14 +84,18 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
         end += bytes.length;
       };
       const position = work.old.places.at(content.old.layer, content.old.contentStart);
-      const tables = await encodePart(old, text, position, work, put);
-      if (tables !== undefined && end - start <= trialLimit) {
-        const general = await generalSize(old, text, work.level, end - start);
-        if (general < end - start + partCost) end = start;
+      const made = await encodePart(old, text, position, work, put);
+      if (made === undefined) continue;
+      if (made.packedSize <= trialLimit) {
+        const general = await generalSize(old, text, work.level, made.packedSize);
+        if (general < made.packedSize + partCost) {
+          end = start;
+          continue;
+        }
       }
-      if (tables === undefined || end === start) continue;
       work.onBytes(entry.size);
-      parts.push({ entry: number, start, size: end - start, tables });
+      const { tables, unpacked } = made;
+      parts.push({ entry: number, start, size: end - start, tables, ...(unpacked && { unpacked }) });
     }
   } catch (error) {
     close();
@@ -89,7 +111,26 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
         yield piece;
       }
     },
+    *streams({ start, unpacked }) {
+      let place = start;
+      for (const { kind, head, sizes } of unpacked?.blocks ?? []) {
+        const streams = sizes.map((size) => {
+          const stream = Buffer.allocUnsafe(size);
+          readAll(file, stream, size, place);
+          place += size;
+          return stream;
+        });
+        yield { kind, head, streams };
+      }
+    },
   };
+}
+
+interface EncodedPart {
+  tables: ElfTables;
+  /** In bytes; Infinity where it is not known, and more than what is compared. */
+  packedSize: number;
+  unpacked?: FilePart['unpacked'];
 }
 
 /** Undefined where the files are not what they seem: nothing was put out then. */
@@ -99,13 +140,39 @@ async function encodePart(
   position: number,
   { level, fits }: Work,
   put: (bytes: Buffer) => void,
-): Promise<ElfTables | undefined> {
+): Promise<EncodedPart | undefined> {
   const plan = planElf(old, text);
   if (plan === undefined || !fits(plan.tables)) return undefined;
-  const head = new ByteWriter(32);
-  head.byte(elfPart);
-  for (const value of [text.size, position, old.size]) head.uvarint(value);
-  put(Buffer.from(head.view()));
-  for await (const block of encodeElf(plan, old, text, level, new BlockSizer(blockLimit), () => {})) put(block);
-  return plan.tables;
+  const { tables } = plan;
+  const writer = new ByteWriter(32);
+  writer.byte(elfPart);
+  for (const value of [text.size, position, old.size]) writer.uvarint(value);
+  const head = Buffer.from(writer.view());
+  const isSmall = text.size <= smallFile;
+  let taken: Buffer[] = [];
+  const pack = isSmall ? streamTaker((streams) => (taken = streams)) : packerAt(level);
+  const blocks: (StoredBlock & { streams: Buffer[] })[] = [];
+  let size = head.length;
+  if (!isSmall) put(head);
+  for await (const block of encodeElf(plan, old, text, pack, new BlockSizer(blockLimit), () => {})) {
+    if (isSmall) {
+      const kind = blocks.length === 0 ? 'prelude' : 'elf';
+      blocks.push({ kind, head: block, sizes: taken.map(({ length }) => length), streams: taken });
+      for (const stream of taken) put(stream);
+      size += taken.reduce((sum, { length }) => sum + length, block.length);
+    } else {
+      put(block);
+      size += block.length;
+    }
+  }
+  if (!isSmall) return { tables, packedSize: size };
+  let packedSize = Infinity;
+  if (size <= unpackedTrial) {
+    packedSize = head.length;
+    for (const { kind, head: before, streams } of blocks) {
+      packedSize += before.length + (await packed(sharingBlocks[kind], streams, level)).length;
+    }
+  }
+  const stored = blocks.map(({ kind, head: before, sizes }) => ({ kind, head: before, sizes }));
+  return { tables, packedSize, unpacked: { head, blocks: stored } };
 }

@@ -7,10 +7,17 @@ import { bytesOfMember, bytesOfPacking } from './members.ts';
 export const layerDeltaMagic = Buffer.from('ibl1', 'latin1');
 /** Of one that lists members, which are packed again. */
 export const repackingMagic = Buffer.from('ibl2', 'latin1');
+/** Of one that lists headers, or has streams that several blocks share; it may list members, too. */
+export const sharingMagic = Buffer.from('ibl4', 'latin1');
+const magicOf = { 1: layerDeltaMagic, 2: repackingMagic, 4: sharingMagic };
+/** The version of the format; a higher one can say what a lower one can. */
+export type LayerDeltaVersion = keyof typeof magicOf;
 /** Magic and four numbers. */
 export const layerDeltaHeaderLimit = 4 + 4 * 8;
 /** The coding of a file part: codec 1 of docs/delta-format.md. */
 export const elfPart = 1;
+/** Stands where a file part may: streams that the blocks behind it share. */
+export const sharedPart = 3;
 
 export interface LayerDeltaHeader {
   /** All ranges of the sources, and the new tar, in bytes. */
@@ -20,8 +27,8 @@ export interface LayerDeltaHeader {
   blockSize: number;
   /** What a decoder may need at the same time, in bytes. */
   memory: number;
-  /** Whether a list of members follows. */
-  repacks: boolean;
+  /** From 2 on a list of members follows; from 4 on, one of headers, too. */
+  version: LayerDeltaVersion;
 }
 
 /** How long the lists are that a decoder keeps. */
@@ -31,31 +38,35 @@ export interface ListLengths {
   oldMembers: number;
   /** Members of the new tar. */
   newMembers: number;
+  /** Bytes of the list of headers. */
+  headers?: number;
 }
 
 /** Memory of a decoder, in bytes, with the tables of one file part. */
 export function layerMemoryNeeded(
   blockSize: number,
-  { ranges, oldMembers, newMembers }: ListLengths,
+  { ranges, oldMembers, newMembers, headers = 0 }: ListLengths,
   elf?: ElfTables,
 ): number {
-  const lists = 16 * ranges + bytesOfMember * (oldMembers + newMembers);
+  const lists = 16 * ranges + bytesOfMember * (oldMembers + newMembers) + headers;
   return memoryNeeded(blockSize, elf) + lists + (newMembers > 0 ? bytesOfPacking : 0);
 }
 
-export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, repacks }: LayerDeltaHeader): Buffer {
+export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, version }: LayerDeltaHeader): Buffer {
   const writer = new ByteWriter(layerDeltaHeaderLimit);
-  writer.put(repacks ? repackingMagic : layerDeltaMagic);
+  writer.put(magicOf[version]);
   for (const value of [oldSize, newSize, blockSize, memory]) writer.uvarint(value);
   return Buffer.from(writer.view());
 }
 
+const versions = [1, 2, 4] as const satisfies readonly LayerDeltaVersion[];
+
 /** Of bytes that begin with a header: what it says and how long it is. Throws a Failure. */
 export function decodeLayerDeltaHeader(bytes: Uint8Array): { header: LayerDeltaHeader; size: number } {
   const reader = new ByteReader(bytes, 'its header');
-  const found = expectMagic(reader, [layerDeltaMagic, repackingMagic], 'delta of a filesystem layer');
+  const found = expectMagic(reader, Object.values(magicOf), 'delta of a filesystem layer');
   const header = {
-    repacks: found === repackingMagic,
+    version: versions.find((version) => magicOf[version] === found)!,
     oldSize: reader.uvarint(),
     newSize: reader.uvarint(),
     blockSize: reader.uvarint(),

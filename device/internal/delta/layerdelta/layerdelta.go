@@ -18,10 +18,14 @@ const (
 	magic = "ibl1"
 	// repackingMagic is that of a delta which lists members.
 	repackingMagic = "ibl2"
+	// sharingMagic is that of a delta which lists headers, or has streams that several blocks share; it may list members, too.
+	sharingMagic = "ibl4"
 	// bytesOfRange is what a range of the sources takes while they are read.
 	bytesOfRange = 16
 	mebi         = 1 << 20
 	codingELF    = 1
+	// codingShared stands for streams that the blocks behind it share.
+	codingShared = 3
 )
 
 // header of a layer delta.
@@ -31,6 +35,9 @@ type header struct {
 	grant int64
 	// members of the new tar, which are made by packing.
 	members []Repacked
+	// headers of the new tar, as they are listed, and whether streams may be shared.
+	headers block.Stream
+	shares  bool
 }
 
 // expanded is the size of the new tar with its members unpacked: what the parts make.
@@ -47,7 +54,7 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	if _, err := io.ReadFull(in, first[:]); err != nil {
 		return h, block.Cut(err)
 	}
-	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic); err != nil {
+	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, sharingMagic); err != nil {
 		return h, err
 	}
 	var needed int64
@@ -64,11 +71,15 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 			(needed+mebi-1)/mebi, memory/mebi)
 	}
 	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count) - bytesOfMember*int64(len(sources.Members))
-	if string(first[:]) == repackingMagic {
-		if h.members, err = readRepacked(in, h.newSize); err != nil {
+	if name := string(first[:]); name != magic {
+		h.shares = name == sharingMagic
+		if h.members, h.headers, err = readLists(in, h.newSize, h.shares); err != nil {
 			return h, err
 		}
-		h.grant -= bytesOfMember*int64(len(h.members)) + deflate.Memory
+		h.grant -= bytesOfMember*int64(len(h.members)) + int64(len(h.headers.Rest()))
+	}
+	if len(h.members) > 0 {
+		h.grant -= deflate.Memory
 	}
 	if h.grant < 0 {
 		return h, errors.New("it needs more memory than it declares")
@@ -95,6 +106,8 @@ type parts interface {
 	general(size int64) error
 	// file makes so many bytes against a range of it.
 	file(size, start, length int64) error
+	// share reads streams for the parts behind it.
+	share() error
 }
 
 func readParts(in *block.Reader, h header, to parts) error {
@@ -115,6 +128,12 @@ func readParts(in *block.Reader, h header, to parts) error {
 		coding, err := in.ReadByte()
 		if err != nil {
 			return block.Cut(err)
+		}
+		if coding == codingShared && h.shares {
+			if err := to.share(); err != nil {
+				return err
+			}
+			continue
 		}
 		if coding != codingELF {
 			return fmt.Errorf("it has the coding %d, which cannot be read", coding)
@@ -137,7 +156,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 		}
 		left -= size
 	}
-	return nil
+	return in.AllShared()
 }
 
 func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader, header) parts) error {
@@ -160,12 +179,25 @@ func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader,
 // Rebuild writes the new tar out of a delta and the old file. memory is what is granted. Whether it is the right one is for
 // its digest to tell.
 func Rebuild(w io.Writer, r io.Reader, old delta.File, sources *Sources, memory int64) error {
-	return read(r, sources, memory, func(in *block.Reader, h header) parts {
+	var restoring *restorer
+	var wrong error
+	err := read(r, sources, memory, func(in *block.Reader, h header) parts {
+		if !h.headers.Ended() {
+			restoring, wrong = newRestorer(w, h.headers)
+			w = restoring
+		}
 		if len(h.members) > 0 {
 			w = &repacker{w: w, members: h.members}
 		}
 		return &rebuilder{in: in, header: h, w: w, old: old, blocks: general.Decoder{Old: old}}
 	})
+	if err == nil {
+		err = wrong
+	}
+	if err == nil && restoring != nil {
+		err = restoring.end()
+	}
+	return err
 }
 
 type rebuilder struct {
@@ -180,7 +212,17 @@ type rebuilder struct {
 func (b *rebuilder) general(size int64) error { return b.blocks.Blocks(b.w, b.in, size) }
 
 func (b *rebuilder) file(size, start, length int64) error {
-	return b.elf.Decode(b.w, b.in, io.NewSectionReader(b.old, start, length), size, b.grant)
+	return b.elf.Decode(b.w, b.in, io.NewSectionReader(b.old, start, length), size, b.grant-b.in.Shared())
+}
+
+func (b *rebuilder) share() error {
+	if err := b.in.Share(); err != nil {
+		return err
+	}
+	if b.in.Shared() > b.grant {
+		return errors.New("it needs more memory than it declares")
+	}
+	return nil
 }
 
 // Scan reads a delta to its end without any old file, and checks what it says of itself: deltas of more than limit bytes of
@@ -223,3 +265,5 @@ func (s *scanner) file(size, _, _ int64) error {
 	}
 	return s.skip(size, elf.Streams)
 }
+
+func (s *scanner) share() error { return s.in.SkipShared() }

@@ -67,18 +67,22 @@ func readMembers(in *block.Stream, size int64, each func(Member) error) error {
 	return nil
 }
 
-// readRepacked reads the list of a layer delta.
-func readRepacked(in *bufio.Reader, size int64) ([]Repacked, error) {
+// readLists reads the lists of a layer delta: of members, which may be missing only where there is one of headers, too.
+func readLists(in *bufio.Reader, size int64, both bool) (members []Repacked, headers block.Stream, err error) {
 	blocks, err := block.NewReader(in, membersLimit)
 	if err != nil {
-		return nil, err
+		return nil, headers, err
 	}
 	defer blocks.Close()
-	var streams [1]block.Stream
-	if err := blocks.Streams(streams[:]); err != nil {
-		return nil, err
+	var streams [2]block.Stream
+	if !both {
+		err = blocks.Streams(streams[:1])
+	} else if err = blocks.Streams(streams[:]); err == nil && streams[0].Ended() {
+		return nil, streams[1], nil
 	}
-	var members []Repacked
+	if err != nil {
+		return nil, headers, err
+	}
 	err = readMembers(&streams[0], size, func(each Member) error {
 		profile, err := streams[0].Byte()
 		if err == nil {
@@ -90,7 +94,7 @@ func readRepacked(in *bufio.Reader, size int64) ([]Repacked, error) {
 	if err == nil && !streams[0].Ended() {
 		err = block.ErrLeft
 	}
-	return members, err
+	return members, streams[1], err
 }
 
 // ErrMember is of a member that does not unpack to what it should.

@@ -19,7 +19,7 @@ const (
 )
 
 // Version of layer deltas and their sources that can be read, and all before.
-const Version = 2
+const Version = 4
 
 const (
 	sourcesMagic = "ibs1"
