@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '8eaf2864ba935c714d919ed4e2b055e7eb09fd944cba83c192edf082ffeeea04' },
-    arm64: { sha256: 'b45e713061c5ccc6ee0e924a53ebf741ca946b32efa168791cef11bb0522f3c6' },
+    amd64: { sha256: 'd5850409a92676669cdde94a64f08c44396480460dace8f02d2f0182f1faf60e' },
+    arm64: { sha256: 'a5106641148b959d931f04c8cc2d60ebbc1e2e10273cc3b397556771875a5db8' },
   },
 };
