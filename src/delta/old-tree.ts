@@ -70,7 +70,7 @@ async function addLayer(
 ): Promise<void> {
   const added: OldEntry[] = [];
   const tap = lists?.tap(layer.diffId);
-  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap)) {
+  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap, true)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
     if (path === undefined) continue;

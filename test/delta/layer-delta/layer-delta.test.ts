@@ -138,6 +138,19 @@ describe('cases', () => {
     expect(await roundTrip([old], [sampleTar([folder, ...moved])])).toBeLessThan(300);
   });
 
+  test('a file that is renamed and edited is found by its contents', async () => {
+    const text = Array.from({ length: 900 }, (_, at) => `line ${at} of ${(at * 7_919) % 10_007}\n`);
+    const before: SampleEntry = { name: 'lib/before.txt', bytes: text.join('') };
+    const edited = text.toSpliced(300, 5, 'some other lines\n').toSpliced(0, 20);
+    const after: SampleEntry = { name: 'srv/quite-another', bytes: edited.join('') };
+    expect(await roundTrip([sampleTar([folder, ...files, before])], [sampleTar([after])])).toBeLessThan(400);
+    const program = sampleProgram('x86-64', 150);
+    const next = program.functions.toSpliced(10, 1);
+    const old64 = sampleTar([...files, { name: 'bin/tool', bytes: makeElf(program) }]);
+    const renamed = sampleTar([{ name: 'sbin/program', bytes: makeElf({ ...program, functions: next }) }]);
+    expect(await roundTrip([old64], [renamed])).toBeLessThan(1_200);
+  });
+
   test('a file that a higher filesystem layer replaced, or a whiteout hid, is a source', async () => {
     const hides = sampleTar([
       { name: 'lib/file-39', bytes: 'replaced' },
