@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'd5850409a92676669cdde94a64f08c44396480460dace8f02d2f0182f1faf60e' },
-    arm64: { sha256: 'a5106641148b959d931f04c8cc2d60ebbc1e2e10273cc3b397556771875a5db8' },
+    amd64: { sha256: '6a86423433507589dacd91a0ed5e39dae3a2b472920acd564f1dd022b42308a9' },
+    arm64: { sha256: 'efdc76b5ce7b15dc17d7a06e5f6beec8194c5409a75661be7c3ed371de941f72' },
   },
 };

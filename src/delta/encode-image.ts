@@ -40,7 +40,7 @@ interface Choice {
   public: CarriedLayer | undefined;
   /** Of `best`, where it is a layer delta. */
   entries: readonly AccountedEntry[] | undefined;
-  /** Of `best`, the version that it takes to read it; 1 where it is no layer delta. */
+  /** Of layer deltas: what reads `best` must know that. */
   version: number;
 }
 
@@ -82,8 +82,8 @@ async function codeLayers(
       choices.push(choice);
       await rm(layer.stored.path);
     }
-    const needs = Math.max(plan.ranges.members.length > 0 ? 2 : 1, ...choices.map(({ version }) => version));
-    return { choices, sources, needs };
+    const listing = layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1;
+    return { choices, sources, needs: Math.max(listing, ...choices.map(({ version }) => version)) };
   } finally {
     plan.close();
   }
@@ -107,7 +107,8 @@ async function withTransfer<Result>(
 
 const sourcesLevel = 19;
 
-function encodeOwn(
+/** Codes one filesystem layer as a layer delta. */
+export function encodeOwn(
   { stored, sources, expansions }: PlannedLayer,
   { old, inflated, ranges }: ImagePlan,
   path: string,
@@ -142,8 +143,8 @@ async function choose(
       ? ({ ...common, kind: 'delta', format: 'imgbuild', delta: own } as const)
       : (asTarDiff ?? whole);
   if (own !== undefined && best.kind !== 'delta') await rm(own.path);
-  const isBest = own !== undefined && isOwn(best);
-  return { best, public: mayBePublic, entries: isBest ? own.entries : undefined, version: isBest ? own.version : 1 };
+  const chosen = isOwn(best) ? own : undefined;
+  return { best, public: mayBePublic, entries: chosen?.entries, version: chosen?.version ?? 1 };
 }
 
 function isOwn(carried: CarriedLayer): boolean {

@@ -7,7 +7,6 @@ import { installPackages } from '../../scripts/support/apt.ts';
 import { openBundle } from '../../src/delta/bundle/read.ts';
 import { layerFormats } from '../../src/delta/encode-image.ts';
 import { inspectBundle } from '../../src/delta/inspect.ts';
-import { knownVersion } from '../../src/delta/bundle/format.ts';
 import { makeDelta, type DeltaReport, type DeltaRequest } from '../../src/delta/make.ts';
 import { verifyBundle } from '../../src/delta/verify.ts';
 import { openImages } from '../../src/image-source/open.ts';
@@ -101,17 +100,14 @@ test('says which version of layer deltas a device must know, before it reads any
     .toString()
     .trim()
     .split('\n');
-  const manifest = readFileSync(join(tree, names[2]!), 'utf8').replace(
-    'ota.needs":"2"',
-    `ota.needs":"${knownVersion + 1}"`,
-  );
+  const manifest = readFileSync(join(tree, names[2]!), 'utf8').replace('ota.needs":"2"', 'ota.needs":"9"');
   const [known, later] = [names[2]!.slice(-64), sha256(Buffer.from(manifest)).slice(7)];
   names[2] = names[2]!.replace(known, later);
   writeFileSync(join(tree, names[2]), manifest);
   writeFileSync(join(tree, 'index.json'), readFileSync(join(tree, 'index.json'), 'utf8').replace(known, later));
   execFileSync('tar', ['--format=ustar', '-cf', join(folder, 'later.ota.tar'), '-C', tree, ...names]);
   await expect(verify(join(folder, 'later.ota.tar'))).rejects.toThrow(
-    new RegExp(`version ${knownVersion + 1} of layer deltas, and this one reads up to ${knownVersion}`),
+    /version 9 of layer deltas, and this one reads up to /,
   );
 });
 

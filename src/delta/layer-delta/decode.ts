@@ -18,12 +18,15 @@ import { decodeGeneralBlock } from '../codec/general-decoder.ts';
 import { OldPages } from '../codec/old-pages.ts';
 import { Output, type ByteSink } from '../codec/output.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
+import { decodePlanesBlock } from '../tensors/decode-planes.ts';
+import { planesStreams } from '../tensors/format.ts';
 import {
   decodeLayerDeltaHeader,
   elfPart,
   sharedPart,
   layerDeltaHeaderLimit,
   layerMemoryNeeded,
+  planesPart,
   type LayerDeltaHeader,
   type ListLengths,
 } from './format.ts';
@@ -93,13 +96,13 @@ async function readLists(
   { version, newSize }: LayerDeltaHeader,
 ): Promise<{ members: RepackedMember[]; headers: ByteReader | undefined }> {
   if (version === 1) return { members: [], headers: undefined };
-  if (version === 2) {
+  if (version < 4) {
     const { members } = await readBlock(memberStreams, source, membersLimit);
-    return { members: takeRepacked(members, newSize), headers: undefined };
+    return { members: takeRepacked(members, newSize, version > 2 ? 0 : 1), headers: undefined };
   }
   const { members, headers } = await readBlock(listStreams, source, membersLimit);
   return {
-    members: members.left === 0 ? [] : takeRepacked(members, newSize),
+    members: members.left === 0 ? [] : takeRepacked(members, newSize, 0),
     headers: headers.left === 0 ? undefined : headers,
   };
 }
@@ -154,13 +157,29 @@ class Parts {
 
   async #filePart(): Promise<void> {
     const coding = (await this.#source.take(1))[0]!;
-    if (coding === sharedPart && this.#header.version >= 4) return this.#sharedPart();
-    if (coding !== elfPart) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
+    if (coding === sharedPart && this.#header.version > 3) return this.#sharedPart();
+    const isPlanes = coding === planesPart && this.#header.version > 2;
+    if (coding !== elfPart && !isPlanes) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
     const size = await readUvarint(this.#source);
     const start = await readUvarint(this.#source);
     const oldSize = await readUvarint(this.#source);
     if (size === 0 || size > this.#size - this.#output.size) throw brokenDelta(`it has a file of ${size} bytes`);
     if (start + oldSize > this.#old.size) throw brokenDelta('it has a file that is made from beyond its sources');
+    const old = partOf(this.#old, start, oldSize);
+    if (isPlanes) await this.#planes(size, old);
+    else await this.#elf(size, old);
+  }
+
+  async #planes(size: number, old: RandomAccess): Promise<void> {
+    const pages = new OldPages(old);
+    await this.#blocks(size, async (bytes) => {
+      const streams = await readBlock(planesStreams, this.#source, this.#header.blockSize);
+      await decodePlanesBlock(streams, bytes, pages, this.#output);
+    });
+  }
+
+  async #elf(size: number, old: RandomAccess): Promise<void> {
+    const oldSize = old.size;
     if (size >= elfLimit || oldSize >= elfLimit) throw brokenDelta('its files are too large for their coding');
     const { blockSize } = this.#header;
     const shared = this.#sharedSize();
@@ -169,7 +188,7 @@ class Parts {
     this.#expectDeclared(shared, tablesOf(prelude.model, prelude.copies));
     const held = heldPart(prelude.model);
     if (held !== undefined) this.#output.hold(held);
-    const elf = new ElfDecoder(prelude, new OldPages(partOf(this.#old, start, oldSize)), size);
+    const elf = new ElfDecoder(prelude, new OldPages(old), size);
     await this.#blocks(size, async (bytes) => {
       const streams = await readBlock(elfStreams, this.#source, blockSize, this.#shared?.of('elf'));
       elf.block(streams, bytes, this.#output);

@@ -12,7 +12,7 @@ import { BlockGroup, streamTaker } from './block-group.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
 import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
 import type { Expansion } from './expansion.ts';
-import { encodeFileParts, type FileParts } from './file-parts.ts';
+import { encodeFileParts, type FilePart, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded, type LayerDeltaVersion, type ListLengths } from './format.ts';
 import { listStreams, memberStreams, putMembers, type RepackedMember } from './members.ts';
@@ -37,6 +37,7 @@ export interface LayerDeltaWork {
 export interface EncodedLayerDelta extends EncodedLayer {
   /** In the order of the tar. What they do not sum up to is the rest: numbers of parts, the end of the tar. */
   entries: AccountedEntry[];
+  /** Of the format: what reads it must know that. */
   version: LayerDeltaVersion;
 }
 
@@ -120,7 +121,7 @@ async function writeDelta(
     const shared = Math.max(alone, ...small.map((bytes) => bytes + blockLimit));
     const isShared = small.length > 1 && shared <= memoryLimit;
     const memory = isShared ? shared : alone;
-    const version = isShared || headers.list.length > 0 ? 4 : members.length > 0 ? 2 : 1;
+    const version = isShared || headers.list.length > 0 ? 4 : versionOf(members, parts);
     put(encodeLayerDeltaHeader({ oldSize: old.size, newSize: layer.size, blockSize, memory, version }));
     if (version > 1) put(await packLists(version, members, headers, level));
     let done = 0;
@@ -156,6 +157,12 @@ async function writeDelta(
   }
 }
 
+/** The lowest one that can say it, where nothing is shared and no header listed. */
+function versionOf(members: readonly RepackedMember[], parts: readonly FilePart[]): LayerDeltaVersion {
+  const listing = members.length > 0 ? 2 : 1;
+  return parts.reduce<LayerDeltaVersion>((highest, { version }) => (version > highest ? version : highest), listing);
+}
+
 type Shares = ReadonlyMap<number | undefined, number>;
 
 function packLists(
@@ -165,11 +172,11 @@ function packLists(
   level: number,
 ): Promise<Buffer> {
   const streams = streamWriters(listStreams);
-  if (members.length > 0) {
+  if (members.length > 0 || version < 4) {
     putMembers(streams.members, members, (at) => streams.members.byte(members[at]!.profile.number));
   }
   streams.headers.put(headers.list);
-  return packBlock(version === 2 ? memberStreams : listStreams, streams, level);
+  return packBlock(version < 4 ? memberStreams : listStreams, streams, level);
 }
 
 function numberOf(value: number): Buffer {

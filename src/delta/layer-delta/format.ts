@@ -3,19 +3,19 @@ import { brokenDelta } from '../codec/failure.ts';
 import { blockLimit, memoryNeeded, type ElfTables } from '../codec/format.ts';
 import { bytesOfMember, bytesOfPacking } from './members.ts';
 
-/** docs/layer-delta-format.md describes all of this for those who write another decoder. */
-export const layerDeltaMagic = Buffer.from('ibl1', 'latin1');
-/** Of one that lists members, which are packed again. */
-export const repackingMagic = Buffer.from('ibl2', 'latin1');
-/** Of one that lists headers, or has streams that several blocks share; it may list members, too. */
-export const sharingMagic = Buffer.from('ibl4', 'latin1');
-const magicOf = { 1: layerDeltaMagic, 2: repackingMagic, 4: sharingMagic };
-/** The version of the format; a higher one can say what a lower one can. */
-export type LayerDeltaVersion = keyof typeof magicOf;
+/**
+ * docs/layer-delta-format.md describes all of this for those who write another decoder. The second version lists members, which
+ * are packed again; the third lists members, which may be none, and has models that are coded by planes; the fourth lists headers,
+ * too, and may have streams that several blocks share.
+ */
+export type LayerDeltaVersion = 1 | 2 | 3 | 4;
+const knownMagics: readonly Buffer[] = [1, 2, 3, 4].map((version) => Buffer.from(`ibl${version}`, 'latin1'));
 /** Magic and four numbers. */
 export const layerDeltaHeaderLimit = 4 + 4 * 8;
 /** The coding of a file part: codec 1 of docs/delta-format.md. */
 export const elfPart = 1;
+/** Models, since version 3. */
+export const planesPart = 2;
 /** Stands where a file part may: streams that the blocks behind it share. */
 export const sharedPart = 3;
 
@@ -27,7 +27,7 @@ export interface LayerDeltaHeader {
   blockSize: number;
   /** What a decoder may need at the same time, in bytes. */
   memory: number;
-  /** From 2 on a list of members follows; from 4 on, one of headers, too. */
+  /** A list of members follows, but for the first one; from the fourth on, one of headers, too. */
   version: LayerDeltaVersion;
 }
 
@@ -54,19 +54,17 @@ export function layerMemoryNeeded(
 
 export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, version }: LayerDeltaHeader): Buffer {
   const writer = new ByteWriter(layerDeltaHeaderLimit);
-  writer.put(magicOf[version]);
+  writer.put(knownMagics[version - 1]!);
   for (const value of [oldSize, newSize, blockSize, memory]) writer.uvarint(value);
   return Buffer.from(writer.view());
 }
 
-const versions = [1, 2, 4] as const satisfies readonly LayerDeltaVersion[];
-
 /** Of bytes that begin with a header: what it says and how long it is. Throws a Failure. */
 export function decodeLayerDeltaHeader(bytes: Uint8Array): { header: LayerDeltaHeader; size: number } {
   const reader = new ByteReader(bytes, 'its header');
-  const found = expectMagic(reader, Object.values(magicOf), 'delta of a filesystem layer');
+  const found = expectMagic(reader, knownMagics, 'delta of a filesystem layer');
   const header = {
-    version: versions.find((version) => magicOf[version] === found)!,
+    version: (knownMagics.indexOf(found) + 1) as LayerDeltaVersion,
     oldSize: reader.uvarint(),
     newSize: reader.uvarint(),
     blockSize: reader.uvarint(),

@@ -12,18 +12,22 @@ import (
 	"imgbuild/device/internal/delta/deflate"
 	"imgbuild/device/internal/delta/elf"
 	"imgbuild/device/internal/delta/general"
+	"imgbuild/device/internal/delta/planes"
 )
 
 const (
 	magic = "ibl1"
 	// repackingMagic is that of a delta which lists members.
 	repackingMagic = "ibl2"
+	// planesMagic is that of a delta which lists members, or none, and may have models.
+	planesMagic = "ibl3"
 	// sharingMagic is that of a delta which lists headers, or has streams that several blocks share; it may list members, too.
 	sharingMagic = "ibl4"
 	// bytesOfRange is what a range of the sources takes while they are read.
 	bytesOfRange = 16
 	mebi         = 1 << 20
 	codingELF    = 1
+	codingPlanes = 2
 	// codingShared stands for streams that the blocks behind it share.
 	codingShared = 3
 )
@@ -35,6 +39,8 @@ type header struct {
 	grant int64
 	// members of the new tar, which are made by packing.
 	members []Repacked
+	// planes says that the coding of models is known to it.
+	planes bool
 	// headers of the new tar, as they are listed, and whether streams may be shared.
 	headers block.Stream
 	shares  bool
@@ -54,7 +60,7 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	if _, err := io.ReadFull(in, first[:]); err != nil {
 		return h, block.Cut(err)
 	}
-	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, sharingMagic); err != nil {
+	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, planesMagic, sharingMagic); err != nil {
 		return h, err
 	}
 	var needed int64
@@ -73,13 +79,14 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count) - bytesOfMember*int64(len(sources.Members))
 	if name := string(first[:]); name != magic {
 		h.shares = name == sharingMagic
-		if h.members, h.headers, err = readLists(in, h.newSize, h.shares); err != nil {
+		h.planes = h.shares || name == planesMagic
+		if h.members, h.headers, err = readLists(in, h.newSize, h.planes, h.shares); err != nil {
 			return h, err
 		}
-		h.grant -= bytesOfMember*int64(len(h.members)) + int64(len(h.headers.Rest()))
+		h.grant -= int64(len(h.headers.Rest()))
 	}
 	if len(h.members) > 0 {
-		h.grant -= deflate.Memory
+		h.grant -= bytesOfMember*int64(len(h.members)) + deflate.Memory
 	}
 	if h.grant < 0 {
 		return h, errors.New("it needs more memory than it declares")
@@ -104,8 +111,8 @@ func expectMagic(found []byte, what string, known ...string) error {
 type parts interface {
 	// general makes so many bytes against the whole old file.
 	general(size int64) error
-	// file makes so many bytes against a range of it.
-	file(size, start, length int64) error
+	// file makes so many bytes of a file in that coding against a range of it.
+	file(coding byte, size, start, length int64) error
 	// share reads streams for the parts behind it.
 	share() error
 }
@@ -135,7 +142,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 			}
 			continue
 		}
-		if coding != codingELF {
+		if coding != codingELF && (coding != codingPlanes || !h.planes) {
 			return fmt.Errorf("it has the coding %d, which cannot be read", coding)
 		}
 		var numbers [3]int64
@@ -151,7 +158,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 		if length > h.oldSize-start {
 			return errors.New("it reads beyond its sources")
 		}
-		if err := to.file(size, start, length); err != nil {
+		if err := to.file(coding, size, start, length); err != nil {
 			return err
 		}
 		left -= size
@@ -207,12 +214,18 @@ type rebuilder struct {
 	old    delta.File
 	blocks general.Decoder
 	elf    elf.Decoder
+	models planes.Decoder
 }
 
 func (b *rebuilder) general(size int64) error { return b.blocks.Blocks(b.w, b.in, size) }
 
-func (b *rebuilder) file(size, start, length int64) error {
-	return b.elf.Decode(b.w, b.in, io.NewSectionReader(b.old, start, length), size, b.grant-b.in.Shared())
+func (b *rebuilder) file(coding byte, size, start, length int64) error {
+	old := io.NewSectionReader(b.old, start, length)
+	if coding == codingPlanes {
+		b.models.Old = old
+		return b.models.Blocks(b.w, b.in, size)
+	}
+	return b.elf.Decode(b.w, b.in, old, size, b.grant-b.in.Shared())
 }
 
 func (b *rebuilder) share() error {
@@ -259,7 +272,10 @@ func (s *scanner) skip(size int64, streams int) error {
 	return s.refused
 }
 
-func (s *scanner) file(size, _, _ int64) error {
+func (s *scanner) file(coding byte, size, _, _ int64) error {
+	if coding == codingPlanes {
+		return s.skip(size, planes.Streams)
+	}
 	if err := s.in.SkipStreams(elf.FirstStreams); err != nil {
 		return err
 	}

@@ -35,13 +35,13 @@ type Repacked struct {
 	Profile int
 }
 
-// readMembers reads a list of members of a file of that size, and calls each with every one.
-func readMembers(in *block.Stream, size int64, each func(Member) error) error {
+// readMembers reads a list of members of a file of that size, and calls each with every one. fewest is how many there must be.
+func readMembers(in *block.Stream, size, fewest int64, each func(Member) error) error {
 	count, err := in.Uvarint()
 	if err != nil {
 		return err
 	}
-	if count < 1 || count > memberLimit {
+	if count < fewest || count > memberLimit {
 		return fmt.Errorf("it has %d members", count)
 	}
 	end := int64(0)
@@ -67,8 +67,9 @@ func readMembers(in *block.Stream, size int64, each func(Member) error) error {
 	return nil
 }
 
-// readLists reads the lists of a layer delta: of members, which may be missing only where there is one of headers, too.
-func readLists(in *bufio.Reader, size int64, both bool) (members []Repacked, headers block.Stream, err error) {
+// readLists reads the lists of a layer delta: of members, of which there may be none from version 3 on, and from version 4 on one of
+// headers.
+func readLists(in *bufio.Reader, size int64, mayBeEmpty, both bool) (members []Repacked, headers block.Stream, err error) {
 	blocks, err := block.NewReader(in, membersLimit)
 	if err != nil {
 		return nil, headers, err
@@ -83,7 +84,11 @@ func readLists(in *bufio.Reader, size int64, both bool) (members []Repacked, hea
 	if err != nil {
 		return nil, headers, err
 	}
-	err = readMembers(&streams[0], size, func(each Member) error {
+	fewest := int64(1)
+	if mayBeEmpty {
+		fewest = 0
+	}
+	err = readMembers(&streams[0], size, fewest, func(each Member) error {
 		profile, err := streams[0].Byte()
 		if err == nil {
 			err = deflate.Known(int(profile))
