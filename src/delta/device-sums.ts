@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
-    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
+    amd64: { sha256: 'c3df60f44efde7271710282c948cdabecae559b674858eaa866f891821b1ade4' },
+    arm64: { sha256: '2fe628d32072af1611336182589d7b6694ee975aacdea29f069a01e0f8eea045' },
   },
 };

@@ -1,16 +1,19 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
+import { packerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
-import { blockLimit, type ElfTables } from '../codec/format.ts';
+import { blockLimit, mebibyte, type ElfTables } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import type { OldEntry } from '../old-tree.ts';
+import { packed, streamTaker } from './block-group.ts';
 import type { EntrySources } from './find-sources.ts';
 import { elfPart, type LayerDeltaVersion } from './format.ts';
 import { generalSize } from './general-size.ts';
 import type { OldBytes } from './old-bytes.ts';
 import { encodePlanesPart } from './planes-part.ts';
+import { sharingBlocks, type BlockKind } from './shared-streams.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
 export interface FilePart {
@@ -23,12 +26,24 @@ export interface FilePart {
   tables?: ElfTables;
   /** Of the format that has its coding. */
   version: LayerDeltaVersion;
+  /** Of a small one, which is not packed: what stands before its blocks, and these. */
+  unpacked?: { head: Buffer; blocks: StoredBlock[] };
+}
+
+/** A block whose streams lie one after the other; `head` stands before its table. */
+interface StoredBlock {
+  kind: BlockKind;
+  head: Buffer;
+  sizes: number[];
 }
 
 /** File parts that were coded, in a temporary file. */
 export interface FileParts {
   parts: FilePart[];
+  /** A part that is packed. */
   read(part: FilePart): Generator<Buffer>;
+  /** The streams of a block of one that is not. */
+  streams(part: FilePart): Generator<{ kind: BlockKind; head: Buffer; streams: Buffer[] }>;
   close(): void;
 }
 
@@ -38,6 +53,9 @@ export interface FileParts {
  */
 const trialLimit = 8 * 1024;
 const partCost = 80;
+/** Files up to this size are packed together with others, in bytes; and what they are compared by is packed up to this one. */
+const smallFile = 4 * mebibyte;
+const unpackedTrial = 128 * 1024;
 const copySize = 256 * 1024;
 
 interface Work {
@@ -69,13 +87,15 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
         end += bytes.length;
       };
       const coded = await encodePart(text, old, work, put);
-      if (coded !== undefined && end - start <= trialLimit) {
-        const general = await generalSize(old?.file ?? nothing, text, work.level, end - start);
-        if (general < end - start + partCost) end = start;
+      if (coded === undefined) continue;
+      const { packedSize = end - start, ...part } = coded;
+      if (packedSize <= trialLimit) {
+        const general = await generalSize(old?.file ?? nothing, text, work.level, packedSize);
+        if (general < packedSize + partCost) end = start;
       }
-      if (coded === undefined || end === start) continue;
-      if (coded.version === 1) work.onBytes(entry.size);
-      parts.push({ entry: number, start, size: end - start, ...coded });
+      if (end === start) continue;
+      if (part.version === 1) work.onBytes(entry.size);
+      parts.push({ ...part, entry: number, start, size: end - start });
     }
   } catch (error) {
     close();
@@ -89,6 +109,18 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
         const piece = Buffer.allocUnsafe(Math.min(copySize, size - done));
         readAll(file, piece, piece.length, start + done);
         yield piece;
+      }
+    },
+    *streams({ start, unpacked }) {
+      let place = start;
+      for (const { kind, head, sizes } of unpacked?.blocks ?? []) {
+        const streams = sizes.map((size) => {
+          const stream = Buffer.allocUnsafe(size);
+          readAll(file, stream, size, place);
+          place += size;
+          return stream;
+        });
+        yield { kind, head, streams };
       }
     },
   };
@@ -106,7 +138,14 @@ function oldFile(old: OldBytes, entry: OldEntry): OldFile {
   return { file: old.contents(entry), position: old.places.at(entry.layer, entry.contentStart) };
 }
 
-type CodedPart = Pick<FilePart, 'tables' | 'version'>;
+type CodedPart = Pick<FilePart, 'tables' | 'unpacked' | 'version'>;
+
+interface EncodedPart {
+  tables: ElfTables;
+  /** In bytes; Infinity where it is not known, and more than what is compared. */
+  packedSize: number;
+  unpacked?: FilePart['unpacked'];
+}
 
 /** Undefined where the files are nothing that has a coding: nothing was put out then. */
 async function encodePart(
@@ -114,15 +153,15 @@ async function encodePart(
   old: OldFile | undefined,
   work: Work,
   put: (bytes: Buffer) => void,
-): Promise<CodedPart | undefined> {
+): Promise<(CodedPart & { packedSize?: number }) | undefined> {
   const machine = old === undefined ? undefined : machineOf(text);
   if (old === undefined || machine === undefined) {
     const isModel = await encodePlanesPart(text, old, work.level, work.onBytes, put);
     return isModel ? { version: 3 } : undefined;
   }
   if (machine !== machineOf(old.file)) return undefined;
-  const tables = await encodeElfPart(old, text, work, put);
-  return tables && { version: 1, tables };
+  const made = await encodeElfPart(old, text, work, put);
+  return made && { version: 1, ...made };
 }
 
 /** Undefined where the files are not what they seem: nothing was put out then. */
@@ -131,13 +170,39 @@ async function encodeElfPart(
   text: RandomAccess,
   { level, fits }: Work,
   put: (bytes: Buffer) => void,
-): Promise<ElfTables | undefined> {
+): Promise<EncodedPart | undefined> {
   const plan = planElf(old, text);
   if (plan === undefined || !fits(plan.tables)) return undefined;
-  const head = new ByteWriter(32);
-  head.byte(elfPart);
-  for (const value of [text.size, position, old.size]) head.uvarint(value);
-  put(Buffer.from(head.view()));
-  for await (const block of encodeElf(plan, old, text, level, new BlockSizer(blockLimit), () => {})) put(block);
-  return plan.tables;
+  const { tables } = plan;
+  const writer = new ByteWriter(32);
+  writer.byte(elfPart);
+  for (const value of [text.size, position, old.size]) writer.uvarint(value);
+  const head = Buffer.from(writer.view());
+  const isSmall = text.size <= smallFile;
+  let taken: Buffer[] = [];
+  const pack = isSmall ? streamTaker((streams) => (taken = streams)) : packerAt(level);
+  const blocks: (StoredBlock & { streams: Buffer[] })[] = [];
+  let size = head.length;
+  if (!isSmall) put(head);
+  for await (const block of encodeElf(plan, old, text, pack, new BlockSizer(blockLimit), () => {})) {
+    if (isSmall) {
+      const kind = blocks.length === 0 ? 'prelude' : 'elf';
+      blocks.push({ kind, head: block, sizes: taken.map(({ length }) => length), streams: taken });
+      for (const stream of taken) put(stream);
+      size += taken.reduce((sum, { length }) => sum + length, block.length);
+    } else {
+      put(block);
+      size += block.length;
+    }
+  }
+  if (!isSmall) return { tables, packedSize: size };
+  let packedSize = Infinity;
+  if (size <= unpackedTrial) {
+    packedSize = head.length;
+    for (const { kind, head: before, streams } of blocks) {
+      packedSize += before.length + (await packed(sharingBlocks[kind], streams, level)).length;
+    }
+  }
+  const stored = blocks.map(({ kind, head: before, sizes }) => ({ kind, head: before, sizes }));
+  return { tables, packedSize, unpacked: { head, blocks: stored } };
 }
