@@ -10,6 +10,7 @@ import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
 import { encodeSourceRanges } from './layer-delta/source-ranges.ts';
+import { tarDiffMayBeSmaller } from './may-be-smaller.ts';
 import { ownersOf } from './packages/owners.ts';
 import { PackageLists } from './packages/package-lists.ts';
 import { planImage, type ImagePlan, type PlannedLayer } from './plan-image.ts';
@@ -115,7 +116,7 @@ function encodeOwn(
   return encodeLayerDelta({ ...work, path: `${path}.layer-delta`, onBytes });
 }
 
-/** A tar-diff is made as far as it may be the smallest. */
+/** A tar-diff is made where, and as far as, it may be the smallest. */
 async function choose(
   { layer, stored, tarDiff }: PlannedLayer,
   own: EncodedLayerDelta | undefined,
@@ -131,7 +132,9 @@ async function choose(
   const ownSize = own === undefined ? Infinity : own.size;
   const besides = sourcesSize + (own === undefined ? 0 : accountLimit(own.size));
   const limit = Math.min(size - 1, ownSize + besides);
-  const found = tarDiff && (await encodeLayer(tarDiff, files, `${path}.tar-diff`, onBytes, signal, limit));
+  const tried = own === undefined || tarDiffMayBeSmaller(own) ? tarDiff : undefined;
+  if (tried !== tarDiff) onBytes(stored.size);
+  const found = tried && (await encodeLayer(tried, files, `${path}.tar-diff`, onBytes, signal, limit));
   const asTarDiff = found && ({ ...common, kind: 'delta', format: 'tar-diff', delta: found } as const);
   const mayBePublic = asTarDiff ?? (size <= ownSize + besides || tarDiff === undefined ? whole : undefined);
   const best =
