@@ -9,6 +9,7 @@ import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
+import { openPartThreads, type PartThreads } from './layer-delta/part-threads.ts';
 import { encodeSourceRanges } from './layer-delta/source-ranges.ts';
 import { tarDiffMayBeSmaller } from './may-be-smaller.ts';
 import { ownersOf } from './packages/owners.ts';
@@ -67,6 +68,7 @@ async function codeLayers(
     planImage(from, to, { as, prefix, lists, onBytes }),
   );
   const { layers, files } = plan;
+  const threads = openPartThreads(signal);
   try {
     const sources = await encodeSourceRanges(plan.ranges, sourcesLevel);
     const choices: Choice[] = [];
@@ -75,7 +77,7 @@ async function codeLayers(
       const coding = progress.transfer(title, layer.stored.size * (format === 'auto' ? 2 : 1));
       const choice = await withTransfer(coding, signal, async (onBytes) => {
         const path = `${prefix}-${at}`;
-        const own = as.layerDelta ? await encodeOwn(layer, plan, path, onBytes) : undefined;
+        const own = as.layerDelta ? await encodeOwn(layer, plan, threads, path, onBytes) : undefined;
         return choose(layer, own, sources.length, files, path, onBytes, signal);
       });
       choices.push(choice);
@@ -83,6 +85,7 @@ async function codeLayers(
     }
     return { choices, sources, needs: layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1 };
   } finally {
+    await threads.close();
     plan.close();
   }
 }
@@ -108,11 +111,12 @@ const sourcesLevel = 19;
 function encodeOwn(
   { stored, sources, expansions }: PlannedLayer,
   { old, inflated, ranges }: ImagePlan,
+  threads: PartThreads,
   path: string,
   onBytes: (bytes: number) => void,
 ): Promise<EncodedLayerDelta> {
   const lengths = { ranges: ranges.count, oldMembers: ranges.members.length };
-  const work = { layer: stored, sources, expansions, inflated, old, lengths };
+  const work = { layer: stored, sources, expansions, inflated, old, lengths, threads };
   return encodeLayerDelta({ ...work, path: `${path}.layer-delta`, onBytes });
 }
 

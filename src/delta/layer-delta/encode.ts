@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { packBlock, streamWriters } from '../codec/block.ts';
 import { ByteWriter } from '../codec/bytes.ts';
-import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
+import { blockLimit } from '../codec/format.ts';
 import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
@@ -16,6 +16,7 @@ import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded, type ListLengths } from './format.ts';
 import { memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
+import type { PartThreads } from './part-threads.ts';
 
 export interface LayerDeltaWork {
   layer: StoredLayer;
@@ -26,6 +27,8 @@ export interface LayerDeltaWork {
   old: OldBytes;
   /** How many ranges the old file consists of, and members of them. */
   lengths: Omit<ListLengths, 'newMembers'>;
+  /** May code files. */
+  threads: PartThreads;
   /** Where the delta goes; a temporary file lies beside it meanwhile. */
   path: string;
   /** Bytes of the new tar that were coded since the last call; it may throw to end the work. */
@@ -43,15 +46,20 @@ export interface EncodedLayerDelta extends EncodedLayer {
  */
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
-  const { size } = work.layer;
-  const stored: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const { path, size } = work.layer;
+  const stored: RandomAccess = {
+    size,
+    read: (position, length, into) => readAll(file, into, length, position),
+    place: { path, start: 0 },
+  };
   const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
   const lengths = { ...work.lengths, newMembers: layer.members.length };
   const level = levelFor(novelBytes(work.layer, work.sources));
-  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, lengths, tables) <= memoryLimit;
   try {
-    const elf = { tar: layer.tar, old: work.old, level, fits, onBytes: work.onBytes };
-    const parts = await encodeFileParts(layer.sources, `${work.path}.parts`, elf);
+    const { old, threads, onBytes } = work;
+    // Files of their own coding have no members: they stand in the tar as it is.
+    const elf = { tar: stored, old, level, lengths, threads, onBytes };
+    const parts = await encodeFileParts(work.sources, `${work.path}.parts`, elf);
     try {
       return await writeDelta(work, layer, lengths, level, parts);
     } finally {

@@ -1,111 +1,130 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { BlockSizer } from '../codec/block-sizer.ts';
-import { ByteWriter } from '../codec/bytes.ts';
-import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
-import { blockLimit, type ElfTables } from '../codec/format.ts';
+import { mebibyte, type ElfTables } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
+import { encodeFilePart, type FilePartWork } from './encode-file-part.ts';
 import type { EntrySources } from './find-sources.ts';
-import { elfPart } from './format.ts';
-import { generalSize } from './general-size.ts';
+import type { ListLengths } from './format.ts';
 import type { OldBytes } from './old-bytes.ts';
+import type { FilePartJob, FileSlice } from './part-thread.ts';
+import type { PartThreads } from './part-threads.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
 export interface FilePart {
   /** Number of its entry. */
   entry: number;
-  /** Where it stands among all file parts, and its bytes. */
-  start: number;
+  /** Of its bytes. */
   size: number;
+  /** Where they stand among all file parts. */
+  extents: { start: number; size: number }[];
   tables: ElfTables;
 }
 
 /** File parts that were coded, in a temporary file. */
 export interface FileParts {
+  /** In order of their entries. */
   parts: FilePart[];
   read(part: FilePart): Generator<Buffer>;
   close(): void;
 }
 
-/**
- * A part ends the blocks around it, and what it says about its file costs some hundred bytes: one that is no larger than
- * the first figure is compared with what the general coding makes of the same file, and has the second one against it.
- */
-const trialLimit = 8 * 1024;
-const partCost = 80;
 const copySize = 256 * 1024;
+/** Below this, in bytes of new files, threads take longer to start than the work. */
+const worthThreads = 4 * mebibyte;
 
 interface Work {
   tar: RandomAccess;
   old: OldBytes;
   level: number;
-  /** Whether a decoder with so much in its tables has enough memory. */
-  fits: (tables: ElfTables) => boolean;
+  lengths: ListLengths;
+  threads: PartThreads;
   onBytes: (bytes: number) => void;
 }
 
-/** Codes the ELF files among entries that have an old ELF file of the same machine. Memory: as for one pair of files. */
+interface Candidate extends FilePartWork {
+  entry: number;
+}
+
+/**
+ * Codes the ELF files among entries of `tar` that have an old ELF file of the same machine; what comes out doesn't depend on the
+ * threads. Memory: as for one pair of files, or what threads may take together.
+ */
 export async function encodeFileParts(entries: readonly EntrySources[], path: string, work: Work): Promise<FileParts> {
+  const { threads, onBytes } = work;
   const file = openSync(path, 'wx+', 0o600);
+  let isClosed = false;
   const close = () => {
+    isClosed = true;
     closeSync(file);
     rmSync(path, { force: true });
   };
   const parts: FilePart[] = [];
   let end = 0;
+  const encode = async (candidate: Candidate, inThread: boolean): Promise<void> => {
+    const { entry, text } = candidate;
+    const extents: FilePart['extents'] = [];
+    const put = (bytes: Buffer) => {
+      // What a thread still sends after another one has failed.
+      if (isClosed) return;
+      writeAll(file, bytes, end);
+      extents.push({ start: end, size: bytes.length });
+      end += bytes.length;
+    };
+    const tables = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
+    if (tables === undefined) return;
+    onBytes(text.size);
+    parts.push({ entry, size: extents.reduce((sum, { size }) => sum + size, 0), extents, tables });
+  };
   try {
-    for (const [number, { entry, content }] of entries.entries()) {
-      if (content.kind !== 'similar') continue;
-      const text = partOf(work.tar, entry.contentStart, entry.size);
-      const old = work.old.contents(content.old);
-      const machine = machineOf(text);
-      if (machine === undefined || machine !== machineOf(old)) continue;
-      const start = end;
-      const put = (bytes: Buffer) => {
-        writeAll(file, bytes, end);
-        end += bytes.length;
-      };
-      const position = work.old.places.at(content.old.layer, content.old.contentStart);
-      const tables = await encodePart(old, text, position, work, put);
-      if (tables !== undefined && end - start <= trialLimit) {
-        const general = await generalSize(old, text, work.level, end - start);
-        if (general < end - start + partCost) end = start;
-      }
-      if (tables === undefined || end === start) continue;
-      work.onBytes(entry.size);
-      parts.push({ entry: number, start, size: end - start, tables });
+    const candidates = candidatesOf(entries, work);
+    const size = candidates.reduce((sum, { text }) => sum + text.size, 0);
+    if (candidates.length > 1 && size >= worthThreads && candidates.every(isStored)) {
+      // The largest first: none is left over that one thread codes while the others wait.
+      const ordered = candidates.toSorted((a, b) => b.text.size - a.text.size);
+      await Promise.all(ordered.map((candidate) => encode(candidate, true)));
+    } else {
+      for (const candidate of candidates) await encode(candidate, false);
     }
   } catch (error) {
     close();
     throw error;
   }
   return {
-    parts,
+    parts: parts.toSorted((a, b) => a.entry - b.entry),
     close,
-    *read({ start, size }) {
-      for (let done = 0; done < size; done += copySize) {
-        const piece = Buffer.allocUnsafe(Math.min(copySize, size - done));
-        readAll(file, piece, piece.length, start + done);
-        yield piece;
+    *read({ extents }) {
+      for (const { start, size } of extents) {
+        for (let done = 0; done < size; done += copySize) {
+          const piece = Buffer.allocUnsafe(Math.min(copySize, size - done));
+          readAll(file, piece, piece.length, start + done);
+          yield piece;
+        }
       }
     },
   };
 }
 
-/** Undefined where the files are not what they seem: nothing was put out then. */
-async function encodePart(
-  old: RandomAccess,
-  text: RandomAccess,
-  position: number,
-  { level, fits }: Work,
-  put: (bytes: Buffer) => void,
-): Promise<ElfTables | undefined> {
-  const plan = planElf(old, text);
-  if (plan === undefined || !fits(plan.tables)) return undefined;
-  const head = new ByteWriter(32);
-  head.byte(elfPart);
-  for (const value of [text.size, position, old.size]) head.uvarint(value);
-  put(Buffer.from(head.view()));
-  for await (const block of encodeElf(plan, old, text, level, new BlockSizer(blockLimit), () => {})) put(block);
-  return plan.tables;
+function candidatesOf(entries: readonly EntrySources[], { tar, old, level, lengths }: Work): Candidate[] {
+  return entries.flatMap(({ entry, content }, number) => {
+    if (content.kind !== 'similar') return [];
+    const text = partOf(tar, entry.contentStart, entry.size);
+    const before = old.contents(content.old);
+    const machine = machineOf(text);
+    if (machine === undefined || machine !== machineOf(before)) return [];
+    const position = old.places.at(content.old.layer, content.old.contentStart);
+    return [{ entry: number, old: before, text, position, level, lengths }];
+  });
+}
+
+function isStored({ old, text }: Candidate): boolean {
+  return old.place !== undefined && text.place !== undefined;
+}
+
+function jobOf({ old, text, position, level, lengths }: Candidate): FilePartJob {
+  return { old: sliceOf(old), text: sliceOf(text), position, level, lengths };
+}
+
+function sliceOf({ place, size }: RandomAccess): FileSlice {
+  if (place === undefined) throw new TypeError('bytes for another thread that are not on disk');
+  return { ...place, size };
 }
