@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '311862e682cb52708d9c74948c15588027a329fc2d12749f572ff4c321d6b1d1' },
-    arm64: { sha256: 'd1e4f121c102a20f8ca288ce3d7bb829e1c58fd7583e9f083f7a4e334bc4205d' },
+    amd64: { sha256: '235b0c040663ab3801c38dca59e9d759623868d6ff58941026484f37aca66f69' },
+    arm64: { sha256: 'ef341466e782f2e151e1286c36d9564afba87e64285d5c727e06e0d57b86f560' },
   },
 };

@@ -1,5 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
@@ -9,6 +18,7 @@ import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { generateSigningKey, type GeneratedKey } from '../../src/signing/generate-key.ts';
 import { noise, sampleTar, writeDockerArchive, type SampleImage } from '../delta/sample-image.ts';
+import { leaveMaking, leaveUnpacking } from './containerd-lease.ts';
 import { Device, type SampleRelease } from './device.ts';
 
 const engines = inject('engines');
@@ -242,6 +252,29 @@ for (const which of ['classic', 'current'] as const) {
       mkdirSync(join(device.state, 'app'), { recursive: true });
       writeFileSync(join(device.state, 'app/unsynced'), 'of the start before\n');
       await device.expect('apply', path);
+      await expectNew();
+    });
+
+    // Docker knows nothing of what containerd keeps for it where the power failed.
+    const interrupted = [
+      { what: 'what is unpacked', leave: leaveUnpacking },
+      { what: 'a container', leave: leaveMaking },
+    ];
+    const onContainerd = test.skipIf(store === 'classic');
+    onContainerd.each(interrupted)('files that a power cut lost, kept by containerd for $what', async ({ leave }) => {
+      await device.load(one);
+      const path = await device.delta(one, two);
+      const { diffIds } = await device.load(two);
+      const info = JSON.parse(await device.docker('info', '--format', '{{json .}}'));
+      const snapshots = join(info.DockerRootDir, 'containerd/io.containerd.snapshotter.v1.overlayfs/snapshots');
+      const answers = readdirSync(snapshots).map((each) => join(snapshots, each, 'fs/app/answer'));
+      rmSync(answers.find((each) => existsSync(each) && readFileSync(each, 'utf8') === 'new\n')!);
+      const chainId = `sha256:${createHash('sha256').update(`${diffIds[0]} ${diffIds[1]}`).digest('hex')}`;
+      await leave(info.Containerd.Address, randomBytes(32).toString('hex'), chainId);
+      await device.docker('image', 'rm', `${device.app}:2.0.0`);
+      mkdirSync(join(device.state, 'app'), { recursive: true });
+      writeFileSync(join(device.state, 'app/unsynced'), 'of the start before\n');
+      expect((await device.call('apply', path)).stderr).toMatch(/1 file missing[^]*1 lease given up/);
       await expectNew();
     });
 

@@ -3,6 +3,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -154,14 +155,30 @@ type Info struct {
 	DataRoot string
 	Store    Store
 	Version  string
+	// Below is set where Store is Containerd.
+	Below Below
+}
+
+// Below is the containerd that an engine keeps its images in.
+type Below struct {
+	// Address is the path of its socket.
+	Address     string
+	Namespace   string
+	Snapshotter string
 }
 
 // Info asks for it.
 func (c *Client) Info(ctx context.Context) (*Info, error) {
 	var value struct {
 		DockerRootDir string
+		Driver        string
 		DriverStatus  [][2]string
 		ServerVersion string
+		// Docker tells it from API 1.46 on.
+		Containerd struct {
+			Address    string
+			Namespaces struct{ Containers string }
+		}
 	}
 	if err := c.call(ctx, http.MethodGet, "/info", nil, &value); err != nil {
 		return nil, err
@@ -170,6 +187,9 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 	for _, pair := range value.DriverStatus {
 		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
 			info.Store = Containerd
+			below := value.Containerd
+			info.Below = Below{cmp.Or(below.Address, "/run/containerd/containerd.sock"),
+				cmp.Or(below.Namespaces.Containers, "moby"), value.Driver}
 		}
 	}
 	return info, nil
@@ -361,6 +381,21 @@ func (c *Client) Remove(ctx context.Context, image string) error {
 		return fmt.Errorf("%w: %s", ErrInUse, err)
 	}
 	return err
+}
+
+// Containers by their IDs, also those that do not run.
+func (c *Client) Containers(ctx context.Context) ([]string, error) {
+	var list []struct {
+		ID string `json:"Id"`
+	}
+	if err := c.call(ctx, http.MethodGet, "/containers/json?all=1", nil, &list); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, each := range list {
+		ids = append(ids, each.ID)
+	}
+	return ids, nil
 }
 
 // TryContainer creates a container and removes it again: proof that the engine can run the image. Nothing is started.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,15 @@ func DigestOf(bytes []byte) Digest {
 
 // DigestOfSum is the digest of a finished SHA-256.
 func DigestOfSum(sum []byte) Digest { return Digest("sha256:" + hex.EncodeToString(sum)) }
+
+// ChainIDs name what filesystem layers make together, from the lowest up to each (OCI image spec, config.md, "Layer ChainID").
+func ChainIDs(diffIDs []Digest) []Digest {
+	chain := slices.Clone(diffIDs)
+	for at := 1; at < len(chain); at++ {
+		chain[at] = DigestOf([]byte(string(chain[at-1]) + " " + string(diffIDs[at])))
+	}
+	return chain
+}
 
 // Hex is the digest without its algorithm.
 func (d Digest) Hex() string { return strings.TrimPrefix(string(d), "sha256:") }

@@ -53,6 +53,22 @@ func Names(root string) ([]string, error) {
 	return names, nil
 }
 
+// Sweep removes what a power cut left of files that were to take the place of others. Nobody else may be writing.
+func (f *Folder) Sweep() error {
+	for _, folder := range []string{f.Path, f.PackagesPath()} {
+		left, err := filepath.Glob(filepath.Join(folder, ".*.partial"))
+		if err != nil {
+			return err
+		}
+		for _, path := range left {
+			if err := durable.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Lock is the folder of the project's lock.
 func (f *Folder) Lock() string { return filepath.Join(f.Path, "lock") }
 

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"io"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/state"
@@ -18,3 +19,12 @@ func (u *Updater) ApplyRow(ctx context.Context, row ...*bundle.Bundle) error {
 	})
 	return err
 }
+
+// ErrDamaged is of an image whose files are not what they should be.
+var ErrDamaged = errDamaged
+
+// NewExpectedTree of so many entries at most.
+var NewExpectedTree = newExpectedTree
+
+// Compare a tree with the tar of one.
+func (t *expectedTree) Compare(exported io.Reader) error { return t.compare(exported) }

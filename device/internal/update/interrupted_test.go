@@ -182,6 +182,26 @@ func TestPowerCutInDockersNotes(t *testing.T) {
 	})
 }
 
+// A power cut during a load has left a filesystem layer that counts as unpacked, without some of its files.
+func TestPowerCutBeforeFilesHaveNames(t *testing.T) {
+	d := newDevice(t, engine.Containerd)
+	d.engine.Spoil(d.two.DiffIDs(), sample.Tar())
+	folder := filepath.Join(d.root, "ccai")
+	os.MkdirAll(folder, 0o755)
+	os.WriteFile(filepath.Join(folder, "unsynced"), []byte("another boot\n"), 0o644)
+	os.WriteFile(filepath.Join(folder, ".current.123.partial"), nil, 0o644)
+	if _, err := d.apply(); err != nil {
+		t.Fatal(err)
+	}
+	d.expectNew()
+	if told := strings.Join(d.log, "\n"); !strings.Contains(told, "missing; removing it") {
+		t.Error(told)
+	}
+	if left := d.left(); !slices.Equal(left, []string{"current", "lock", "releases"}) {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // A power cut during a load has left a filesystem layer that counts as unpacked, with files that are empty.
 func TestPowerCutWhileLoading(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {

@@ -79,6 +79,9 @@ func (u *Updater) locked(ctx context.Context, project string, work func(*state.F
 		return nil, err
 	}
 	defer held.Release()
+	if err := folder.Sweep(); err != nil {
+		return nil, err
+	}
 	return work(folder)
 }
 

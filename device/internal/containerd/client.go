@@ -1,0 +1,97 @@
+// Package containerd speaks to the containerd below Docker: only about leases, which Docker itself cannot end.
+package containerd
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"imgbuild/device/internal/failure"
+)
+
+const answerLimit = 16 << 20
+
+// Client of one namespace of a containerd.
+type Client struct {
+	address   string
+	namespace string
+	http      *http.Client
+}
+
+// Connect makes a client for a containerd that listens at the path of a socket.
+func Connect(address, namespace string) *Client {
+	address = strings.TrimPrefix(address, "unix://")
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", address)
+	}
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{DialContext: dial, Protocols: &protocols}
+	return &Client{address, namespace, &http.Client{Transport: transport}}
+}
+
+// Close ends the connection.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call sends one message to a method of the service of leases and returns the one that comes back: gRPC over HTTP/2
+// (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md) without streams, compression or metadata.
+func (c *Client) call(ctx context.Context, method string, message []byte) ([]byte, error) {
+	answer, err := c.exchange(ctx, method, message)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, failure.Operation(fmt.Sprintf("asking containerd at %s to %s", c.address, method), err.Error(),
+			"see whether containerd runs there")
+	}
+	return answer, nil
+}
+
+func (c *Client) exchange(ctx context.Context, method string, message []byte) ([]byte, error) {
+	framed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	framed = append(framed, message...)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"http://containerd/containerd.services.leases.v1.Leases/"+method, bytes.NewReader(framed))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/grpc")
+	request.Header.Set("Te", "trailers")
+	request.Header.Set("Containerd-Namespace", c.namespace)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
+	if err != nil {
+		return nil, err
+	}
+	// An answer without a message has its status in the header.
+	status := response.Trailer
+	if status.Get("Grpc-Status") == "" {
+		status = response.Header
+	}
+	switch code := status.Get("Grpc-Status"); {
+	case code == "":
+		return nil, fmt.Errorf("what answers there is no containerd: %s", response.Status)
+	case code != "0":
+		told, err := url.PathUnescape(status.Get("Grpc-Message"))
+		if err != nil {
+			told = status.Get("Grpc-Message")
+		}
+		return nil, fmt.Errorf("%s (code %s)", told, code)
+	case len(body) > answerLimit:
+		return nil, errors.New("its answer is too long")
+	case len(body) < 5 || body[0] != 0 || uint64(binary.BigEndian.Uint32(body[1:])) != uint64(len(body)-5):
+		return nil, errWire
+	}
+	return body[5:], nil
+}

@@ -1,0 +1,3 @@
+package containerd
+
+var EachBytes = eachBytes

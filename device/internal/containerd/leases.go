@@ -1,0 +1,86 @@
+package containerd
+
+import (
+	"context"
+)
+
+// Lease keeps what somebody works on from being collected. Whoever is killed leaves it.
+type Lease struct {
+	ID string
+	// Expires says that it ends by itself: clients that pull or unpack take one for 24 hours.
+	Expires bool
+	// Resources by their names, of each type: `snapshots/overlayfs`.
+	Resources map[string][]string
+}
+
+// expiring is the label of leases that end by themselves.
+const expiring = "containerd.io/gc.expire"
+
+// Leases of the namespace (containerd, api/services/leases/v1/leases.proto).
+func (c *Client) Leases(ctx context.Context) ([]Lease, error) {
+	answer, err := c.call(ctx, "List", nil)
+	if err != nil {
+		return nil, err
+	}
+	var leases []Lease
+	err = eachBytes(answer, func(field int, message []byte) error {
+		if field != 1 {
+			return nil
+		}
+		lease, err := parseLease(message)
+		leases = append(leases, lease)
+		return err
+	})
+	for at := 0; at < len(leases) && err == nil; at++ {
+		leases[at].Resources, err = c.resources(ctx, leases[at].ID)
+	}
+	return leases, err
+}
+
+// EndLease gives up what a lease holds. What nothing else keeps is gone when it returns.
+func (c *Client) EndLease(ctx context.Context, id string) error {
+	request := appendBytes(nil, 1, []byte(id))
+	_, err := c.call(ctx, "Delete", appendTrue(request, 2))
+	return err
+}
+
+func parseLease(message []byte) (lease Lease, err error) {
+	err = eachBytes(message, func(field int, value []byte) error {
+		switch field {
+		case 1:
+			lease.ID = string(value)
+		case 3:
+			return eachBytes(value, func(field int, text []byte) error {
+				lease.Expires = lease.Expires || field == 1 && string(text) == expiring
+				return nil
+			})
+		}
+		return nil
+	})
+	return lease, err
+}
+
+func (c *Client) resources(ctx context.Context, lease string) (map[string][]string, error) {
+	answer, err := c.call(ctx, "ListResources", appendBytes(nil, 1, []byte(lease)))
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]string{}
+	return found, eachBytes(answer, func(field int, resource []byte) error {
+		if field != 1 {
+			return nil
+		}
+		var id, kind string
+		err := eachBytes(resource, func(field int, value []byte) error {
+			switch field {
+			case 1:
+				id = string(value)
+			case 2:
+				kind = string(value)
+			}
+			return nil
+		})
+		found[kind] = append(found[kind], id)
+		return err
+	})
+}
