@@ -18,6 +18,11 @@ export interface FilePartWork {
   lengths: ListLengths;
 }
 
+/** What a part tells beside its bytes; it goes from thread to thread as it is. */
+export interface EncodedFilePart {
+  tables: ElfTables;
+}
+
 /**
  * A part ends the blocks around it, and what it says about its file costs some hundred bytes: one that is no larger than
  * the first figure is compared with what the general coding makes of the same file, and has the second one against it.
@@ -29,7 +34,10 @@ const partCost = 80;
  * Passes the bytes of a part on to `put`. Undefined, with nothing put out, where the files are not what they seem, where a
  * decoder would need too much memory, and where the general coding makes fewer bytes. Memory: that of planElf.
  */
-export async function encodeFilePart(work: FilePartWork, put: (bytes: Buffer) => void): Promise<ElfTables | undefined> {
+export async function encodeFilePart(
+  work: FilePartWork,
+  put: (bytes: Buffer) => void,
+): Promise<EncodedFilePart | undefined> {
   const { old, text, level, lengths } = work;
   const plan = planElf(old, text);
   if (plan === undefined || layerMemoryNeeded(blockLimit, lengths, plan.tables) > memoryLimit) return undefined;
@@ -48,5 +56,5 @@ export async function encodeFilePart(work: FilePartWork, put: (bytes: Buffer) =>
   }
   if (size <= trialLimit && (await generalSize(old, text, level, size)) < size + partCost) return undefined;
   putHeld();
-  return plan.tables;
+  return { tables: plan.tables };
 }

@@ -7,16 +7,15 @@ import type { EntrySources } from './find-sources.ts';
 import type { ListLengths } from './format.ts';
 import type { OldBytes } from './old-bytes.ts';
 import type { FilePartJob, FileSlice } from './part-thread.ts';
-import type { PartThreads } from './part-threads.ts';
+import { fitsThreads, type PartThreads } from './part-threads.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
 export interface FilePart {
   /** Number of its entry. */
   entry: number;
-  /** Of its bytes. */
+  /** Where it stands among all file parts, and its bytes. */
+  start: number;
   size: number;
-  /** Where they stand among all file parts. */
-  extents: { start: number; size: number }[];
   tables: ElfTables;
 }
 
@@ -62,29 +61,26 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   let end = 0;
   const encode = async (candidate: Candidate, inThread: boolean): Promise<void> => {
     const { entry, text } = candidate;
-    const extents: FilePart['extents'] = [];
+    // All bytes of a part come one after the other.
+    let size = 0;
     const put = (bytes: Buffer) => {
       // What a thread still sends after another one has failed.
       if (isClosed) return;
       writeAll(file, bytes, end);
-      extents.push({ start: end, size: bytes.length });
       end += bytes.length;
+      size += bytes.length;
     };
-    const tables = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
-    if (tables === undefined) return;
+    const part = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
+    if (part === undefined) return;
     onBytes(text.size);
-    parts.push({ entry, size: extents.reduce((sum, { size }) => sum + size, 0), extents, tables });
+    parts.push({ entry, start: end - size, size, ...part });
   };
   try {
     const candidates = candidatesOf(entries, work);
-    const size = candidates.reduce((sum, { text }) => sum + text.size, 0);
-    if (candidates.length > 1 && size >= worthThreads && candidates.every(isStored)) {
-      // The largest first: none is left over that one thread codes while the others wait.
-      const ordered = candidates.toSorted((a, b) => b.text.size - a.text.size);
-      await Promise.all(ordered.map((candidate) => encode(candidate, true)));
-    } else {
-      for (const candidate of candidates) await encode(candidate, false);
-    }
+    const beside = besideOthers(candidates);
+    await Promise.all(beside.map((candidate) => encode(candidate, true)));
+    const coded = new Set(beside);
+    for (const candidate of candidates) if (!coded.has(candidate)) await encode(candidate, false);
   } catch (error) {
     close();
     throw error;
@@ -92,13 +88,11 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   return {
     parts: parts.toSorted((a, b) => a.entry - b.entry),
     close,
-    *read({ extents }) {
-      for (const { start, size } of extents) {
-        for (let done = 0; done < size; done += copySize) {
-          const piece = Buffer.allocUnsafe(Math.min(copySize, size - done));
-          readAll(file, piece, piece.length, start + done);
-          yield piece;
-        }
+    *read({ start, size }) {
+      for (let done = 0; done < size; done += copySize) {
+        const piece = Buffer.allocUnsafe(Math.min(copySize, size - done));
+        readAll(file, piece, piece.length, start + done);
+        yield piece;
       }
     },
   };
@@ -116,8 +110,13 @@ function candidatesOf(entries: readonly EntrySources[], { tar, old, level, lengt
   });
 }
 
-function isStored({ old, text }: Candidate): boolean {
-  return old.place !== undefined && text.place !== undefined;
+/** Those that threads may code, the largest first: none is left over then that one thread codes while the others wait. */
+function besideOthers(candidates: readonly Candidate[]): Candidate[] {
+  const fit = candidates.filter(
+    (each) => fitsThreads(each) && each.old.place !== undefined && each.text.place !== undefined,
+  );
+  const size = fit.reduce((sum, { text }) => sum + text.size, 0);
+  return fit.length > 1 && size >= worthThreads ? fit.toSorted((a, b) => b.text.size - a.text.size) : [];
 }
 
 function jobOf({ old, text, position, level, lengths }: Candidate): FilePartJob {

@@ -2,9 +2,9 @@
 import { closeSync, openSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { Failure } from '../../failure.ts';
-import { mebibyte, type ElfTables } from '../codec/format.ts';
+import { mebibyte } from '../codec/format.ts';
 import { readAll, type RandomAccess } from '../source-spool.ts';
-import { encodeFilePart, type FilePartWork } from './encode-file-part.ts';
+import { encodeFilePart, type EncodedFilePart, type FilePartWork } from './encode-file-part.ts';
 
 /** Bytes of a file on disk. */
 export interface FileSlice {
@@ -21,7 +21,7 @@ export interface FilePartJob extends Omit<FilePartWork, 'old' | 'text'> {
 /** Any number of blocks, then one of the others. A Failure crosses as what it was made of. */
 export type FilePartAnswer =
   | { kind: 'block'; bytes: Uint8Array }
-  | { kind: 'done'; tables: ElfTables | undefined }
+  | { kind: 'done'; part: EncodedFilePart | undefined }
   | { kind: 'failed'; error: FailedThere };
 
 export type FailedThere =
@@ -46,8 +46,8 @@ async function answer(job: FilePartJob, send: (answer: FilePartAnswer) => void):
   try {
     const { position, level, lengths } = job;
     const work = { old: open(job.old), text: open(job.text), position, level, lengths };
-    const tables = await encodeFilePart(work, (bytes) => send({ kind: 'block', bytes }));
-    send({ kind: 'done', tables });
+    const part = await encodeFilePart(work, (bytes) => send({ kind: 'block', bytes }));
+    send({ kind: 'done', part });
   } finally {
     for (const file of opened) closeSync(file);
   }

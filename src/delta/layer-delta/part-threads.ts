@@ -2,29 +2,40 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../failure.ts';
-import { mebibyte, type ElfTables } from '../codec/format.ts';
+import { mebibyte } from '../codec/format.ts';
+import type { EncodedFilePart } from './encode-file-part.ts';
 import type { FailedThere, FilePartAnswer, FilePartJob } from './part-thread.ts';
 
 /** Threads that code file parts. */
 export interface PartThreads {
   /**
-   * Codes one, in a thread, as soon as one is free and there is memory for it; `put` gets its bytes in order. Undefined where
-   * it is not worth it. Throws what the thread has thrown, and the signal's reason once there is one.
+   * Codes one, in a thread, as soon as one is free and there is memory for it; `put` gets its bytes in order, at the end.
+   * As encodeFilePart. Throws what the thread has thrown, and the signal's reason once there is one.
    */
-  code(job: FilePartJob, put: (bytes: Buffer) => void): Promise<ElfTables | undefined>;
+  code(job: FilePartJob, put: (bytes: Buffer) => void): Promise<EncodedFilePart | undefined>;
   /** Ends the threads, whatever they do. */
   close(): Promise<void>;
 }
 
 /** More have little left to do beside the zstd of each, and 20 to 40 MiB each. */
 const threadsMost = 4;
-/** What all that is coded at the same time needs, unless one file alone needs more: all of imgbuild is to stay below 1 GiB. */
+/** What all that is coded at the same time may need: all of imgbuild is to stay below 1 GiB. */
 const memoryAtOnce = 512 * mebibyte;
+
+/** Whether threads have memory for it. It takes about what planElf needs, the files themselves, and what comes out. */
+export function fitsThreads({ old, text }: { old: { size: number }; text: { size: number } }): boolean {
+  return memoryOf(old.size, text.size) <= memoryAtOnce;
+}
+
+const memoryOf = (old: number, text: number) => 4 * old + 4 * text;
 
 interface Waiting {
   job: FilePartJob;
+  memory: number;
   put: (bytes: Buffer) => void;
-  resolve(tables: ElfTables | undefined): void;
+  /** What came of it until now. */
+  blocks: Buffer[];
+  resolve(part: EncodedFilePart | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -53,24 +64,21 @@ export function openPartThreads(signal: AbortSignal, most = availableParallelism
       const work = running.get(thread);
       if (work === undefined) return;
       if (answer.kind === 'block') {
-        try {
-          work.put(Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.length));
-        } catch (error) {
-          end(error);
-        }
+        work.blocks.push(Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.length));
         return;
       }
       running.delete(thread);
       free.push(thread);
-      used -= memoryOf(work.job);
-      if (answer.kind === 'done') {
-        work.resolve(answer.tables);
+      used -= work.memory;
+      try {
+        if (answer.kind === 'failed') throw failedThere(answer.error);
+        for (const block of work.blocks) work.put(block);
+        work.resolve(answer.part);
         next();
-        return;
+      } catch (error) {
+        work.reject(error);
+        end(error);
       }
-      const error = failedThere(answer.error);
-      work.reject(error);
-      end(error);
     });
     thread.on('error', end);
     thread.on('exit', () => end(new Error('a thread that codes files has ended')));
@@ -78,7 +86,7 @@ export function openPartThreads(signal: AbortSignal, most = availableParallelism
   };
   const next = () => {
     while (waiting.length > 0) {
-      const memory = memoryOf(waiting[0]!.job);
+      const { memory } = waiting[0]!;
       if (used > 0 && used + memory > memoryAtOnce) return;
       const thread = free.pop() ?? (threads.size < Math.min(most, threadsMost) ? start() : undefined);
       if (thread === undefined) return;
@@ -97,7 +105,7 @@ export function openPartThreads(signal: AbortSignal, most = availableParallelism
           reject(ended.because);
           return;
         }
-        waiting.push({ job, put, resolve, reject });
+        waiting.push({ job, memory: memoryOf(job.old.size, job.text.size), put, blocks: [], resolve, reject });
         next();
       }),
     async close() {
@@ -106,11 +114,6 @@ export function openPartThreads(signal: AbortSignal, most = availableParallelism
       await Promise.all([...threads].map((thread) => thread.terminate()));
     },
   };
-}
-
-/** About what planElf needs, and the files themselves. */
-function memoryOf({ old, text }: FilePartJob): number {
-  return 4 * old.size + 3 * text.size;
 }
 
 function failedThere(error: FailedThere): Error {

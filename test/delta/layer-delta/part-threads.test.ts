@@ -48,8 +48,8 @@ async function codedIn(count: number): Promise<Buffer[]> {
   const coded = await Promise.all(
     jobs().map(async (job) => {
       const blocks: Buffer[] = [];
-      const tables = await threads!.code(job, (bytes) => void blocks.push(bytes));
-      expect(tables?.copies).toBeGreaterThan(0);
+      const part = await threads!.code(job, (bytes) => void blocks.push(bytes));
+      expect(part?.tables.copies).toBeGreaterThan(0);
       return Buffer.concat(blocks);
     }),
   );
