@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '235b0c040663ab3801c38dca59e9d759623868d6ff58941026484f37aca66f69' },
-    arm64: { sha256: 'ef341466e782f2e151e1286c36d9564afba87e64285d5c727e06e0d57b86f560' },
+    amd64: { sha256: '21caecee7ea5febe3af2d0d4cb24ba8785376904941aef2574fc34592fc18c8d' },
+    arm64: { sha256: '3d3638ee441092fe4325a02d5ebc7e887bf0541f768f863093e29be157d2e40b' },
   },
 };

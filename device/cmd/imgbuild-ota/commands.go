@@ -186,7 +186,10 @@ func (s *session) verify(ctx context.Context) error {
 	for _, each := range report.Packages {
 		carried := "on the device already"
 		if each.Carried {
-			carried = failure.Bytes(each.Size)
+			carried = failure.Bytes(each.Bytes)
+		}
+		if each.From != "" {
+			carried += ", made from the installed files of " + each.From
 		}
 		fmt.Fprintf(s.out, "  package %s %s: %s\n", each.Name, each.Version, carried)
 	}

@@ -1,8 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { machineOf } from '../codec/elf/image.ts';
-import { mebibyte, type ElfTables } from '../codec/format.ts';
+import { mebibyte } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
-import { encodeFilePart, type FilePartWork } from './encode-file-part.ts';
+import { arePrograms, encodeFilePart, type EncodedFilePart, type FilePartWork } from './encode-file-part.ts';
 import type { EntrySources } from './find-sources.ts';
 import type { ListLengths } from './format.ts';
 import type { OldBytes } from './old-bytes.ts';
@@ -10,13 +9,12 @@ import type { FilePartJob, FileSlice } from './part-thread.ts';
 import { fitsThreads, type PartThreads } from './part-threads.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
-export interface FilePart {
+export interface FilePart extends EncodedFilePart {
   /** Number of its entry. */
   entry: number;
   /** Where it stands among all file parts, and its bytes. */
   start: number;
   size: number;
-  tables: ElfTables;
 }
 
 /** File parts that were coded, in a temporary file. */
@@ -34,6 +32,8 @@ const worthThreads = 4 * mebibyte;
 interface Work {
   tar: RandomAccess;
   old: OldBytes;
+  /** Whether members of an entry are unpacked: then it is none of these files. */
+  isExpanded: (entry: number) => boolean;
   level: number;
   lengths: ListLengths;
   threads: PartThreads;
@@ -45,8 +45,8 @@ interface Candidate extends FilePartWork {
 }
 
 /**
- * Codes the ELF files among entries of `tar` that have an old ELF file of the same machine; what comes out doesn't depend on the
- * threads. Memory: as for one pair of files, or what threads may take together.
+ * Codes the models among entries of `tar`, and the ELF files that have an old ELF file of the same machine; what comes out doesn't
+ * depend on the threads. Memory: as for one pair of files, or what threads may take together.
  */
 export async function encodeFileParts(entries: readonly EntrySources[], path: string, work: Work): Promise<FileParts> {
   const { threads, onBytes } = work;
@@ -60,7 +60,6 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   const parts: FilePart[] = [];
   let end = 0;
   const encode = async (candidate: Candidate, inThread: boolean): Promise<void> => {
-    const { entry, text } = candidate;
     // All bytes of a part come one after the other.
     let size = 0;
     const put = (bytes: Buffer) => {
@@ -71,16 +70,20 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
       size += bytes.length;
     };
     const part = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
-    if (part === undefined) return;
-    onBytes(text.size);
-    parts.push({ entry, start: end - size, size, ...part });
+    // Of a model they were told as they came.
+    if (part?.version === 1) onBytes(candidate.text.size);
+    if (part !== undefined) parts.push({ entry: candidate.entry, start: end - size, size, ...part });
+    // What was begun and is none of these files is taken back.
+    else end -= size;
   };
   try {
-    const candidates = candidatesOf(entries, work);
-    const beside = besideOthers(candidates);
+    const beside = besideOthers(entries, work);
     await Promise.all(beside.map((candidate) => encode(candidate, true)));
-    const coded = new Set(beside);
-    for (const candidate of candidates) if (!coded.has(candidate)) await encode(candidate, false);
+    const coded = new Set(beside.map(({ entry }) => entry));
+    for (const [number, sources] of entries.entries()) {
+      const candidate = coded.has(number) ? undefined : candidateOf(sources, number, work);
+      if (candidate !== undefined) await encode(candidate, false);
+    }
   } catch (error) {
     close();
     throw error;
@@ -98,29 +101,34 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   };
 }
 
-function candidatesOf(entries: readonly EntrySources[], { tar, old, level, lengths }: Work): Candidate[] {
-  return entries.flatMap(({ entry, content }, number) => {
-    if (content.kind !== 'similar') return [];
-    const text = partOf(tar, entry.contentStart, entry.size);
-    const before = old.contents(content.old);
-    const machine = machineOf(text);
-    if (machine === undefined || machine !== machineOf(before)) return [];
-    const position = old.places.at(content.old.layer, content.old.contentStart);
-    return [{ entry: number, old: before, text, position, level, lengths }];
-  });
+/** Undefined where it is none of these files by what is known of it. */
+function candidateOf(
+  { entry, content }: EntrySources,
+  number: number,
+  { tar, old, isExpanded, level, lengths, onBytes }: Work,
+): Candidate | undefined {
+  if (content.kind === 'same' || !entry.plain || isExpanded(number)) return undefined;
+  const text = partOf(tar, entry.contentStart, entry.size);
+  const common = { entry: number, text, level, lengths, onBytes };
+  if (content.kind === 'none') return { ...common, old: undefined };
+  const position = old.places.at(content.old.layer, content.old.contentStart);
+  return { ...common, old: { file: old.contents(content.old), position } };
 }
 
 /** Those that threads may code, the largest first: none is left over then that one thread codes while the others wait. */
-function besideOthers(candidates: readonly Candidate[]): Candidate[] {
-  const fit = candidates.filter(
-    (each) => fitsThreads(each) && each.old.place !== undefined && each.text.place !== undefined,
-  );
+function besideOthers(entries: readonly EntrySources[], work: Work): Candidate[] {
+  const fit: Candidate[] = [];
+  for (const [number, sources] of entries.entries()) {
+    const candidate = sources.content.kind === 'similar' ? candidateOf(sources, number, work) : undefined;
+    if (candidate?.old?.file.place === undefined || candidate.text.place === undefined) continue;
+    if (fitsThreads(candidate.old.file, candidate.text) && arePrograms(candidate)) fit.push(candidate);
+  }
   const size = fit.reduce((sum, { text }) => sum + text.size, 0);
   return fit.length > 1 && size >= worthThreads ? fit.toSorted((a, b) => b.text.size - a.text.size) : [];
 }
 
-function jobOf({ old, text, position, level, lengths }: Candidate): FilePartJob {
-  return { old: sliceOf(old), text: sliceOf(text), position, level, lengths };
+function jobOf({ old, text, level, lengths }: Candidate): FilePartJob {
+  return { old: sliceOf(old!.file), position: old!.position, text: sliceOf(text), level, lengths };
 }
 
 function sliceOf({ place, size }: RandomAccess): FileSlice {

@@ -13,8 +13,11 @@ export interface FileSlice {
   size: number;
 }
 
-export interface FilePartJob extends Omit<FilePartWork, 'old' | 'text'> {
+/** A pair of programs. */
+export interface FilePartJob extends Pick<FilePartWork, 'level' | 'lengths'> {
   old: FileSlice;
+  /** Of the old one, in the old file of the layer delta. */
+  position: number;
   text: FileSlice;
 }
 
@@ -45,7 +48,7 @@ async function answer(job: FilePartJob, send: (answer: FilePartAnswer) => void):
   };
   try {
     const { position, level, lengths } = job;
-    const work = { old: open(job.old), text: open(job.text), position, level, lengths };
+    const work = { old: { file: open(job.old), position }, text: open(job.text), level, lengths, onBytes() {} };
     const part = await encodeFilePart(work, (bytes) => send({ kind: 'block', bytes }));
     send({ kind: 'done', part });
   } finally {

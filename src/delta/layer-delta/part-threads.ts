@@ -23,7 +23,7 @@ const threadsMost = 4;
 const memoryAtOnce = 512 * mebibyte;
 
 /** Whether threads have memory for it. It takes about what planElf needs, the files themselves, and what comes out. */
-export function fitsThreads({ old, text }: { old: { size: number }; text: { size: number } }): boolean {
+export function fitsThreads(old: { size: number }, text: { size: number }): boolean {
   return memoryOf(old.size, text.size) <= memoryAtOnce;
 }
 

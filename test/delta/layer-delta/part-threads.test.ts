@@ -49,7 +49,7 @@ async function codedIn(count: number): Promise<Buffer[]> {
     jobs().map(async (job) => {
       const blocks: Buffer[] = [];
       const part = await threads!.code(job, (bytes) => void blocks.push(bytes));
-      expect(part?.tables.copies).toBeGreaterThan(0);
+      expect(part?.tables?.copies).toBeGreaterThan(0);
       return Buffer.concat(blocks);
     }),
   );
@@ -61,7 +61,9 @@ test.each([1, 2, 3])('%d threads make the bytes that none make', async (count) =
   const here = await Promise.all(
     programs.map(async ({ old, text }) => {
       const blocks: Buffer[] = [];
-      await encodeFilePart({ ...common, old: inMemory(old), text: inMemory(text) }, (bytes) => void blocks.push(bytes));
+      const { position, level, lengths } = common;
+      const work = { old: { file: inMemory(old), position }, text: inMemory(text), level, lengths, onBytes() {} };
+      await encodeFilePart(work, (bytes) => void blocks.push(bytes));
       return Buffer.concat(blocks);
     }),
   );

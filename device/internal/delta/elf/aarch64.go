@@ -1,25 +1,42 @@
 package elf
 
-// aarch64Kind is that of the field that an instruction is.
-func aarch64Kind(word int32) (fieldKind, bool) {
-	w := uint32(word)
-	switch {
-	case w&0x7c000000 == 0x14000000:
-		return branch26, true
-	case w&0xff000010 == 0x54000000, w&0x7e000000 == 0x34000000:
-		return branch19, true
-	case w&0x7e000000 == 0x36000000:
-		return branch14, true
-	case w&0x9f000000 == 0x10000000:
-		return adr, true
-	case w&0x9f000000 == 0x90000000:
-		return page, true
-	case w&0xffc00000 == 0x91000000:
-		return lowAdd, true
-	case w&0x3b000000 == 0x39000000:
-		return lowLoad, true
+import "math"
+
+// noField is the kind of what is no field.
+const noField = math.MaxUint8
+
+// aarch64Kinds of instructions by their upper byte; of some aarch64Kind has to look at the rest.
+var aarch64Kinds = func() (of [256]fieldKind) {
+	for at := range of {
+		switch {
+		case at&0x7c == 0x14:
+			of[at] = branch26
+		case at == 0x54, at&0x7e == 0x34:
+			of[at] = branch19
+		case at&0x7e == 0x36:
+			of[at] = branch14
+		case at&0x9f == 0x10:
+			of[at] = adr
+		case at&0x9f == 0x90:
+			of[at] = page
+		case at == 0x91:
+			of[at] = lowAdd
+		case at&0x3b == 0x39:
+			of[at] = lowLoad
+		default:
+			of[at] = noField
+		}
 	}
-	return 0, false
+	return of
+}()
+
+// aarch64Kind is that of the field that an instruction is.
+func aarch64Kind(word int32) fieldKind {
+	kind := aarch64Kinds[uint32(word)>>24]
+	if kind == branch19 && uint32(word)&0xff000010 == 0x54000010 || kind == lowAdd && word&0x00c00000 != 0 {
+		return noField
+	}
+	return kind
 }
 
 func operandBits(kind fieldKind) int32 {
@@ -90,63 +107,74 @@ func withOperand(word int32, kind fieldKind, operand int32) int32 {
 // pageReach is how many bytes behind a page its low parts are.
 const pageReach = 128
 
-// pageOf a register, as the code before an instruction set it; without one, its place is -1.
+// pageOf a register, as the code before an instruction set it.
 type pageOf struct {
+	// place is noPlace where there is none.
 	place, address int32
 	// field of the page in the list; -1 where it is none, or has the target of its first low part already.
 	field int
 }
 
-// aarch64Fields between from and to; those outside of the step are left out.
+// noPlace is far from every other one.
+const noPlace = math.MinInt32
+
+// aarch64Fields between from and to, of any number of chunks whose bytes all have addresses; those outside of the step are
+// left out. What is further from a field than pageReach does not matter to it.
 func (d *Decoder) aarch64Fields(s *section, from, to int32) {
-	begin := max(from-pageReach, s.start)
-	if s.start&3 != 0 || d.old.address(begin) == -1 {
+	if s.start&3 != 0 || d.old.address(max(from-pageReach, s.start)) == -1 {
 		return
 	}
-	end := int32(min(int64(to)+pageReach, int64(s.end), int64(d.stepEnd)+pageReach))
+	// Fields begin from first on, and before behind.
+	first, behind := max(from, d.stepStart), min(to, d.stepEnd-3)
+	within := uint32(max(behind-first, 0))
+	begin := max(first&^3-pageReach, s.start)
+	end := int32(min(int64(behind)+pageReach, int64(s.end)))
 	var pages [32]pageOf
 	for at := range pages {
-		pages[at].place = -1
+		pages[at].place = noPlace
 	}
+	fields, segment := d.fields, d.oldSegment
 	for at := begin; at <= end-4; at += 4 {
 		word := d.word(at)
-		kind, ok := aarch64Kind(word)
-		if !ok {
+		kind := aarch64Kind(word)
+		wanted := uint32(at-first) < within
+		if kind == noField || !wanted && kind < page {
 			continue
 		}
-		wanted := at >= from && at < to && d.inStep(at)
-		if !wanted && kind < page {
-			continue
-		}
-		address := d.oldAddress(at)
-		switch {
-		case kind < page:
-			d.fields = append(d.fields, field{at, kind, address + operandOf(word, kind), 0})
-		case kind == page:
-			target := address&^4095 + operandOf(word, page)
-			pages[word&31] = pageOf{at, target, -1}
-			if wanted {
-				pages[word&31].field = len(d.fields)
-				d.fields = append(d.fields, field{at, page, target, 0})
-			}
-		default:
+		if kind > page {
 			of := &pages[word>>5&31]
-			if of.place < 0 || at-of.place > pageReach {
+			if uint32(at-of.place) > pageReach {
 				continue
 			}
 			target := of.address + operandOf(word, kind)
 			if of.field >= 0 {
-				d.fields[of.field].target = target
+				fields[of.field].target = target
 				of.field = -1
 			}
 			if wanted {
-				d.fields = append(d.fields, field{at, kind, target, 0})
+				fields = append(fields, field{at, kind, target, 0})
 			}
 			if kind == lowAdd && word&31 == word>>5&31 {
-				of.place = -1
+				of.place = noPlace
 			}
+			continue
+		}
+		if !segment.has(at) {
+			segment = find(d.old, at)
+		}
+		address := segment.translate(at)
+		if kind < page {
+			fields = append(fields, field{at, kind, address + operandOf(word, kind), 0})
+			continue
+		}
+		target := address&^4095 + operandOf(word, page)
+		pages[word&31] = pageOf{at, target, -1}
+		if wanted {
+			pages[word&31].field = len(fields)
+			fields = append(fields, field{at, page, target, 0})
 		}
 	}
+	d.fields, d.oldSegment = fields, segment
 }
 
 // restoreAarch64 subtracts from the operands of inserted code what was added to them. address is that of the first byte.
@@ -154,7 +182,7 @@ func restoreAarch64(code []byte, address int32) {
 	for at := int(-address & 3); at+4 <= len(code); at += 4 {
 		word := int32(word(code[at:]))
 		place := uint32(address) + uint32(at)
-		switch kind, _ := aarch64Kind(word); {
+		switch kind := aarch64Kind(word); {
 		case kind == branch26:
 			word = word&^0x03ffffff | (word-int32(place>>2))&0x03ffffff
 		case kind == page:

@@ -67,8 +67,11 @@ type Decoder struct {
 	windowStart            int32
 	oldSegment, newSegment segment
 	fields                 []field
-	read, made             []byte
-	sweeping               sweeping
+	// lastSection is where fields were looked for last, fetched what predictor.fetch returned.
+	lastSection int
+	fetched     int32
+	read, made  []byte
+	sweeping    sweeping
 }
 
 // Decode writes the new file, of size bytes, out of blocks and the old file. grant is what is declared of memory, besides
@@ -253,8 +256,9 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 	}
 	copy(made, d.window[from-d.windowStart:])
 	end := from // of the field that was looked at last
-	for start := int64(from &^ (chunk - 1)); start < int64(d.stepEnd); start += chunk {
-		d.findFields(int32(start))
+	for start := int64(from &^ (chunk - 1)); start < int64(d.stepEnd); {
+		start = d.findFields(int32(start))
+		d.fetched = d.fetch(d.fields)
 		for at := range d.fields {
 			f := &d.fields[at]
 			if f.offset < end {
@@ -264,7 +268,7 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 			bytes := made[f.offset-from:]
 			offset := to + f.offset - from
 			address := d.newAddress(offset)
-			predicted := d.predict(f, word(bytes), offset, address)
+			predicted, moved := d.predict(f, word(bytes), offset, address)
 			turned := predicted
 			if d.right == 0 {
 				wrong, err := d.errors.Next(&d.streams[wrong], d.streams[wrong0:wrong0+4])
@@ -278,7 +282,7 @@ func (d *Decoder) copy(made []byte, from, to int32) error {
 			} else if d.right > 0 {
 				d.right--
 			}
-			d.learn(f, predicted, turned, address)
+			d.learn(f, predicted, moved, turned, address)
 			putWord(bytes, turned)
 		}
 	}

@@ -36,7 +36,11 @@ type field struct {
 	base int32
 }
 
-const chunk = 1024
+const (
+	chunk = 1024
+	// chunksAtOnce are as many as the fields of which are looked for at once.
+	chunksAtOnce = 16
+)
 
 func word(bytes []byte) int32           { return int32(binary.LittleEndian.Uint32(bytes)) }
 func putWord(bytes []byte, value int32) { binary.LittleEndian.PutUint32(bytes, uint32(value)) }
@@ -104,24 +108,41 @@ func (d *Decoder) from(kind fieldKind, at int32, s *section, base int) {
 	}
 }
 
-// findFields of one chunk of the old file, as far as they lie in the step.
-func (d *Decoder) findFields(start int32) {
+// findFields of the old file from start on, where a chunk begins, as far as they lie in the step. It returns how far it looked.
+func (d *Decoder) findFields(start int32) int64 {
 	d.fields = d.fields[:0]
-	end := int32(min(int64(start)+chunk, int64(d.oldSize)))
-	for at := d.sectionAt(start); at < len(d.sections) && d.sections[at].start < end; at++ {
+	end := int32(min(int64(start)+chunksAtOnce*chunk, int64(d.oldSize)))
+	if !d.isSectionAt(d.lastSection, start) {
+		d.lastSection = d.sectionAt(start)
+	}
+	for at := d.lastSection; at < len(d.sections) && d.sections[at].start < min(end, d.stepEnd); at++ {
 		s := &d.sections[at]
 		from, to := max(start, s.start), min(end, s.end)
-		if from >= d.stepEnd || to <= d.stepStart || from >= to {
+		if to <= d.stepStart || from >= to {
 			continue
 		}
-		switch s.kind {
-		case x86Code:
-			d.x86Fields(s, from, to)
-		case aarch64Code:
-			d.aarch64Fields(s, from, to)
-		default:
+		if s.kind == x86Code || s.kind == aarch64Code {
+			d.codeFields(s, from, to)
+		} else {
 			d.tableFields(s, max(from, d.stepStart), min(to, d.stepEnd))
 		}
+	}
+	return int64(end)
+}
+
+// codeFields are those that depend on where looking begins: in each chunk anew.
+func (d *Decoder) codeFields(s *section, from, to int32) {
+	for from = max(from, d.stepStart&^(chunk-1)); from < min(to, d.stepEnd); {
+		next := int32(min(int64(from|(chunk-1))+1, int64(to)))
+		if s.kind == x86Code {
+			d.x86Fields(s, from, next)
+		} else {
+			if in := find(d.old, max(from-pageReach, s.start)); in.has(to - 1) {
+				next = to
+			}
+			d.aarch64Fields(s, from, next)
+		}
+		from = next
 	}
 }
 

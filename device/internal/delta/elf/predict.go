@@ -40,38 +40,50 @@ func (p *predictor) of(address int32) int32 {
 	return p.mapped(address)
 }
 
+// fetch what was learned of the targets of fields, all at once: asked for one by one, each has the processor wait for memory.
+func (p *predictor) fetch(fields []field) (fetched int32) {
+	for at := range fields {
+		fetched |= p.learned[slot(fields[at].target)].address
+	}
+	return fetched
+}
+
 func (p *predictor) teach(from, to int32) {
 	if p.new.inMemory(to) {
 		p.learned[slot(from)] = learned{from, to - from}
 	}
 }
 
-// predict what a field has become whose word was old. offset is its place in the new file, address its address there.
-func (p *predictor) predict(f *field, old, offset, address int32) int32 {
+// predict what a field has become whose word was old, and where its target went. offset is its place in the new file, address
+// its address there.
+func (p *predictor) predict(f *field, old, offset, address int32) (predicted, moved int32) {
+	if f.kind == fromOffset || f.kind == back {
+		moved = p.where.of(f.target)
+	} else {
+		moved = p.of(f.target)
+	}
 	switch f.kind {
 	case relative:
-		return p.of(f.target) - address - f.base
+		return moved - address - f.base, moved
 	case distance:
-		return p.of(f.target) - address
+		return moved - address, moved
 	case absolute:
-		return p.of(f.target)
-	case fromAddress:
-		return p.of(f.target) - f.base
-	case fromOffset:
-		return p.where.of(f.target) - f.base
+		return moved, moved
+	case fromAddress, fromOffset:
+		return moved - f.base, moved
 	case back:
-		return offset - p.where.of(f.target)
+		return offset - moved, moved
 	case page:
-		return withOperand(old, page, p.of(f.target)&^4095-address&^4095)
+		return withOperand(old, page, moved&^4095-address&^4095), moved
 	case lowAdd, lowLoad:
-		return withOperand(old, f.kind, p.of(f.target)&4095)
+		return withOperand(old, f.kind, moved&4095), moved
 	default:
-		return withOperand(old, f.kind, p.of(f.target)-address)
+		return withOperand(old, f.kind, moved-address), moved
 	}
 }
 
 // learn from what a field turned out to be.
-func (p *predictor) learn(f *field, predicted, word, address int32) {
+func (p *predictor) learn(f *field, predicted, moved, word, address int32) {
 	switch f.kind {
 	case relative:
 		if word != predicted {
@@ -89,7 +101,7 @@ func (p *predictor) learn(f *field, predicted, word, address int32) {
 		p.registers[word&31] = address&^4095 + operandOf(word, page)
 	case lowAdd, lowLoad:
 		if (word^predicted)&^operandBits(f.kind) == 0 {
-			if to := p.registers[word>>5&31] + operandOf(word, f.kind); to != p.of(f.target) {
+			if to := p.registers[word>>5&31] + operandOf(word, f.kind); to != moved {
 				p.teach(f.target, to)
 			}
 		}

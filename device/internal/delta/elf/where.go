@@ -142,3 +142,8 @@ func (m *model) sectionAt(offset int32) int {
 	})
 	return at
 }
+
+// isSectionAt tells whether a number is what sectionAt finds.
+func (m *model) isSectionAt(at int, offset int32) bool {
+	return at < len(m.sections) && m.sections[at].end > offset && (at == 0 || m.sections[at-1].end <= offset)
+}
