@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '6a86423433507589dacd91a0ed5e39dae3a2b472920acd564f1dd022b42308a9' },
-    arm64: { sha256: 'efdc76b5ce7b15dc17d7a06e5f6beec8194c5409a75661be7c3ed371de941f72' },
+    amd64: { sha256: 'c3df60f44efde7271710282c948cdabecae559b674858eaa866f891821b1ade4' },
+    arm64: { sha256: '2fe628d32072af1611336182589d7b6694ee975aacdea29f069a01e0f8eea045' },
   },
 };

@@ -103,10 +103,10 @@ async function encodePart(
   { text, old, level, lengths, onBytes }: FilePartWork,
   put: (bytes: Buffer) => void,
 ): Promise<CodedPart | undefined> {
-  if (machineOf(text) === undefined) {
+  if (old === undefined || machineOf(text) === undefined) {
     return (await encodePlanesPart(text, old, level, onBytes, put)) ? { version: 3 } : undefined;
   }
-  if (old === undefined || !arePrograms({ text, old })) return undefined;
+  if (!arePrograms({ text, old })) return undefined;
   const plan = planElf(old.file, text);
   if (plan === undefined || layerMemoryNeeded(blockLimit, lengths, plan.tables) > memoryLimit) return undefined;
   const writer = new ByteWriter(32);
