@@ -70,7 +70,9 @@ async function addLayer(
 ): Promise<void> {
   const added: OldEntry[] = [];
   const tap = lists?.tap(layer.diffId);
-  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap, true)) {
+  const tar = counted(layer.tar(), onBytes);
+  const shared = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
+  for await (const { entry, parts: path } of locateEntries(shared, tap, true)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
     if (path === undefined) continue;
@@ -79,6 +81,8 @@ async function addLayer(
     else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
     else added.push(old);
   }
+  // What follows the archive's end belongs to the digest.
+  while ((await tar.next()).done !== true);
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
   for (const entry of added) put(root, entry);
 }

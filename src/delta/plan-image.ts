@@ -3,6 +3,7 @@ import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { sketchedSize, sketchOf, type ContentSketch } from './content-sketch.ts';
 import { planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
+import { keepTars } from './kept-tars.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
 import type { Expansion } from './layer-delta/expansion.ts';
 import { InflatedSpool } from './layer-delta/inflated-spool.ts';
@@ -78,7 +79,8 @@ export async function planImage(
     ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
   );
   // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-  const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, onBytes, lists);
+  const kept = keepTars(from?.layers ?? [], `${prefix}-old`);
+  const image = await readOldImage(kept.layers, onBytes, lists);
   const stores: StoredLayer[] = [];
   for (const [at, layer] of missing.entries()) {
     stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, onBytes, lists));
@@ -95,7 +97,8 @@ export async function planImage(
     inflated.close();
   };
   try {
-    await gatherRanges(from?.layers ?? [], spool, onBytes);
+    await gatherRanges(kept.layers, spool, onBytes);
+    kept.close();
     const [places, comparedAt] = [new OldPlaces(ranges), new OldPlaces(wanted)];
     const packed = new OldBytes(places, comparedAt, spool, ranges.size);
     // An interrupt is heard between entries.

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { brokenDelta } from './failure.ts';
 import { windowLog } from './format.ts';
@@ -32,6 +32,9 @@ export const packerAt =
   (names, streams) =>
     packBlock(names, streams, level);
 
+/** Shorter streams are packed at once: to give them to another thread takes longer. */
+const shortStream = 4096;
+
 /** Packs and empties the streams: a table of sizes, then what is in them. Below about 40 bytes, packing never pays. */
 export async function packBlock<Name extends string>(
   names: readonly Name[],
@@ -42,17 +45,16 @@ export async function packBlock<Name extends string>(
     names.map(async (name) => {
       const raw = Buffer.from(streams[name].view());
       streams[name].clear();
-      const zipped =
-        raw.length < 40
-          ? raw
-          : await compress(raw, {
-              params: {
-                [constants.ZSTD_c_compressionLevel]: level,
-                [constants.ZSTD_c_windowLog]: windowLog,
-                [constants.ZSTD_c_checksumFlag]: 0,
-              },
-              pledgedSrcSize: raw.length,
-            });
+      if (raw.length < 40) return { raw, zipped: undefined };
+      const options: ZstdOptions = {
+        params: {
+          [constants.ZSTD_c_compressionLevel]: level,
+          [constants.ZSTD_c_windowLog]: windowLog,
+          [constants.ZSTD_c_checksumFlag]: 0,
+        },
+        pledgedSrcSize: raw.length,
+      };
+      const zipped = raw.length < shortStream ? zstdCompressSync(raw, options) : await compress(raw, options);
       return { raw, zipped: zipped.length < raw.length ? zipped : undefined };
     }),
   );

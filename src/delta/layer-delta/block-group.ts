@@ -48,13 +48,19 @@ export class BlockGroup {
   }
 
   /** Numbers that stand outside of blocks. */
-  put(bytes: Buffer): void {
-    this.#items.push({ bytes });
+  put(bytes: Uint8Array): void {
+    // What another thread has made is no Buffer.
+    this.#items.push({ bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) });
     this.#waiting += bytes.length;
   }
 
   /** A block that makes so many bytes, or one that does not say it. `onSize` is told its bytes in the end. */
-  async block(kind: BlockKind, head: Buffer, streams: Uint8Array[], onSize?: (size: number) => void): Promise<void> {
+  async block(
+    kind: BlockKind,
+    head: Uint8Array,
+    streams: Uint8Array[],
+    onSize?: (size: number) => void,
+  ): Promise<void> {
     const names = sharingBlocks[kind];
     const size = streams.reduce((sum, { length }) => sum + length, 0);
     if (size > largestBlock || !this.takes(size)) {
@@ -65,7 +71,7 @@ export class BlockGroup {
     }
     for (const [at, stream] of streams.entries()) this.#streams[`${kind} ${names[at]!}`]!.put(stream);
     if (kind === 'prelude') this.#files++;
-    this.#items.push({ bytes: head, kind, streams, ...(onSize && { onSize }) });
+    this.#items.push({ bytes: Buffer.from(head), kind, streams, ...(onSize && { onSize }) });
   }
 
   /** What was gathered, which is none then. */

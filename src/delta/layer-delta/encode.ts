@@ -17,6 +17,7 @@ import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded, type LayerDeltaVersion, type ListLengths } from './format.ts';
 import { listStreams, memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
+import type { PartThreads } from './part-threads.ts';
 import { planHeaders, type HeaderPlan } from './plan-headers.ts';
 
 export interface LayerDeltaWork {
@@ -28,6 +29,8 @@ export interface LayerDeltaWork {
   old: OldBytes;
   /** How many ranges the old file consists of, and members of them. */
   lengths: Pick<ListLengths, 'ranges' | 'oldMembers'>;
+  /** May code files. */
+  threads: PartThreads;
   /** Where the delta goes; a temporary file lies beside it meanwhile. */
   path: string;
   /** Bytes of the new tar that were coded since the last call; it may throw to end the work. */
@@ -47,16 +50,22 @@ export interface EncodedLayerDelta extends EncodedLayer {
  */
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
-  const { size } = work.layer;
-  const stored: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const { path, size } = work.layer;
+  const stored: RandomAccess = {
+    size,
+    read: (position, length, into) => readAll(file, into, length, position),
+    place: { path, start: 0 },
+  };
   const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
   const headers = planHeaders(stored, work.sources);
   const lengths = { ...work.lengths, newMembers: layer.members.length, headers: headers.list.length };
   const level = levelFor(novelBytes(work.layer, work.sources));
-  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, lengths, tables) <= memoryLimit;
   try {
-    const elf = { tar: layer.tar, old: work.old, level, fits, onBytes: work.onBytes };
-    const parts = await encodeFileParts(layer.sources, `${work.path}.parts`, elf);
+    const { old, threads, onBytes } = work;
+    // Files of their own coding have no members: they stand in the tar as it is.
+    const isExpanded = (entry: number) => work.expansions.has(entry);
+    const files = { tar: stored, old, isExpanded, level, lengths, threads, onBytes };
+    const parts = await encodeFileParts(work.sources, `${work.path}.parts`, files);
     try {
       return await writeDelta(work, layer, headers, lengths, level, parts);
     } finally {
