@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '21caecee7ea5febe3af2d0d4cb24ba8785376904941aef2574fc34592fc18c8d' },
-    arm64: { sha256: '3d3638ee441092fe4325a02d5ebc7e887bf0541f768f863093e29be157d2e40b' },
+    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
+    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
   },
 };

@@ -227,7 +227,7 @@ for (const which of ['classic', 'current'] as const) {
       const mend = await alterLayer(device, store, 'app/model.bin', image.diffIds[1]!);
       try {
         const refused = await device.call('apply', path);
-        expect(refused.stderr).toMatch(/was altered|breaks off|see what Docker says/);
+        expect(refused.stderr).toMatch(/was altered|breaks off|see what it says/);
         expect(refused.exitCode).toBe(1);
       } finally {
         mend();

@@ -44,13 +44,7 @@ func (c *call) do(ctx context.Context, in io.Reader, out, errs io.Writer) error 
 	if err != nil {
 		return err
 	}
-	address := c.docker
-	for _, usual := range []string{os.Getenv("DOCKER_HOST"), engine.DefaultAddress} {
-		if address == "" {
-			address = usual
-		}
-	}
-	client, err := engine.Connect(address)
+	client, err := engine.Connect(cmp.Or(c.docker, os.Getenv("DOCKER_HOST"), engine.DefaultAddress()))
 	if err != nil {
 		return err
 	}

@@ -81,10 +81,11 @@ async function encodePart(
   { text, old, level, lengths, onBytes }: FilePartWork,
   put: (bytes: Buffer) => void,
 ): Promise<EncodedFilePart | undefined> {
-  if (machineOf(text) === undefined) {
+  const machine = old === undefined ? undefined : machineOf(text);
+  if (old === undefined || machine === undefined) {
     return (await encodePlanesPart(text, old, level, onBytes, put)) ? { version: 3 } : undefined;
   }
-  if (old === undefined || !arePrograms({ text, old })) return undefined;
+  if (machine !== machineOf(old.file)) return undefined;
   const plan = planElf(old.file, text);
   if (plan === undefined || layerMemoryNeeded(blockLimit, lengths, plan.tables) > memoryLimit) return undefined;
   const head = new ByteWriter(32);
