@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { makeElf, sampleProgram } from '../codec/elf-file.ts';
+import { makeElf, sampleProgram, type Program } from '../codec/elf-file.ts';
 import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
 import { accounted, coded, decoded } from './layers.ts';
 
@@ -226,6 +226,22 @@ describe('programs', () => {
     const four = await roundTrip([tar(4, [])], [tar(4, addition)]);
     expect(four).toBeLessThan(2.5 * one);
   });
+
+  test('several large ones are coded side by side', async () => {
+    const large = (made: Program, seed: string) =>
+      makeElf({ ...made, constants: [...made.constants, { name: 'large', bytes: noise(2_200_000, seed) }] });
+    const reversed = { ...program, functions: program.functions.toReversed() };
+    const both = (made: Program) => sampleTar(['one', 'two'].map((seed) => ({ name: seed, bytes: large(made, seed) })));
+    let started = 0;
+    const count = () => void started++;
+    process.on('worker', count);
+    try {
+      expect(await roundTrip([both(program)], [both(reversed)])).toBeLessThan(100_000);
+    } finally {
+      process.off('worker', count);
+    }
+    expect(started).toBeGreaterThan(0);
+  }, 120_000);
 
   test.each([
     ['truncated', later.subarray(0, later.length - 3_000)],
