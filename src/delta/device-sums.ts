@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
-    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
+    amd64: { sha256: '27a7f5355b8bd9bfec5df3d46e532cd7d7a0382ba7e537d576575e7df2136a78' },
+    arm64: { sha256: '723b75089a4babdf78ac216d45c5ad652b1f650b77a34c84dcb4fea87b71515f' },
   },
 };
