@@ -115,12 +115,12 @@ async function encodePart(
   work: Work,
   put: (bytes: Buffer) => void,
 ): Promise<CodedPart | undefined> {
-  const machine = machineOf(text);
-  if (machine === undefined) {
+  const machine = old === undefined ? undefined : machineOf(text);
+  if (old === undefined || machine === undefined) {
     const isModel = await encodePlanesPart(text, old, work.level, work.onBytes, put);
     return isModel ? { version: 3 } : undefined;
   }
-  if (old === undefined || machine !== machineOf(old.file)) return undefined;
+  if (machine !== machineOf(old.file)) return undefined;
   const tables = await encodeElfPart(old, text, work, put);
   return tables && { version: 1, tables };
 }

@@ -11,6 +11,7 @@ import type { SourcePackage } from '../../../src/image-source/image.ts';
 import { silent } from '../../../src/progress.ts';
 import { noise } from '../sample-image.ts';
 import { filesOf, long, makeDeb as makeSampleDeb } from './debs.ts';
+import { safetensors, sampleTensors } from '../tensors/models.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -65,6 +66,17 @@ describe('a delta of a package', () => {
       expect(createHash('sha256').update(plain).digest('hex')).toBe(made.plain.sha256);
     },
   );
+
+  test('has models by the planes of their numbers', async () => {
+    const model = (by: number) => safetensors(sampleTensors(['f32'], by));
+    const path = 'opt/app/models/net.safetensors';
+    const [one, two] = [makeDeb('1', 'none', { [path]: model(0) }), makeDeb('2', 'none', { [path]: model(0.001) })];
+    const made = (await encode(one, two))!;
+    // Half of the bits of each number are others: what is no model would be sent nearly whole.
+    expect(made.size).toBeLessThan(0.7 * model(0).length);
+    const plain = await rebuild(made, installed(one.tree));
+    expect(createHash('sha256').update(plain).digest('hex')).toBe(made.plain.sha256);
+  });
 
   test('names the file that was altered, or is missing', async () => {
     const [one, two] = [makeDeb('1', 'xz', filesOf('1')), makeDeb('2', 'xz', filesOf('2'))];
