@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'c3df60f44efde7271710282c948cdabecae559b674858eaa866f891821b1ade4' },
-    arm64: { sha256: '2fe628d32072af1611336182589d7b6694ee975aacdea29f069a01e0f8eea045' },
+    amd64: { sha256: 'ec230f27e589958f8810b3747d74d7c3610055417f394c44c4768c0ed26d1767' },
+    arm64: { sha256: '7456c53ad3ee36a892a1cc74816bc59097c88ed456b34b274e459f4c176fee08' },
   },
 };
