@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '751fc1caf9a86d196da3cd70345132de2310bfd90b5d4891270311b3da8cd27f' },
-    arm64: { sha256: 'b8187ec618f601c3a60f0fbc3142f371abe02af70566c1666db339c44922221d' },
+    amd64: { sha256: '4a2ddfedebeb1a7fe601cd2e02deb0942b4ca24fd24d0f68695d0f89dde6f652' },
+    arm64: { sha256: '6c832c42b72ca91b96db5acda07bd1df07f2ecc4b1815415e56efbc6540c7db4' },
   },
 };

@@ -149,6 +149,9 @@ const (
 	Containerd
 )
 
+// OverlayDriver is the storage driver of the classic store that names its folders.
+const OverlayDriver = "overlay2"
+
 // Info is what an engine tells of itself.
 type Info struct {
 	// DataRoot is the folder in which the engine keeps everything.
@@ -212,6 +215,8 @@ type Image struct {
 	Tags    []string
 	// Size in bytes, as the engine counts.
 	Size int64
+	// Folders of the filesystem layers, the lowest first, where the engine names them.
+	Folders []string
 	// Damaged is what the engine says of an image that it lists and cannot read, as after a power cut: filesystem layers
 	// and size are unknown then.
 	Damaged string
@@ -224,6 +229,11 @@ func (c *Client) Inspect(ctx context.Context, name string) (*Image, error) {
 		RepoTags []string
 		Size     int64
 		RootFS   struct{ Layers []oci.Digest }
+		// The classic store has one with a storage driver.
+		GraphDriver struct {
+			Name string
+			Data struct{ LowerDir, UpperDir string }
+		}
 	}
 	err := c.call(ctx, http.MethodGet, "/images/"+url.PathEscape(name)+"/json", nil, &value)
 	if isStatus(err, http.StatusNotFound) {
@@ -238,7 +248,15 @@ func (c *Client) Inspect(ctx context.Context, name string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{ID: value.ID, DiffIDs: value.RootFS.Layers, Tags: value.RepoTags, Size: value.Size}, nil
+	image := &Image{ID: value.ID, DiffIDs: value.RootFS.Layers, Tags: value.RepoTags, Size: value.Size}
+	if driver := value.GraphDriver; driver.Name == OverlayDriver && driver.Data.UpperDir != "" {
+		image.Folders = []string{driver.Data.UpperDir}
+		if driver.Data.LowerDir != "" {
+			image.Folders = append(image.Folders, strings.Split(driver.Data.LowerDir, ":")...)
+		}
+		slices.Reverse(image.Folders)
+	}
+	return image, nil
 }
 
 // findListed is an image as the list of all has it, by ID or name.
