@@ -11,6 +11,7 @@
  * `classic` and `containerd`: the rest stays.
  */
 import { execFileSync } from 'node:child_process';
+import { createCipheriv } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +23,7 @@ import { makeDelta } from '../src/delta/make.ts';
 import { openImages } from '../src/image-source/open.ts';
 import { hostPlatform } from '../src/oci/platform.ts';
 import { silent } from '../src/progress.ts';
-import { noise, sampleTar, writeDockerArchive, type SampleEntry } from '../test/delta/sample-image.ts';
+import { sampleTar, writeDockerArchive, type SampleEntry } from '../test/delta/sample-image.ts';
 import { measure, record, recorded, type Measured } from './measure.ts';
 import { pairIn, sources } from './support/delta-pairs.ts';
 
@@ -41,10 +42,15 @@ const program = await buildDeviceProgram(go, process.arch === 'arm64' ? 'arm64' 
 const work = mkdtempSync('/tmp/device-apply-');
 const file = (name: string) => path.join(work, name);
 
+/** The same bytes for the same seed. */
+function incompressible(size: number, seed: number): Buffer {
+  return createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16)).update(Buffer.alloc(size));
+}
+
 /** Files of four megabytes below a folder; those that changed differ in a byte of each 997. */
 function release(version: string, folder: string, changed: (at: number) => boolean): void {
   const entries: SampleEntry[] = Array.from({ length: megabytes / 4 }, (_, at) => {
-    const bytes = Buffer.from(noise(4_000_000, at));
+    const bytes = incompressible(4_000_000, at);
     if (changed(at)) for (let each = 0; each < bytes.length; each += 997) bytes[each]! ^= 1;
     return { name: `${folder}/${at}`, bytes };
   });
