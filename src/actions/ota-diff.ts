@@ -55,7 +55,6 @@ await runAction(async (context) => {
       context.progress.warn(`${version} has no image for ${name}: no delta to ${to} is made for it`);
     if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
-      if (!config.ota.packages) delete target.packages;
       if (push) await checkPublishing(subjectsOf(target), context.signal);
       for (const { version } of sources) {
         await withImages(version, opening, async (source) => {
@@ -66,6 +65,7 @@ await runAction(async (context) => {
             format,
             output: path.join(directory, bundleFileName(source, target, project)),
             name: project,
+            packages: config.ota.packages,
             ...(signKey === undefined ? {} : { signKey }),
             prover,
             progress: context.progress,

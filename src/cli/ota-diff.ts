@@ -78,7 +78,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   for (const platform of platforms) {
     const opening = openOptions(context, platform);
     const target = await openImages(to, opening);
-    if (target.packages !== undefined && !(await openProject(context)).config.ota.packages) delete target.packages;
+    const packages = target.packages !== undefined && (await openProject(context)).config.ota.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
       for (const name of from.toReversed()) {
@@ -90,6 +90,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
             to: target,
             format,
             output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
+            packages,
             ...(project === undefined ? {} : { name: project }),
             ...(signKey === undefined ? {} : { signKey }),
             progress: context.progress,

@@ -19,8 +19,8 @@ export interface Config {
   platforms: Platform[];
   /** In the order of the file; then those that are included. */
   layers: Layer[];
-  /** Names of the layers of a tree that is included. */
-  included?: readonly string[];
+  /** Of the trees that are included, the names of their layers. */
+  included?: Partial<Record<TreeKind, readonly string[]>>;
   /** By normalised reference (formatReference). */
   bases: Map<string, BaseSource>;
   debs: Deb[];
@@ -29,6 +29,9 @@ export interface Config {
   /** Where a key or value stands in the file; for errors that show only later. */
   locate(path: readonly (string | number)[], part?: 'key' | 'value'): SourceLocation;
 }
+
+/** A system whose trees are used as they are. */
+export type TreeKind = 'pai' | 'ccai' | 'ascend';
 
 /** `folder`: an OCI layout; `path` is absolute, `text` as written, without `oci:` and `./`. `registry`: host[:port]/path, lower case. */
 export type StoreAddress =
@@ -51,6 +54,8 @@ export interface Layer {
   /** `IP[:PORT]` as Dockerfiles have it, where a URL means a file of `packages`; any private address where empty. */
   packagesAt: string[];
   args: Record<string, string>;
+  /** What reasons call args and the target that the scripts of a tree give: `dockerbuild.sh:5 DEVICE`, by `args.DEVICE`, `target`. */
+  origins?: ReadonlyMap<string, string>;
   image: LayerImage;
   /** `merge`: into folders that are there, and over files that git does not track. */
   copy: { src: string; dst: string; merge?: boolean }[];

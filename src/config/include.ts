@@ -1,7 +1,9 @@
 import * as z from 'zod';
+import { parsePackagesFolder } from './packages.ts';
 import { parsePath } from './path.ts';
 import { prepareSchema } from './prepare.ts';
-import { text } from './wrong.ts';
+import { parseVariable, variable } from './variable.ts';
+import { key, text } from './wrong.ts';
 
 const folder = text(
   { description: "The tree's folder, relative to the repository's root.", examples: ['pai-management'] },
@@ -33,10 +35,49 @@ const paiTree = z
   })
   .meta({ description: 'A tree of OpenPAI.', examples: ['{ path: pai-management }'] });
 
+const ascendTree = z
+  .strictObject({
+    path: folder,
+    packages: text(
+      {
+        description:
+          'The folder of the installers that are fetched from a private address, as `packages` of a layer has it. Default: the folder of the script.',
+        examples: ['packages'],
+      },
+      parsePackagesFolder,
+    ).optional(),
+    skip: z
+      .array(z.string().min(1))
+      .meta({ description: 'Stages that are left out, of the Dockerfiles that have them.', examples: ['[miniconda]'] })
+      .default([]),
+    variables: z
+      .record(key({ description: "A variable's name.", pattern: variable.source }, parseVariable), z.string())
+      .meta({
+        description: 'What the scripts take from their environment, or find out when they run.',
+        examples: ['{ VERSION: "8.0" }'],
+      })
+      .default({}),
+  })
+  .meta({
+    description: 'A tree of staged Dockerfiles, as Ascend has them.',
+    examples: ['{ path: ., skip: [miniconda] }'],
+  });
+
 /** `include:` at the top. */
 export const includeSchema = z
   .strictObject({
-    pai: z.union([folder.transform((path) => ({ path, skip: [], hooks: {} }) as z.output<typeof paiTree>), paiTree]),
+    pai: z
+      .union([folder.transform((path) => ({ path, skip: [], hooks: {} }) as z.output<typeof paiTree>), paiTree])
+      .optional(),
+    ccai: folder
+      .meta({ description: 'The folder of a release of CCAI, or of its sources.', examples: ['.'] })
+      .optional(),
+    ascend: z
+      .union([
+        folder.transform((path) => ({ path, skip: [], variables: {} }) as z.output<typeof ascendTree>),
+        ascendTree,
+      ])
+      .optional(),
   })
   .meta({
     description: "Trees of other systems that are used as they are: their files stay the layers' source.",

@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { Include } from './include.ts';
 import { missingFiles } from './missing-files.ts';
 import type { OptionPaths } from './options.ts';
+import { unknownLayers } from './unknown-layers.ts';
 
 /**
  * Reads and checks imgbuild.yaml, and that the files it names exist. Throws Failures with all that is wrong in it,
@@ -22,40 +23,43 @@ export async function loadConfig(
     options,
   );
   const missing = await missingFiles(sketches, source, path);
-  const found = config && optionPaths ? await readOptions(config, optionPaths) : undefined;
-  // A build file is read when all else is well: a folder that is missing would be told twice.
-  const made =
-    config && envd && failures.length + missing.length === 0 ? await readBuildFiles(config, envd) : undefined;
-  const included =
-    config && include && failures.length + missing.length === 0
-      ? await readIncluded(made?.config ?? config, include)
-      : undefined;
-  const all = [
-    ...failures,
-    ...missing,
-    ...(found?.failures ?? []),
-    ...(made?.failures ?? []),
-    ...(included?.failures ?? []),
-  ].toSorted((a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0));
-  if (all.length > 0) throw new Failures(all);
-  const whole = included?.config ?? made?.config ?? (config as Config);
-  return { ...whole, ...(found?.options ? { options: found.options } : {}) };
+  const wrong = [...failures, ...missing];
+  const name = basename(path);
+  let whole = config;
+  /** Takes what was read of other files. */
+  const take = (found: { config: Config; failures: Failure[] }) => {
+    wrong.push(...found.failures);
+    whole = found.config;
+  };
+  const sound = config !== undefined && wrong.length === 0;
+  if (config && optionPaths) take(await readOptions(config, optionPaths, name));
+  // Other descriptions are read when all else is well: a folder that is missing would be told twice.
+  if (sound && envd) take(await readBuildFiles(whole!, envd, name));
+  if (sound && include) take(await readIncluded(whole!, include, name, optionPaths !== undefined));
+  if (wrong.length === 0 && (envd || include)) wrong.push(...unknownLayers(config!, whole!.layers, name));
+  if (wrong.length > 0) throw new Failures(wrong.toSorted(byPlace));
+  return whole!;
+}
+
+function byPlace({ at: a }: Failure, { at: b }: Failure): number {
+  return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
 }
 
 /** Most configurations have no options: their code is loaded for those that have. */
-async function readOptions(config: Config, paths: OptionPaths) {
+async function readOptions(config: Config, paths: OptionPaths, file: string) {
   const { resolveOptions } = await import('./resolve-options.ts');
-  return resolveOptions(config, paths, basename(config.file));
+  const { options, failures } = resolveOptions(config, paths, file);
+  return { config: options ? { ...config, options } : config, failures };
 }
 
-async function readBuildFiles(config: Config, { sources, images }: Checked['envd'] & {}) {
+async function readBuildFiles(config: Config, { sources, images }: Checked['envd'] & {}, file: string) {
   const { resolveEnvd } = await import('./resolve-envd.ts');
-  return resolveEnvd(config, sources, images, basename(config.file));
+  return resolveEnvd(config, sources, images, file);
 }
 
-async function readIncluded(config: Config, include: Include) {
+async function readIncluded(config: Config, include: Include, file: string, ownOptions: boolean) {
   const { resolveIncluded } = await import('./resolve-include.ts');
-  return resolveIncluded(config, include, basename(config.file));
+  return resolveIncluded(config, include, file, ownOptions);
 }
 
 async function readText(file: string): Promise<string> {

@@ -9,8 +9,9 @@ import type { YamlSource } from './yaml-source.ts';
 /** The rules that join parts of the file: images, bases, needs, and the layers that packages name. */
 export function joinedRules(layers: LayerSketch[], source: YamlSource, file: string): Failure[] {
   const names = layers.map((layer) => layer.name);
-  // Of a tree that is included the names are not known yet.
-  const whole = Object.keys(mapAt(source.data, 'include')).length === 0;
+  // Of a tree that is included, and of a build file, the names are not known yet.
+  const whole =
+    Object.keys(mapAt(source.data, 'include')).length === 0 && layers.every(({ envd }) => envd === undefined);
   return [
     ...imageRules(layers, source, file),
     ...envdRules(layers, source, file),

@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '4a2ddfedebeb1a7fe601cd2e02deb0942b4ca24fd24d0f68695d0f89dde6f652' },
-    arm64: { sha256: '6c832c42b72ca91b96db5acda07bd1df07f2ecc4b1815415e56efbc6540c7db4' },
+    amd64: { sha256: 'adbfac8e4502732113642cf875037330be631ec89c04b25635fa81b5604e8662' },
+    arm64: { sha256: '69f77ff9374d52b0239b0588f4839aed5161b2d4306f2a9c5071f7e2736f5a64' },
   },
 };

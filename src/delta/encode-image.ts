@@ -40,6 +40,8 @@ interface Choice {
   public: CarriedLayer | undefined;
   /** Of `best`, where it is a layer delta. */
   entries: readonly AccountedEntry[] | undefined;
+  /** Of layer deltas: what reads `best` must know that. */
+  version: number;
 }
 
 /** Codes the filesystem layers that the old image lacks. What is carried as a delta lies in files that begin with `prefix`. */
@@ -80,7 +82,8 @@ async function codeLayers(
       choices.push(choice);
       await rm(layer.stored.path);
     }
-    return { choices, sources, needs: layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1 };
+    const listing = layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1;
+    return { choices, sources, needs: Math.max(listing, ...choices.map(({ version }) => version)) };
   } finally {
     plan.close();
   }
@@ -104,7 +107,8 @@ async function withTransfer<Result>(
 
 const sourcesLevel = 19;
 
-function encodeOwn(
+/** Codes one filesystem layer as a layer delta. */
+export function encodeOwn(
   { stored, sources, expansions }: PlannedLayer,
   { old, inflated, ranges }: ImagePlan,
   path: string,
@@ -139,7 +143,8 @@ async function choose(
       ? ({ ...common, kind: 'delta', format: 'imgbuild', delta: own } as const)
       : (asTarDiff ?? whole);
   if (own !== undefined && best.kind !== 'delta') await rm(own.path);
-  return { best, public: mayBePublic, entries: isOwn(best) ? own?.entries : undefined };
+  const chosen = isOwn(best) ? own : undefined;
+  return { best, public: mayBePublic, entries: chosen?.entries, version: chosen?.version ?? 1 };
 }
 
 function isOwn(carried: CarriedLayer): boolean {

@@ -8,6 +8,7 @@ import { accountLimits } from './account/format.ts';
 import { nothing, plus, sumOf, wholeBytes, type Total, type Totals } from './account/totals.ts';
 import { accountType } from './bundle/format.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
+import { carriedSize } from './bundle/packages.ts';
 import { openBundle } from './bundle/read.ts';
 import { accountSeen, changeSeen, followLayer } from './follow-layer.ts';
 import type {
@@ -49,7 +50,8 @@ export async function inspectBundle(path: string, size: number, options: Inspect
     const first = images[0]!;
     const packages = await bundle.packages();
     const carried = new Map(images.flatMap(({ layers }) => layers.flatMap((layer) => blobOf(layer))));
-    for (const { blob } of packages) if (blob !== undefined) carried.set(blob.digest, blob.size);
+    for (const each of packages)
+      if (each.carried.kind !== 'reused') carried.set(each.carried.blob.digest, carriedSize(each));
     return {
       schema: 1,
       path,
@@ -60,8 +62,10 @@ export async function inspectBundle(path: string, size: number, options: Inspect
       from: first.from ?? null,
       to: first.to ?? null,
       images: inspected,
-      hostPackages: packages.map(({ name, version, architecture, blob }) => {
-        return { name, version, architecture, bytes: blob?.size ?? 0 };
+      hostPackages: packages.map((each) => {
+        const { name, version, architecture, carried: how } = each;
+        const from = how.kind === 'delta' ? { from: how.from } : {};
+        return { name, version, architecture, kind: how.kind, ...from, bytes: carriedSize(each) };
       }),
     };
   } finally {

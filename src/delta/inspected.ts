@@ -80,6 +80,18 @@ export interface InspectedImage {
   packages: InspectedPackages | null;
 }
 
+/** A package of the release, for the host. */
+export interface HostPackage {
+  name: string;
+  version: string;
+  architecture: string;
+  kind: 'reused' | 'delta' | 'whole';
+  /** Of a delta: the version that it is made from. */
+  from?: string;
+  /** Of the bundle. */
+  bytes: number;
+}
+
 export interface InspectedBundle {
   schema: 1;
   path: string;
@@ -91,6 +103,6 @@ export interface InspectedBundle {
   from: string | null;
   to: string | null;
   images: InspectedImage[];
-  /** Those of the release, for the host; `bytes` of the bundle, 0 for what the device has. */
-  hostPackages: { name: string; version: string; architecture: string; bytes: number }[];
+  /** Those of the release. */
+  hostPackages: HostPackage[];
 }

@@ -8,8 +8,10 @@ import type { Progress } from '../progress.ts';
 import { syncFolder } from '../files/durable-write.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
 import type { DeltaFormat } from './bundle/format.ts';
-import { packageChanges } from './bundle/packages.ts';
+import { packageDeltaVersion } from './bundle/format.ts';
+import type { PackageChange } from './bundle/packages.ts';
 import { writeBundle, type BundledImage } from './bundle/write.ts';
+import { codePackages } from './code-packages.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { provePackages } from './prove-packages.ts';
@@ -23,6 +25,8 @@ export interface DeltaRequest {
   output: string;
   /** The project: the device keeps its state under this name. */
   name?: string;
+  /** Whether packages of the releases are in it; they are unless said otherwise. */
+  packages?: boolean;
   /** What filesystem layers may be coded as; `auto` unless said otherwise. */
   format?: LayerFormat;
   signKey?: SigningKey;
@@ -51,6 +55,19 @@ export interface ImageReport {
   layers: LayerReport[];
 }
 
+/** A package of the target. Sizes in bytes. */
+export interface PackageReport {
+  name: string;
+  version: string;
+  architecture: string;
+  /** `delta`: made from what an old version has installed. */
+  kind: 'reused' | 'delta' | 'whole';
+  /** In the bundle. */
+  bytes: number;
+  /** What a download would move for it. */
+  pullBytes: number;
+}
+
 export interface DeltaReport {
   path: string;
   /** Of the whole file. */
@@ -60,13 +77,13 @@ export interface DeltaReport {
   pullBytes: number;
   from: string;
   to: string;
-  /** Of the release, where both sides are releases; `bytes` is 0 for what the device has. */
-  packages: { name: string; version: string; architecture: string; bytes: number }[];
+  /** Of the release, where both sides are releases; `bytes` and `pullBytes` are 0 for what the device has. */
+  packages: PackageReport[];
   signedBy: string | undefined;
   /** What has applied the finished file to the old images. */
   provenBy: Decoder;
   images: ImageReport[];
-  /** The version of layer deltas that it takes to read it. */
+  /** The version that it takes to read it. */
   needs: number;
 }
 
@@ -86,10 +103,14 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
   const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
   const pairs = pairImages(from, to);
-  const packages = packageChanges(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
+  }
+  const coding = { prefix: join(temporary, 'package'), progress, signal };
+  const packages = request.packages === false ? undefined : await codePackages(from, to, coding);
+  if (packages?.some(({ carried }) => carried.kind === 'delta')) {
+    for (const image of bundled) image.needs = Math.max(image.needs ?? 1, packageDeltaVersion);
   }
   const unproven = join(temporary, basename(output));
   const file = await open(unproven, 'wx', 0o644);
@@ -114,10 +135,10 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
     await file.close();
   }
   await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
-  if (packages !== undefined) await provePackages(unproven, packages, signal);
+  if (packages !== undefined) await provePackages(unproven, packages, { from: from.packages, temporary, signal });
   await rename(unproven, output);
   await syncFolder(dirname(output));
-  return report(request, bundled, written, prover.decoder);
+  return report(request, bundled, packages ?? [], written, prover.decoder);
 }
 
 /** Images belong together by the repository that their reference names; one and one always do. */
@@ -145,6 +166,7 @@ function pairImages(from: ImageSet, to: ImageSet): ImagePair[] {
 function report(
   request: DeltaRequest,
   bundled: readonly BundledImage[],
+  changes: readonly PackageChange[],
   written: { size: number; digest: Digest },
   provenBy: Decoder,
 ): DeltaReport {
@@ -162,18 +184,18 @@ function report(
       }),
     };
   });
-  const packages = (packageChanges(request.from, request.to) ?? []).map(
-    ({ package: { name, version, architecture, size }, carried }) => {
-      return { name, version, architecture, bytes: carried ? size : 0 };
-    },
-  );
+  const packages = changes.map(({ package: { name, version, architecture, size }, carried }): PackageReport => {
+    const sent = carried.kind === 'delta' ? carried.delta.size : size;
+    const bytes = carried.kind === 'reused' ? { bytes: 0, pullBytes: 0 } : { bytes: sent, pullBytes: size };
+    return { name, version, architecture, kind: carried.kind, ...bytes };
+  });
   return {
     path: request.output,
     bytes: written.size,
     digest: written.digest,
     pullBytes:
       images.flatMap(({ layers }) => layers).reduce((sum, layer) => sum + layer.pullBytes, 0) +
-      packages.reduce((sum, { bytes }) => sum + bytes, 0),
+      packages.reduce((sum, { pullBytes }) => sum + pullBytes, 0),
     from: request.from.name,
     to: request.to.name,
     packages,

@@ -24,6 +24,9 @@ export interface PlannedLayer {
   expansions: ReadonlyMap<number, Expansion>;
 }
 
+/** What of an image counts here. */
+type PlannedImage = Pick<SourceImage, 'layers' | 'place'>;
+
 /** What an image is made from. */
 export interface ImagePlan {
   /** In the order of the image. */
@@ -62,8 +65,8 @@ interface Chosen {
  * that begin with `prefix`, as do the old bytes that are looked at. Memory: some hundred bytes for each entry of both.
  */
 export async function planImage(
-  from: SourceImage | undefined,
-  to: SourceImage,
+  from: PlannedImage | undefined,
+  to: PlannedImage,
   request: PlanRequest,
 ): Promise<ImagePlan> {
   const { prefix, lists, onBytes } = request;
@@ -163,7 +166,7 @@ function filesOf(layers: readonly PlannedLayer[], old: OldBytes): SourceFiles {
 }
 
 /** What is not sent is read all the same: a damaged target is an error, unless it is the very blob that was read. */
-async function checkReused(from: SourceImage, to: SourceImage, onBytes: (bytes: number) => void): Promise<void> {
+async function checkReused(from: PlannedImage, to: PlannedImage, onBytes: (bytes: number) => void): Promise<void> {
   const read = new Set(from.place !== undefined && from.place === to.place ? digestsOf(from) : []);
   const known = new Set(from.layers.map(({ diffId }) => diffId));
   for (const layer of to.layers) {
@@ -173,6 +176,6 @@ async function checkReused(from: SourceImage, to: SourceImage, onBytes: (bytes: 
   }
 }
 
-function digestsOf(image: SourceImage): Digest[] {
+function digestsOf(image: PlannedImage): Digest[] {
   return image.layers.map(({ descriptor }) => descriptor.digest);
 }

@@ -7,8 +7,7 @@ import type { Progress } from '../progress.ts';
 import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
 import { openBundle } from './bundle/read.ts';
-import type { BundlePackage } from './bundle/packages.ts';
-import { readCarried } from './prove-packages.ts';
+import { readCarried, type ReadPackage } from './prove-packages.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import { gather, nowhere, rebuildLayer, wantedSources, type RebuildOptions, type RebuiltSink } from './rebuild.ts';
 import type { SourceSpool } from './source-spool.ts';
@@ -110,7 +109,7 @@ export interface VerifiedBundle {
   /** Undefined where nobody asked for a signature. */
   signature: Verification | undefined;
   images: { reference: string | undefined; config: string; diffIds: string[] }[];
-  packages: BundlePackage[];
+  packages: ReadPackage[];
 }
 
 /** `ota verify`: applies a bundle to its source image without an engine. */
@@ -129,7 +128,7 @@ export async function verifyBundle(request: {
   try {
     const signature = await checkSignature(bundle, request.trust);
     const images = await bundle.images();
-    await withTemporaryFolder(request.temporary, async (folder) => {
+    const packages = await withTemporaryFolder(request.temporary, async (folder) => {
       for (const image of images) {
         const { source } = image;
         const from =
@@ -138,8 +137,10 @@ export async function verifyBundle(request: {
             request.from.images[0]);
         await rebuildAll(bundle, image, from, folder, request.progress, request);
       }
+      const { signal, memory } = request;
+      const granted = memory === undefined ? {} : { memory };
+      return readCarried(bundle, { from: request.from.packages, temporary: folder, signal, ...granted });
     });
-    const packages = await readCarried(bundle);
     return {
       path: request.path,
       signature,

@@ -28,6 +28,8 @@ export interface ForeignLayer {
 export interface ForeignProject {
   /** Keys of imgbuild.yaml besides the layers; values as YAML 1.2 has them in JSON. */
   top?: Record<string, unknown>;
+  /** Where parts of `top` are, by the path of the key: `args.CONFIG_X`. */
+  places?: Record<string, SourceLocation>;
   /** Parents first. */
   layers: ForeignLayer[];
   /** That imgbuild.yaml needs beside it. */
@@ -49,4 +51,10 @@ export interface ForeignTree {
   recognise(root: string): Promise<string[]>;
   /** Reads them; nothing is written. `found`: as `recognise` gave them. */
   read(root: string, found: readonly string[], options: ImportOptions): Promise<ForeignProject>;
+}
+
+/** The layer that makes an image already, of a script that calls for it twice. */
+export function sameImage({ layers }: ForeignProject, image: string): ForeignLayer | undefined {
+  const whole = (text: string) => (/:[^/]*$/.test(text) ? text : `${text}:latest`);
+  return layers.find((layer) => whole(layer.image) === whole(image));
 }

@@ -8,8 +8,10 @@ export function logicalLines(text: string): { line: number; words: string[] }[] 
     open += row.replace(/\\$/, ' ');
     if (row.endsWith('\\')) continue;
     // What is quoted or substituted is one word.
-    const words = open.match(/(?:"[^"]*"|'[^']*'|\$\([^)]*\)|`[^`]*`|\S)+/g) ?? [];
-    if (words.length > 0 && !words[0]!.startsWith('#')) found.push({ line: start, words });
+    const all: string[] = open.match(/(?:"[^"]*"|'[^']*'|\$\([^)]*\)|`[^`]*`|\S)+/g) ?? [];
+    const comment = all.findIndex((word) => word.startsWith('#'));
+    const words = comment < 0 ? all : all.slice(0, comment);
+    if (words.length > 0) found.push({ line: start, words });
     open = '';
   }
   return found;

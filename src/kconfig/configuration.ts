@@ -1,8 +1,7 @@
-import type { SourceLocation } from '../failure.ts';
 import { no, type Expression, type Tri } from './expression.ts';
-import { wrong } from './lines.ts';
 import { baseOf, formatNumber, parseNumber } from './number.ts';
-import { describeItem, type Choice, type Kconfig, type OptionSymbol } from './tree.ts';
+import type { Choice, Kconfig, OptionSymbol } from './tree.ts';
+import { UnderWay } from './under-way.ts';
 import { compareValues, holds, isValueOf, type Value } from './value.ts';
 
 export interface Range {
@@ -11,8 +10,6 @@ export interface Range {
 }
 
 const texts = ['n', 'm', 'y'] as const;
-/** Options that are decided one through another, when they are asked for in an order that does not spare it. */
-const deepest = 300;
 
 /**
  * The values of all options, from what the user has set and what Kconfig says. docs/options.md tells the rules; they
@@ -27,7 +24,7 @@ export class Configuration {
   readonly #values = new Map<OptionSymbol, Value>();
   readonly #visible = new Map<OptionSymbol | Choice, Tri>();
   #isSettled = false;
-  readonly #deciding = new Set<OptionSymbol | Choice>();
+  readonly #underWay = new UnderWay();
 
   constructor(kconfig: Kconfig) {
     this.kconfig = kconfig;
@@ -89,21 +86,9 @@ export class Configuration {
   #value(symbol: OptionSymbol): Value {
     const known = this.#values.get(symbol);
     if (known) return known;
-    const value = this.#within(symbol, () => this.#decide(symbol));
+    const value = this.#underWay.within(symbol, () => this.#decide(symbol));
     this.#values.set(symbol, value);
     return value;
-  }
-
-  /** Throws a Failure where what is being decided asks for itself. */
-  #within<T>(item: OptionSymbol | Choice, decide: () => T): T {
-    if (this.#deciding.has(item)) throw circle(item, this.#deciding);
-    if (this.#deciding.size >= deepest) throw tooDeep(item);
-    this.#deciding.add(item);
-    try {
-      return decide();
-    } finally {
-      this.#deciding.delete(item);
-    }
   }
 
   #decide(symbol: OptionSymbol): Value {
@@ -202,7 +187,7 @@ export class Configuration {
     if (known !== undefined) return known;
     const see = () =>
       item.nodes.reduce<Tri>((most, { prompt }) => (prompt ? max(most, this.tri(prompt.condition)) : most), 0);
-    const seen = item.kind === 'choice' ? this.#within(item, see) : see();
+    const seen = item.kind === 'choice' ? this.#underWay.within(item, see) : see();
     const visibility = seen === 1 ? 2 : seen;
     this.#visible.set(item, visibility);
     return visibility;
@@ -283,20 +268,3 @@ export class Configuration {
 
 const min = (a: Tri, b: Tri): Tri => (a < b ? a : b);
 const max = (a: Tri, b: Tri): Tri => (a > b ? a : b);
-
-/** Through choices there are circles that only values show. */
-function circle(item: OptionSymbol | Choice, deciding: ReadonlySet<OptionSymbol | Choice>) {
-  const all = [...deciding];
-  const round = all.slice(all.indexOf(item)).map(describeItem);
-  const names = [...(round.length > 10 ? [...round.slice(0, 10), '…'] : round), round[0]].join(' hangs on ');
-  return wrong(placeOf(item), `the options go in a circle: ${names}`, 'take one of these conditions away');
-}
-
-function tooDeep(item: OptionSymbol | Choice) {
-  const because = `${describeItem(item)} is decided through more than ${deepest} other options`;
-  return wrong(placeOf(item), because, 'make the chain shorter');
-}
-
-function placeOf(item: OptionSymbol | Choice): SourceLocation {
-  return item.nodes[0]?.at ?? (item as OptionSymbol).named!;
-}

@@ -33,6 +33,10 @@ function originOfChange({ link, inputs }: LayerInputs, { to }: Reason): string |
   return origin && `${origin.at.file}:${origin.at.line} ${origin.name}`;
 }
 
+function withDetail(reason: Reason, detail: string | undefined): Reason {
+  return detail === undefined ? reason : { ...reason, detail };
+}
+
 /** Takes a stage that `skip:` leaves out of former inputs; the stages behind it move up. Undefined where it is not there. */
 function withoutStage(inputs: readonly Input[], name: string): { inputs: Input[]; from: string } | undefined {
   const ending = ` AS ${name.toLowerCase()}`;
@@ -68,8 +72,11 @@ export function compareWithFormer(former: FormerImage, now: LayerInputs): Reason
   const told = reasons.map((reason) => {
     const origin = reason.kind === 'instruction-changed' ? originOfChange(now, reason) : undefined;
     if (origin !== undefined) return { ...reason, detail: origin };
-    const option = reason.kind === 'arg-changed' ? options.get(reason.name!) : undefined;
-    return option === undefined ? reason : { ...reason, detail: `option ${option}` };
+    if (reason.kind === 'target-changed') return withDetail(reason, layer.origins?.get('target'));
+    if (reason.kind !== 'arg-changed') return reason;
+    const option = options.get(reason.name!);
+    const given = layer.origins?.get(`args.${reason.name}`);
+    return withDetail(reason, given ?? (option === undefined ? undefined : `option ${option}`));
   });
   return [...skipped, ...told];
 }

@@ -40,6 +40,8 @@ export interface BelowInputs extends Below {
   layers: ReadonlyMap<string, LayerInputs>;
   layersByReference: Map<string, Layer>;
   findPackages(layer: Layer, uses: readonly PackageUse[]): Promise<FoundPackages>;
+  /** Of the builds: what `prepare:` names of it counts. */
+  env: NodeJS.ProcessEnv;
 }
 
 function lockedPlatform(below: Below, link: ChainLink, image: UsedImage & { kind: 'base' }): LockedPlatform {
@@ -122,10 +124,14 @@ function packageInput({ path, sha256, executable, uses }: PackageFile): OtherInp
   return { kind: 'package', path, sha256, ...(seen ? { mode: executable ? '100755' : '100644' } : {}) };
 }
 
-async function prepareInputs({ prepare }: Layer, context: BuildContext): Promise<OtherInput[]> {
+async function prepareInputs(
+  { prepare }: Layer,
+  context: BuildContext,
+  variables: NodeJS.ProcessEnv,
+): Promise<OtherInput[]> {
   if (!prepare) return [];
   const files = await context.prepareInputs();
-  const env = prepare.env.map((name) => `${name}=${digestOf(process.env[name] ?? '')}`);
+  const env = prepare.env.map((name) => `${name}=${digestOf(variables[name] ?? '')}`);
   return [
     { kind: 'prepare', run: prepare.run, outputs: prepare.outputs, env },
     ...files.map(({ path, mode, hash }) => ({ kind: 'prepare-file', path, mode, hash }) as const),
@@ -155,7 +161,7 @@ export async function layerInputs(link: ChainLink, context: BuildContext, below:
       : [{ kind: 'base', reference: `# syntax=${analysis.syntax!.reference}`, digest: syntax } as const]),
     ...(epoch === undefined ? [] : [{ kind: 'epoch', value: epoch } as const]),
     ...packages.map(packageInput),
-    ...(await prepareInputs(layer, context)),
+    ...(await prepareInputs(layer, context, below.env)),
   ];
   return {
     link,

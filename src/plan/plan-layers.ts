@@ -34,6 +34,8 @@ export interface PlanRequest {
   compareReused: boolean;
   /** What the uses of a layer mean in its packages folder; files are hashed. */
   findPackages(layer: Layer, uses: readonly PackageUse[]): Promise<FoundPackages>;
+  /** Of the builds: what `prepare:` names of it counts. */
+  env: NodeJS.ProcessEnv;
   signal?: AbortSignal;
 }
 
@@ -104,8 +106,8 @@ async function allInputs(request: PlanRequest, links: readonly ChainLink[]) {
       for (const name of link.parents) below.set(name, await inputs.get(keyOf(name, platform))!);
       request.signal?.throwIfAborted();
       const context = await contextOf(link);
-      const { lock, findPackages } = request;
-      return layerInputs(link, context, { layers: below, lock, layersByReference: byReference, findPackages });
+      const { lock, findPackages, env } = request;
+      return layerInputs(link, context, { layers: below, lock, layersByReference: byReference, findPackages, env });
     };
     inputs.set(keyOf(link.layer.name, platform), make());
   }

@@ -59,7 +59,7 @@ export async function buildProject(
   const { layers, frozen, progress, signal } = options;
   const named = layers.length > 0 ? layersNamed(project.config, layers) : project.config.layers.map(({ name }) => name);
   const force = options.force ? named : [];
-  const planned = await planProject(project, { layers, force, frozen, progress, signal });
+  const planned = await planProject(project, { layers, force, frozen, env: options.env, progress, signal });
   options.onPlan?.(planned.plan);
   const report = await buildPlanned(project, planned, { ...options, force, load: options.load ? named : [] });
   return { plan: planned.plan, report };

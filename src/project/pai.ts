@@ -17,7 +17,8 @@ export async function openPaiProject(
 ): Promise<{ project: Project; images: string[] }> {
   const project = await open(place);
   const { config } = project;
-  if (!config.included) {
+  const included = config.included?.pai;
+  if (!included) {
     throw new Failure({
       doing: `reading ${config.file}`,
       because: 'it includes no tree of OpenPAI',
@@ -25,7 +26,7 @@ export async function openPaiProject(
       kind: 'input',
     });
   }
-  return { project, images: wanted.length > 0 ? layersNamed(config, wanted) : [...config.included] };
+  return { project, images: wanted.length > 0 ? layersNamed(config, wanted) : [...included] };
 }
 
 async function open(place: ProjectPlace): Promise<Project> {

@@ -24,6 +24,8 @@ export interface ProjectPlanOptions {
   against?: string | undefined;
   /** The files below the root, where they are being listed already. */
   tree?: Promise<WorkTree>;
+  /** That of the builds; the process's where absent. */
+  env?: NodeJS.ProcessEnv;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -97,6 +99,7 @@ export async function planProject(project: Project, options: ProjectPlanOptions)
       former: former ?? lastOfBranch(project),
       compareReused: former !== undefined,
       findPackages: packages.find,
+      env: options.env ?? process.env,
       signal,
     });
     await packages.save();

@@ -36,6 +36,7 @@ export async function makeReleaseDeltas(
   const { ownProver } = await import('../delta/prove.ts');
   const { nothing } = await import('../image-source/nothing.ts');
   const { openRelease } = await import('../image-source/release.ts');
+  const { packages } = config.ota;
   const draft = withDraft(store, release) as LayerStore;
   const deltas: ReleasedDelta[] = [];
   let prover: Prover | undefined;
@@ -51,14 +52,23 @@ export async function makeReleaseDeltas(
     ];
     if (opened.length === 0) continue;
     const to = await openRelease(draft, release.version, parsePlatform(platform), directory);
-    if (!config.ota.packages) delete to.packages;
     try {
       for (const open of opened) {
         const from = await open();
         try {
           const output = join(directory, bundleFileName(from, to, release.name));
           prover ??= await (openProver ?? ownProver)();
-          const made = await makeDelta({ from, to, output, name: release.name, signKey, prover, progress, signal });
+          const made = await makeDelta({
+            from,
+            to,
+            output,
+            name: release.name,
+            packages,
+            signKey,
+            prover,
+            progress,
+            signal,
+          });
           const delta: ReleasedDelta = {
             from: from.version ?? from.name,
             to: release.version,

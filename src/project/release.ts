@@ -148,7 +148,14 @@ async function requestOf(
     signal,
     steps: {
       async plan() {
-        planned = await planProject(project, { layers: [], force: [], frozen: options.frozen, progress, signal });
+        planned = await planProject(project, {
+          layers: [],
+          force: [],
+          frozen: options.frozen,
+          env,
+          progress,
+          signal,
+        });
         options.onPlan?.(planned.plan);
         return planned.plan;
       },

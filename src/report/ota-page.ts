@@ -113,8 +113,13 @@ function nodesOf(bundle: InspectedBundle, layers: readonly InspectedLayer[]): Tr
     return { name, weight: layer.bytes, kind: 'folder', note, parts };
   });
   const sent = bundle.hostPackages.filter(({ bytes }) => bytes > 0);
-  const debs = sent.map(({ name, version, bytes }) =>
-    leaf(`package ${name} ${version}`, bytes, 'other', 'of the host'),
+  const debs = sent.map(({ name, version, kind, bytes }) =>
+    leaf(
+      `package ${name} ${version}`,
+      bytes,
+      'other',
+      `of the host, ${kind === 'delta' ? 'as a delta' : 'sent whole'}`,
+    ),
   );
   return [...nodes, ...debs, leaf('manifests and signature', bundle.documents, 'other', '')];
 }

@@ -2,6 +2,7 @@ import { adviceOn } from '../delta/advice.ts';
 import type { AppliedBundle } from '../delta/apply/apply.ts';
 import type {
   FileChange,
+  HostPackage,
   InspectedBundle,
   InspectedFile,
   InspectedImage,
@@ -10,6 +11,7 @@ import type {
 } from '../delta/inspected.ts';
 import type { DeltaReport, LayerReport } from '../delta/make.ts';
 import type { Decoder } from '../delta/prove.ts';
+import type { ReadPackage } from '../delta/prove-packages.ts';
 import type { VerifiedBundle } from '../delta/verify.ts';
 import type { PublishedBundle } from '../release/publish-bundle.ts';
 import { adviceText } from './advice.ts';
@@ -71,9 +73,11 @@ export function renderDelta(report: DeltaReport, style: Style): string {
 }
 
 /** The packages of a release for its host: those that are sent, and how many the device has. */
-function renderHostPackages(packages: DeltaReport['packages'], style: Style): string[] {
+function renderHostPackages(packages: readonly Omit<HostPackage, 'from'>[], style: Style): string[] {
   const sent = packages.filter(({ bytes }) => bytes > 0);
-  const lines = sent.map(({ name, version, bytes }) => style.dim(`    ${name} ${version}, ${formatBytes(bytes)}`));
+  const lines = sent.map(({ name, version, kind, bytes }) =>
+    style.dim(`    ${name} ${version}, ${kind === 'delta' ? 'delta' : 'whole'}, ${formatBytes(bytes)}`),
+  );
   const there = packages.length - sent.length;
   if (packages.length === 0) return [];
   return [`  packages of the host${there === 0 ? '' : `, ${there} on the device already`}`, ...lines];
@@ -192,10 +196,17 @@ export function renderVerified(bundle: VerifiedBundle, style: Style): string {
   for (const { reference, config, diffIds } of bundle.images) {
     lines.push(`  ${reference ?? config}: ${diffIds.length} filesystem layers as they should be`);
   }
-  for (const { name, version, blob } of bundle.packages) {
-    lines.push(`  package ${name} ${version}${blob === undefined ? ', which the device has' : ''}`);
+  for (const { name, version, carried, applied } of bundle.packages) {
+    lines.push(`  package ${name} ${version}${packageNote(carried, applied)}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function packageNote(carried: ReadPackage['carried'], applied: boolean): string {
+  if (carried.kind === 'reused') return ', which the device has';
+  if (carried.kind === 'whole') return '';
+  const from = `, made from the installed files of ${carried.from}`;
+  return applied ? from : `${from}, which were not at hand: not tried`;
 }
 
 export function renderApplied(applied: AppliedBundle, style: Style): string {

@@ -61,7 +61,7 @@ export function describeReason(reason: Reason): string {
     case 'platform-changed':
       return `platform: ${valueText(from)} → ${valueText(to)}`;
     case 'target-changed':
-      return `target: ${valueText(from)} → ${valueText(to)}`;
+      return `${detail ?? 'target'}: ${valueText(from)} → ${valueText(to)}`;
     case 'mount-changed':
       return `mount ${name}: ${valueText(from)} → ${valueText(to)}`;
     case 'refresh':

@@ -139,6 +139,7 @@ class Observer {
         lock,
         layersByReference: layersByReference(config),
         findPackages: async () => noPackages,
+        env: {},
       };
       const inputs = await layerInputs(link, context, below);
       before.set(layer, inputs);

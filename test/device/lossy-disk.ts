@@ -78,6 +78,8 @@ export class LossyDisk {
     const mounts = readFileSync('/proc/self/mounts', 'utf8')
       .split('\n')
       .map((line) => line.split(' ')[1] ?? '');
+    // What a lazy unmount leaves in use keeps the file system alive, unseen, with what it has not written.
+    await runChecked('sync', ['--file-system', this.path]);
     for (const mount of mounts.filter((each) => each.startsWith(`${this.path}/`)).toReversed()) {
       await run('umount', ['--lazy', mount]);
     }

@@ -15,6 +15,7 @@ import { buildDeviceProgram, goProgram } from '../../scripts/device.ts';
 import type { PackedDeb, ServiceImage } from '../../src/deb/pack-debs.ts';
 import { makeDelta } from '../../src/delta/make.ts';
 import type { ImageSet } from '../../src/image-source/image.ts';
+import { nothing } from '../../src/image-source/nothing.ts';
 import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { run, runChecked, type RunResult } from '../../src/process/run.ts';
@@ -37,6 +38,10 @@ interface Made {
 }
 
 const app = 'packages-test/app';
+/** Of which little changes from version to version. */
+const large = (name: string, version: string) =>
+  Buffer.concat([noise(100_000, name), Buffer.from(`this is ${version}`), noise(100_000, `more ${name}`)]);
+const names = ['ccai', 'ccai-gzip', 'ccai-tools', 'ccai-xz'];
 
 async function make(version: string): Promise<Made> {
   const layers = [sampleTar([{ name: 'app', bytes: noise(100_000, version) }])];
@@ -45,15 +50,27 @@ async function make(version: string): Promise<Made> {
   const config = makeProject(
     {
       ccai: deb({ service: 'service', license: 'Apache-2.0' }),
+      // Each in another compression: what is installed of them does not depend on it.
       'ccai-tools': deb({
         license: 'Apache-2.0',
+        compression: 'zstd',
         contents: [
           { src: 'tools', dst: '/usr/lib/ccai' },
           { src: 'etc', dst: '/etc/ccai' },
         ],
       }),
+      'ccai-xz': deb({ license: 'Apache-2.0', compression: 'xz', contents: [{ src: 'xz', dst: '/usr/lib/ccai-xz' }] }),
+      'ccai-gzip': deb({
+        license: 'Apache-2.0',
+        compression: 'gzip',
+        contents: [{ src: 'gzip', dst: '/usr/lib/ccai-gzip' }],
+      }),
     },
-    { 'tools/version': version, 'etc/tools.conf': `made for ${version}\n` },
+    {
+      'tools/version': version,
+      'etc/tools.conf': `made for ${version}\n`,
+      ...Object.fromEntries(['tools', 'xz', 'gzip'].map((name) => [`${name}/data`, large(name, version)])),
+    },
     { layers: { service: { context: 'docker/service', image: app } } },
   );
   const service: ServiceImage = {
@@ -72,14 +89,7 @@ async function make(version: string): Promise<Made> {
 }
 
 const versions = async () => {
-  const shown = await inRoot(
-    'dpkg-query',
-    '-W',
-    '-f',
-    '${Package} ${Version} ${db:Status-Status}\n',
-    'ccai',
-    'ccai-tools',
-  );
+  const shown = await inRoot('dpkg-query', '-W', '-f', '${Package} ${Version} ${db:Status-Status}\n', ...names);
   return shown.stdout.toString().trim().split('\n');
 };
 
@@ -127,15 +137,12 @@ describe.skipIf(!offered.available || go === undefined)('an update with packages
         tags: [`${app}:1.0.0`],
       });
       await runChecked('docker', ['load', '-i', docker], { env: { ...process.env, ...env } });
-      const bundle = join(root, 'tmp/new.ota.tar');
-      await makeDelta({
-        from: one.set,
-        to: two.set,
-        output: bundle,
-        name: 'ccai',
-        progress: silent,
-        signal: new AbortController().signal,
-      });
+      const common = { to: two.set, name: 'ccai', progress: silent, signal: new AbortController().signal };
+      const made = await makeDelta({ ...common, from: one.set, output: join(root, 'tmp/new.ota.tar') });
+      await makeDelta({ ...common, from: nothing, output: join(root, 'tmp/full.ota.tar') });
+      for (const { name, kind, bytes, pullBytes } of made.packages.filter((each) => each.name !== 'ccai')) {
+        expect({ name, kind, isSmall: bytes < 0.02 * pullBytes }).toEqual({ name, kind: 'delta', isSmall: true });
+      }
       // Settings that somebody has changed, and a service that works while the file is not there.
       writeFileSync(join(root, 'etc/ccai/tools.conf'), 'changed\n');
       writeFileSync(
@@ -147,16 +154,38 @@ describe.skipIf(!offered.available || go === undefined)('an update with packages
       writeFileSync(join(root, 'tmp/device.conf'), `${settings.join('\n')}\n`);
 
       const expectRelease = async (version: string, origin: string) => {
-        expect(await versions()).toEqual([`ccai ${version} installed`, `ccai-tools ${version} installed`]);
+        expect(await versions()).toEqual(names.map((name) => `${name} ${version} installed`));
+        for (const [folderName, name] of [
+          ['ccai', 'tools'],
+          ['ccai-xz', 'xz'],
+          ['ccai-gzip', 'gzip'],
+        ] as const) {
+          const data = readFileSync(join(root, 'usr/lib', folderName, 'data'));
+          expect(data.equals(large(name, version)), `${name} of ${version}`).toBe(true);
+        }
         expect(readFileSync(join(root, 'usr/lib/ccai/version'), 'utf8')).toBe(version);
         expect(readFileSync(join(root, 'etc/ccai/tools.conf'), 'utf8')).toBe('changed\n');
-        expect((await inRoot('dpkg', '-V', 'ccai', 'ccai-tools')).stdout.toString().trim()).toBe(
+        expect((await inRoot('dpkg', '-V', ...names)).stdout.toString().trim()).toBe(
           '??5?????? c /etc/ccai/tools.conf',
         );
         expect((await inRoot('imgbuild-ccai', 'status')).stdout.toString()).toContain(
           `expected  ${version} (${origin})`,
         );
       };
+      // A file that was altered: refused with its name, and nothing has happened.
+      const data = join(root, 'usr/lib/ccai-xz/data');
+      const altered = Buffer.from(large('xz', '1.0.0'));
+      altered[7]! ^= 1;
+      writeFileSync(data, altered);
+      const refused = await device('apply', '/tmp/new.ota.tar', '--allow-unsigned');
+      expect(refused).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining('/usr/lib/ccai-xz/data was altered on this device'),
+      });
+      expect(refused.stderr).toContain('apply a bundle that starts from none, or install ccai-xz 1.0.0 again');
+      expect(await versions()).toEqual(names.map((name) => `${name} 1.0.0 installed`));
+      writeFileSync(data, large('xz', '1.0.0'));
+
       const updated = await device('apply', '/tmp/new.ota.tar', '--allow-unsigned');
       expect(updated.exitCode, updated.stderr).toBe(0);
       await expectRelease('2.0.0', 'update');
@@ -171,6 +200,13 @@ describe.skipIf(!offered.available || go === undefined)('an update with packages
       expect([failed.exitCode, failed.stderr]).toEqual([1, expect.stringContaining('1.0.0 is back')]);
       await expectRelease('1.0.0', 'package');
       expect(readdirSync(join(root, 'var/lib/imgbuild/ccai'))).not.toContain('journal');
+
+      // What is altered does not matter to a bundle that starts from none.
+      rmSync(join(root, 'tmp/broken'));
+      writeFileSync(data, altered);
+      const full = await device('apply', '/tmp/full.ota.tar', '--allow-unsigned');
+      expect(full.exitCode, full.stderr).toBe(0);
+      await expectRelease('2.0.0', 'update');
     },
   );
 });

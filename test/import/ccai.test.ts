@@ -5,6 +5,9 @@ import { parse } from 'yaml';
 import { buildCalls } from '../../src/import/ccai/build-script.ts';
 import { importTree } from '../../src/import/import-tree.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import type { Failures } from '../../src/failure.ts';
+import { openProject } from '../../src/project/open.ts';
+import { describeReason } from '../../src/report/reason.ts';
 import { git, newRepository, outcomes, plan, saveAll, writeTree } from '../plan/saved-project.ts';
 
 const script = `#!/bin/bash
@@ -151,5 +154,73 @@ describe('a release of CCAI', () => {
     expect(failures.map(({ at, because }) => `${at!.file}:${at!.line} ${because}`)).toEqual([
       'release_build.sh:23 there is no docker/Dockerfile.image',
     ]);
+  });
+
+  test('is used as it is: its script and its .config stay the source', async () => {
+    const include = 'version: 1\nname: ccai\ninclude: { ccai: . }\n';
+    const folder = newRepository({ ...release, 'imgbuild.yaml': include });
+    const { direct } = await imported(folder);
+    expect(direct).toEqual(['include: { ccai: . }']);
+    await saveAll(folder);
+    const named = async (...layers: string[]) => (await plan(folder, { layers })).plan.layers.map(({ name }) => name);
+    expect(await named('openvino_image')).toEqual(['base', 'inference_engine']);
+    writeTree(folder, { '.config': release['.config'].replace('OPENVINO=y', 'OPENVINO=n') });
+    const { layers } = (await plan(folder)).plan;
+    expect(layers.map(({ name, reasons }) => [name, ...reasons.map(describeReason)])).toEqual([
+      ['base', '.config:4 CONFIG_OPENVINO: y → n'],
+      ['inference_engine', 'parent base changed'],
+      ['service_runtime', 'parent inference_engine changed'],
+    ]);
+    expect(git(folder, 'status', '--short')).toBe('M .config\n'.padStart(11));
+  });
+
+  test('used as it is below the root, with its menu', async () => {
+    const { 'imgbuild.lock': lock, ...files } = release;
+    const tree = Object.fromEntries(Object.entries(files).map(([name, text]) => [`release/${name}`, text]));
+    const folder = newRepository({
+      ...tree,
+      'imgbuild.lock': lock,
+      'release/config/Kconfig': 'config OPENVINO\n\tbool "OpenVINO"\nconfig ONNX\n\tbool "ONNX"\n',
+      'imgbuild.yaml': 'version: 1\nname: ccai\ninclude: { ccai: release }\n',
+    });
+    await saveAll(folder);
+    writeTree(folder, { 'release/.config': 'CONFIG_OPENVINO=y\nCONFIG_ONNX=y\n' });
+    const { layers } = (await plan(folder)).plan;
+    expect(layers.map(({ reasons }) => reasons.map(describeReason))).toEqual([
+      [],
+      ['option ONNX: n → y'],
+      ['parent inference_engine changed'],
+    ]);
+  });
+
+  test('used as it is, says what is wrong at its place', async () => {
+    const wrong = async (files: Record<string, string>) => {
+      const error = await openProject({ directory: newRepository(files) }).catch((thrown: unknown) => thrown);
+      return (error as Failures).failures.map(({ because, at, kind }) => `${kind} ${at!.file}:${at!.line} ${because}`);
+    };
+    const include = 'version: 1\nname: ccai\ninclude: { ccai: . }\n';
+    const { 'docker/Dockerfile.image': _, ...less } = release;
+    expect(await wrong({ ...less, 'imgbuild.yaml': include })).toEqual([
+      'input release_build.sh:23 there is no docker/Dockerfile.image',
+    ]);
+    expect(await wrong({ 'imgbuild.yaml': include })).toEqual([
+      'input imgbuild.yaml:3 there is no release_build.sh that calls docker_build.sh in .',
+    ]);
+    expect(
+      await wrong({
+        ...release,
+        'own/Dockerfile': 'FROM scratch\n',
+        'imgbuild.yaml': `${include}layers: { openvino_image: { context: own } }\n`,
+      }),
+    ).toEqual([
+      'input imgbuild.yaml:4 layer openvino_image has the name or the image of inference_engine, which release_build.sh makes',
+    ]);
+    expect(
+      await wrong({
+        ...release,
+        'release_build.sh': script.replace('service_runtime_base:', 'Base:'),
+        'imgbuild.yaml': include,
+      }),
+    ).toEqual(['input release_build.sh:8 image of base: image names are lower case']);
   });
 });

@@ -259,6 +259,19 @@ describe('components with a folder build', () => {
     expect(planned.layers.at(-1)!.reasons.map(describeReason)).toEqual(['version/PAI.VERSION changed']);
   });
 
+  test('count the variables that their hooks declare, of the environment of the build', async () => {
+    const hooks = '{ sdk: { inputs: [version], outputs: [made], env: [FLAVOUR] } }';
+    const folder = newRepository({
+      ...second,
+      'imgbuild.yaml': yaml(`{ path: ., hooks: ${hooks} }`),
+      'src/sdk/build/build-pre.sh': 'touch src/sdk/made\n',
+    });
+    const fingerprint = async (env: NodeJS.ProcessEnv) =>
+      (await plan(folder, { env })).plan.layers.find(({ name }) => name === 'sdk')!.fingerprint;
+    expect(await fingerprint({ FLAVOUR: 'a' })).toBe(await fingerprint({ FLAVOUR: 'a', OTHER: 'b' }));
+    expect(await fingerprint({ FLAVOUR: 'a' })).not.toBe(await fingerprint({ FLAVOUR: 'b' }));
+  });
+
   test.each<[what: string, files: Record<string, string>, failure: string]>([
     [
       'a hook that does more than copy',

@@ -122,6 +122,7 @@ layers:
   base: { context: base, image: "base:1" }
   yolo: { envd: "build.envd:serve", refresh: monthly, labels: { a: b } }
   above: { context: above }
+  beside: { context: base, image: beside, needs: [yolo-system] }
 `,
       'build.envd':
         'def serve():\n  base(os="own", language="python3.11")\n  install.system_packages(["curl"])\n  io.copy("wrapper", "/")\n',
@@ -136,6 +137,7 @@ layers:
       ['yolo-python', ['yolo-system']],
       ['yolo', ['yolo-python']],
       ['above', ['yolo']],
+      ['beside', ['yolo-system']],
     ]);
     const { config } = await openProject({ directory: folder });
     expect(config.layers.map(({ refresh, labels }) => [refresh, labels])).toEqual([
@@ -143,6 +145,7 @@ layers:
       ['monthly', {}],
       [undefined, {}],
       [undefined, { a: 'b' }],
+      [undefined, {}],
       [undefined, {}],
     ]);
   });
@@ -187,6 +190,11 @@ describe('imgbuild.yaml', () => {
       'a name that is taken',
       'layers:\n  yolo: { envd: build.envd }\n  yolo-system: { context: base }\n',
       ['imgbuild.yaml:4:11: build.envd makes a layer yolo-system, and yolo-system has that name or its image'],
+    ],
+    [
+      'a need of what its build file does not make',
+      'layers:\n  yolo: { envd: build.envd }\n  own: { context: base, needs: [yolo-sytem] }\n',
+      ['imgbuild.yaml:5:33: there is no layer "yolo-sytem"'],
     ],
     [
       'no function',

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KeyReader, type Key } from '../../src/kconfig/menu/keys.ts';
-import { Menu, type Outcome } from '../../src/kconfig/menu/menu.ts';
+import { Menu } from '../../src/kconfig/menu/menu.ts';
+import type { Outcome } from '../../src/kconfig/menu/mode.ts';
 import { view, type Size } from '../../src/kconfig/menu/view.ts';
 import { cut, fit, widthOf, wrap } from '../../src/kconfig/menu/width.ts';
 import { randomFrom } from '../agreement/random.ts';

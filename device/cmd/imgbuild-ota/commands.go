@@ -44,13 +44,7 @@ func (c *call) do(ctx context.Context, in io.Reader, out, errs io.Writer) error 
 	if err != nil {
 		return err
 	}
-	address := c.docker
-	for _, usual := range []string{os.Getenv("DOCKER_HOST"), engine.DefaultAddress} {
-		if address == "" {
-			address = usual
-		}
-	}
-	client, err := engine.Connect(address)
+	client, err := engine.Connect(cmp.Or(c.docker, os.Getenv("DOCKER_HOST"), engine.DefaultAddress()))
 	if err != nil {
 		return err
 	}
@@ -186,7 +180,10 @@ func (s *session) verify(ctx context.Context) error {
 	for _, each := range report.Packages {
 		carried := "on the device already"
 		if each.Carried {
-			carried = failure.Bytes(each.Size)
+			carried = failure.Bytes(each.Bytes)
+		}
+		if each.From != "" {
+			carried += ", made from the installed files of " + each.From
 		}
 		fmt.Fprintf(s.out, "  package %s %s: %s\n", each.Name, each.Version, carried)
 	}

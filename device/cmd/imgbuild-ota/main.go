@@ -1,5 +1,5 @@
-// Imgbuild-ota updates the container images of a device with bundles that `imgbuild ota diff` makes. It needs Docker and
-// nothing else. docs/device.md says what is promised.
+// Imgbuild-ota updates the container images of a device with bundles that `imgbuild ota diff` makes. It needs Docker or
+// podman, and nothing else. docs/device.md says what is promised.
 package main
 
 import (
@@ -29,7 +29,7 @@ prune [NAME] --keep N   remove the images of all but the last N releases
 --allow-unsigned     take bundles without a look at their signature
 --config FILE        default: /etc/imgbuild-ota/imgbuild-ota.conf
 --state DIR          default: /var/lib/imgbuild
---docker ADDRESS     unix://PATH; default: DOCKER_HOST, else unix:///var/run/docker.sock
+--docker ADDRESS     unix://PATH; default: DOCKER_HOST, else /var/run/docker.sock, else /run/podman/podman.sock
 --memory MIB         what the program may take; default: 64
 --from ARCHIVE       with verify: apply it to the old images, too, which docker save has written
 --check              with update: change nothing

@@ -28,6 +28,9 @@ type Bundle struct {
 	members map[string]member
 	// documents is how many bytes of manifests and configs have been read.
 	documents int64
+	// packages, once they have been read.
+	packages     []Package
+	packagesRead bool
 }
 
 type member struct{ start, size int64 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 
+	"imgbuild/device/internal/delta/packagedelta"
 	"imgbuild/device/internal/oci"
 )
 
@@ -15,8 +17,18 @@ type Package struct {
 	// Digest and Size of the package's file.
 	Digest oci.Digest
 	Size   int64
-	// Carried tells whether the file is in the bundle; the device has the others.
-	Carried bool
+	// Blob is what the bundle has of it; nil where the device has it. Its file, or, where there is a Delta, that.
+	Blob  *oci.Descriptor
+	Delta *PackageDelta
+}
+
+// PackageDelta says what a delta of a package is for.
+type PackageDelta struct {
+	// From is the version whose installed files it is made from.
+	From string
+	// Digest and Size of what comes out: the package with nothing compressed.
+	Digest oci.Digest
+	Size   int64
 }
 
 const (
@@ -33,8 +45,19 @@ var (
 	packageArchitecture = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 )
 
-// Packages of the host that belong to the release; none where the bundle says nothing of them.
+// Packages of the host that belong to the release; none where the bundle says nothing of them. They are read once.
 func (b *Bundle) Packages() ([]Package, error) {
+	if !b.packagesRead {
+		packages, err := b.readPackages()
+		if err != nil {
+			return nil, err
+		}
+		b.packages, b.packagesRead = packages, true
+	}
+	return slices.Clone(b.packages), nil
+}
+
+func (b *Bundle) readPackages() ([]Package, error) {
 	var index oci.Index
 	if err := json.Unmarshal(b.Index, &index); err != nil {
 		return nil, broken(b.Name, "its index.json cannot be read: "+err.Error())
@@ -52,27 +75,27 @@ func (b *Bundle) Packages() ([]Package, error) {
 	if found == nil {
 		return nil, nil
 	}
-	packages, err := b.packages(*found)
+	packages, err := b.packagesOf(*found)
 	if err != nil {
 		return nil, broken(b.Name, err.Error())
 	}
 	return packages, nil
 }
 
-func (b *Bundle) packages(descriptor oci.Descriptor) ([]Package, error) {
+func (b *Bundle) packagesOf(descriptor oci.Descriptor) ([]Package, error) {
 	var artifact oci.Manifest
 	if _, err := b.document(descriptor, "manifest of packages", &artifact); err != nil {
 		return nil, err
 	}
-	carried := map[oci.Digest]int64{}
+	carried := map[string]map[oci.Digest]*oci.Descriptor{packageType: {}, packagedelta.MediaType: {}}
 	var list *oci.Descriptor
 	for _, layer := range artifact.Layers {
 		if err := layer.Check(); err != nil {
 			return nil, err
 		}
 		switch layer.MediaType {
-		case packageType:
-			carried[layer.Digest] = layer.Size
+		case packageType, packagedelta.MediaType:
+			carried[layer.MediaType][layer.Digest] = &layer
 		case packagesListType:
 			list = &layer
 		}
@@ -85,6 +108,10 @@ func (b *Bundle) packages(descriptor oci.Descriptor) ([]Package, error) {
 		Packages []struct {
 			Name, Version, Architecture, SHA256 string
 			Size                                int64
+			Delta                               *struct {
+				From, Digest, SHA256 string
+				Size                 int64
+			}
 		}
 	}
 	if _, err := b.document(*list, "list of packages", &document); err != nil {
@@ -105,16 +132,21 @@ func (b *Bundle) packages(descriptor oci.Descriptor) ([]Package, error) {
 			return nil, fmt.Errorf("its list of packages names %.200q", each.Name+" "+each.Version+" "+each.Architecture)
 		}
 		known[each.Name] = true
-		size, isCarried := carried[digest]
-		if isCarried && size != each.Size {
+		found := Package{each.Name, each.Version, each.Architecture, digest, each.Size, carried[packageType][digest], nil}
+		if found.Blob != nil && found.Blob.Size != each.Size {
 			return nil, fmt.Errorf("its package %s has two sizes", each.Name)
 		}
-		packages = append(packages, Package{each.Name, each.Version, each.Architecture, digest, each.Size, isCarried})
+		if delta := each.Delta; found.Blob == nil && delta != nil {
+			made, err := oci.ParseDigest("sha256:" + delta.SHA256)
+			if err != nil || delta.Size < 0 || !packageVersion.MatchString(delta.From) {
+				return nil, fmt.Errorf("its delta of the package %s cannot be read", each.Name)
+			}
+			if found.Blob = carried[packagedelta.MediaType][oci.Digest(delta.Digest)]; found.Blob == nil {
+				return nil, fmt.Errorf("its delta of the package %s is missing", each.Name)
+			}
+			found.Delta = &PackageDelta{delta.From, made, delta.Size}
+		}
+		packages = append(packages, found)
 	}
 	return packages, nil
-}
-
-// Descriptor of the package's file, for Blob.
-func (p *Package) Descriptor() oci.Descriptor {
-	return oci.Descriptor{MediaType: packageType, Digest: p.Digest, Size: p.Size}
 }

@@ -1,5 +1,5 @@
-// Package enginetest is a Docker in memory that speaks real HTTP on a Unix socket: as much of it as updates need, with
-// either of its two stores.
+// Package enginetest is an engine in memory that speaks real HTTP on a Unix socket: as much of it as updates need, with
+// either of Docker's two stores, or podman's.
 package enginetest
 
 import (
@@ -29,6 +29,8 @@ type Engine struct {
 	Registry map[string]*sample.Image
 	// Hook, where set, is asked before each request is carried out; an error is the answer.
 	Hook func(method, path string) error
+	// WholeOnly has podman refuse archives that lack a filesystem layer.
+	WholeOnly bool
 
 	mu     sync.Mutex
 	store  engine.Store
@@ -93,7 +95,7 @@ func (e *Engine) Put(from *sample.Image, tags ...string) string {
 	defer e.mu.Unlock()
 	id := e.put(from)
 	for _, tag := range tags {
-		e.tags[tag] = id
+		e.tags[e.called(tag)] = id
 	}
 	return id
 }
@@ -159,7 +161,14 @@ func (e *Engine) Hold(id string) (letGo func()) {
 func (e *Engine) Tagged(name string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.tags[name]
+	return e.tags[e.called(name)]
+}
+
+// Unname takes a name away, and leaves the image.
+func (e *Engine) Unname(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.tags, e.called(name))
 }
 
 // IDs of all images, sorted.
@@ -242,7 +251,11 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(w, http.StatusOK, map[string]any{"DockerRootDir": e.folder, "DriverStatus": status, "ServerVersion": "0"})
 	case r.URL.Path == "/version":
-		answer(w, http.StatusOK, map[string]string{"Os": "linux", "Arch": "amd64"})
+		program := map[string]string{"Name": "Engine"}
+		if e.store == engine.Podman {
+			program["Name"] = "Podman Engine"
+		}
+		answer(w, http.StatusOK, map[string]any{"Os": "linux", "Arch": "amd64", "Components": []any{program}})
 	case r.URL.Path == "/images/create":
 		e.pull(w, r.URL.Query().Get("fromImage")+"@"+r.URL.Query().Get("tag"))
 	case r.URL.Path == "/images/json":
@@ -265,7 +278,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		name := r.URL.Query().Get("name")
 		if _, taken := e.containers[name]; taken {
-			answer(w, http.StatusConflict, map[string]string{"message": "the container name is in use"})
+			e.conflict(w, "the container name is in use", "that name is already in use")
 			return
 		}
 		e.containers[name] = id
@@ -299,12 +312,12 @@ func (e *Engine) image(w http.ResponseWriter, r *http.Request, name, action stri
 	switch action {
 	case "json":
 		tags := e.tagsOf(id)
-		answer(w, http.StatusOK, map[string]any{"Id": id, "RepoTags": tags, "Size": 1, "GraphDriver": found.driver,
-			"RootFS": map[string]any{"Type": "layers", "Layers": found.diffIDs}})
+		answer(w, http.StatusOK, map[string]any{"Id": id, "RepoTags": tags, "Size": 1, "Parent": e.parentOf(found),
+			"GraphDriver": found.driver, "RootFS": map[string]any{"Type": "layers", "Layers": found.diffIDs}})
 	case "get":
 		e.save(w, found)
 	case "tag":
-		e.tags[r.URL.Query().Get("repo")+":"+r.URL.Query().Get("tag")] = id
+		e.tags[e.tagged(r.URL.Query().Get("repo")+":"+r.URL.Query().Get("tag"))] = id
 		w.WriteHeader(http.StatusCreated)
 	}
 }
@@ -324,11 +337,12 @@ func (e *Engine) remove(w http.ResponseWriter, name string) {
 	delete(e.tags, name)
 	left := len(e.tagsOf(id))
 	if left > 0 && name == id {
-		answer(w, http.StatusConflict, map[string]string{"message": "image is referenced in repositories"})
+		e.conflict(w, "image is referenced in repositories", "unable to delete image by ID with more than one tag")
 		return
 	}
 	if left == 0 {
 		delete(e.images, id)
+		e.removeParent(found)
 		e.collect()
 	}
 	answer(w, http.StatusOK, []string{})
@@ -379,16 +393,21 @@ func (e *Engine) save(w http.ResponseWriter, saved *image) {
 	}
 	// The highest first, so that nobody relies on an order.
 	for at := len(saved.diffIDs) - 1; at >= 0; at-- {
-		if e.store == engine.Classic {
+		switch e.store {
+		case engine.Podman:
+			put(saved.diffIDs[at].Hex()+".tar", e.layers[chain(saved.diffIDs[:at+1])])
+		case engine.Classic:
 			put(fmt.Sprintf("%d/VERSION", at), []byte("1.0"))
 			put(fmt.Sprintf("%d/layer.tar", at), e.layers[chain(saved.diffIDs[:at+1])])
-		} else {
+		case engine.Containerd:
 			var manifest oci.Manifest
 			json.Unmarshal(saved.manifest, &manifest)
 			put("blobs/sha256/"+manifest.Layers[at].Digest.Hex(), e.blobs[manifest.Layers[at].Digest])
 		}
 	}
-	put("blobs/sha256/"+oci.DigestOf(saved.manifest).Hex(), saved.manifest)
+	if e.store != engine.Podman {
+		put("blobs/sha256/"+oci.DigestOf(saved.manifest).Hex(), saved.manifest)
+	}
 	put(oci.DigestOf(saved.config).Hex()+".json", saved.config)
 	archive.Close()
 }
@@ -413,16 +432,23 @@ func (e *Engine) load(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	if err := e.take(members); err != nil {
+		if e.store == engine.Podman {
+			answer(w, http.StatusInternalServerError, map[string]string{"message": "payload does not match: " + err.Error()})
+			return
+		}
 		json.NewEncoder(w).Encode(map[string]any{"error": err.Error()})
 		return
 	}
 	json.NewEncoder(w).Encode(map[string]string{"stream": "Loaded image"})
 }
 
-// take a loaded archive as the store does: the classic one by manifest.json, containerd's by the OCI layout.
+// take a loaded archive as the store does: the classic one by manifest.json, containerd's and podman by the OCI layout.
 func (e *Engine) take(members map[string][]byte) error {
-	if e.store == engine.Containerd {
+	switch e.store {
+	case engine.Containerd:
 		return e.takeLayout(members)
+	case engine.Podman:
+		return e.takePodman(members)
 	}
 	var saved []struct {
 		Config string

@@ -170,6 +170,18 @@ type Package struct {
 	Bytes                       []byte
 	// Listed only: the device has it.
 	Listed bool
+	// Delta is what is carried instead of Bytes, where it is not nil.
+	Delta *PackageDelta
+}
+
+// PackageDelta of a package.
+type PackageDelta struct {
+	// From is the version that it is made from.
+	From  string
+	Bytes []byte
+	// SHA256 and Size of what comes out.
+	SHA256 string
+	Size   int64
 }
 
 // Bundle of a release. sign may be nil.
@@ -220,13 +232,21 @@ func packagesArtifact(packages []Package) (text []byte, carried [][]byte) {
 		Architecture string `json:"architecture"`
 		Size         int    `json:"size"`
 		SHA256       string `json:"sha256"`
+		Delta        any    `json:"delta,omitempty"`
 	}
 	list := []listed{}
 	manifest := oci.Manifest{SchemaVersion: 2, MediaType: oci.TypeManifest, ArtifactType: packagesType,
 		Config: descriptor("application/vnd.oci.empty.v1+json", []byte("{}"))}
 	for _, each := range packages {
-		list = append(list, listed{each.Name, each.Version, each.Architecture, len(each.Bytes), oci.DigestOf(each.Bytes).Hex()})
-		if !each.Listed {
+		entry := listed{each.Name, each.Version, each.Architecture, len(each.Bytes), oci.DigestOf(each.Bytes).Hex(), nil}
+		if delta := each.Delta; delta != nil {
+			blob := descriptor("application/vnd.imgbuild.package-delta.v1", delta.Bytes)
+			entry.Delta = map[string]any{"from": delta.From, "digest": blob.Digest, "size": delta.Size, "sha256": delta.SHA256}
+			manifest.Layers = append(manifest.Layers, blob)
+			carried = append(carried, delta.Bytes)
+		}
+		list = append(list, entry)
+		if !each.Listed && each.Delta == nil {
 			manifest.Layers = append(manifest.Layers, descriptor("application/vnd.debian.binary-package", each.Bytes))
 			carried = append(carried, each.Bytes)
 		}

@@ -344,8 +344,7 @@ func (a *application) check(ctx context.Context) error {
 			store += plan.sources[0].Size
 		}
 	}
-	// Docker keeps what it is sent until it has unpacked it.
-	return checkSpace([]need{{a.folder.Path, spool}, {storeFolder(a.info), 2 * store}})
+	return checkSpace(append([]need{{a.folder.Path, spool}}, loadingNeeds(a.info, store)...))
 }
 
 // sources of an image, as far as the bundle lists them.

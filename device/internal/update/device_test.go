@@ -176,7 +176,8 @@ func (d *device) expectOld() {
 }
 
 func eachStore(t *testing.T, run func(*testing.T, engine.Store)) {
-	for name, store := range map[string]engine.Store{"classic": engine.Classic, "containerd": engine.Containerd} {
+	stores := map[string]engine.Store{"classic": engine.Classic, "containerd": engine.Containerd, "podman": engine.Podman}
+	for name, store := range stores {
 		t.Run(name, func(t *testing.T) { run(t, store) })
 	}
 }

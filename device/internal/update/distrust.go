@@ -38,7 +38,7 @@ func (a *application) proveBytes(ctx context.Context, id string) error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	found.close()
-	if a.info.Store == engine.Classic {
+	if a.info.Store != engine.Containerd {
 		return nil // that was read from the very files that containers get
 	}
 	exported, err := a.Engine.Export(ctx, id)
@@ -80,7 +80,7 @@ func (a *application) removeDamaged(ctx context.Context, id string, leases *leas
 	if err := a.Engine.Remove(ctx, id); err != nil {
 		return err
 	}
-	if image == nil || a.info.Store == engine.Classic {
+	if image == nil || a.info.Store != engine.Containerd {
 		return nil
 	}
 	ended, err := leases.end(ctx, a.Engine, a.info.Below, image.DiffIDs)

@@ -16,8 +16,8 @@ import (
 var errSource = errors.New("the source image cannot be used")
 
 // findSources lists the engine's images that may be the one that a bundle starts from, the likeliest first. In the
-// classic store the config's digest is an image's ID; containerd's store does not find images by it, so that their
-// filesystem layers decide.
+// classic store and podman's the config's digest is an image's ID; containerd's store does not find images by it, so that
+// their filesystem layers decide.
 func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bundle.Image) ([]*engine.Image, error) {
 	source := image.Source
 	var found []*engine.Image
@@ -46,7 +46,7 @@ func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bun
 		}
 	}
 	// With the whole list of filesystem layers known, an image that has them is as good, whatever its config says.
-	certain := len(found) > 0 && (info.Store == engine.Classic || source.DiffIDs != nil)
+	certain := len(found) > 0 && (info.Store != engine.Containerd || source.DiffIDs != nil)
 	if !certain && (info.Store == engine.Containerd || source.DiffIDs != nil) {
 		ids, err := u.Engine.List(ctx)
 		if err != nil {
@@ -59,9 +59,9 @@ func (u *Updater) findSources(ctx context.Context, info *engine.Info, image *bun
 		}
 	}
 	if len(found) == 0 {
-		because := fmt.Sprintf("Docker at %s has no image %s, from which it starts", u.Engine.Address(), source.Config)
+		because := fmt.Sprintf("%s has no image %s, from which it starts", u.Engine, source.Config)
 		if image.From != "" {
-			because = fmt.Sprintf("Docker at %s has no image %s (release %s), from which it starts", u.Engine.Address(),
+			because = fmt.Sprintf("%s has no image %s (release %s), from which it starts", u.Engine,
 				source.Config, image.From)
 		}
 		told := failure.Input("finding the source image", because,
@@ -88,7 +88,7 @@ func mayBeSource(candidate *engine.Image, image *bundle.Image) bool {
 // layer only together with all below it, so these must be sent.
 func missingByChain(info *engine.Info, image *bundle.Image, source *engine.Image) map[oci.Digest]bool {
 	missing := map[oci.Digest]bool{}
-	if info.Store == engine.Containerd {
+	if info.Store != engine.Classic {
 		return missing
 	}
 	common := 0

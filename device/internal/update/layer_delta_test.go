@@ -97,7 +97,7 @@ func TestLayerDeltaRefused(t *testing.T) {
 			"list of sources": func(target *sample.Target) {
 				target.Sources = append(bytes.Clone(target.Sources), 0)
 			},
-			"it needs a program that reads version 3": func(target *sample.Target) { target.Needs = "3" },
+			"it needs a program that reads version 9": func(target *sample.Target) { target.Needs = "9" },
 			"and the sources have":                    func(target *sample.Target) { target.Sources = vectorFile(t, "times.sources") },
 			"larger than the bundle says": func(target *sample.Target) {
 				target.Sizes = map[oci.Digest]string{}

@@ -85,6 +85,9 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 			present[id] = descriptor
 		}
 	}
+	if a.info.Store == engine.Podman {
+		present = byDiffID(plan.image)
+	}
 	archive, err := newLoadArchive(plan.image, ready, present)
 	if err != nil {
 		return "", err
@@ -98,6 +101,9 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 	}
 	a.Log("loading %s: %s", nameOf(plan.image), plural(len(ready), "new filesystem layer"))
 	said, err := a.send(ctx, archive)
+	if a.info.Store == engine.Podman && engine.IsRefusal(err) && archive.isPartial() {
+		said, err = a.sendWhole(ctx, archive, read.source, err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -145,9 +151,9 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 			continue
 		}
 		tars := missingByChain(a.info, image, candidate)
-		// The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-		if a.info.Store == engine.Classic && plan.wanted.nothing() && len(tars) == 0 {
-			return &readImage{}, nil
+		// By chain ID or diffID: nothing of the source need be read where no file is wanted.
+		if a.info.Store != engine.Containerd && plan.wanted.nothing() && len(tars) == 0 {
+			return &readImage{source: candidate}, nil
 		}
 		found, err := a.readWithLinks(ctx, plan, candidate, tars)
 		if err != nil {
@@ -157,13 +163,14 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 			refused = err
 			continue
 		}
-		certain := a.info.Store == engine.Classic || image.Source.DiffIDs != nil
+		certain := a.info.Store != engine.Containerd || image.Source.DiffIDs != nil
 		if certain || found.configs[image.Source.Config] {
+			found.source = candidate
 			return found, nil
 		}
 		found.close()
-		told := failure.Input("finding the source image", fmt.Sprintf("Docker at %s has no image %s, from which it starts",
-			a.Engine.Address(), image.Source.Config), "use a bundle that starts from an image that this device has")
+		told := failure.Input("finding the source image", fmt.Sprintf("%s has no image %s, from which it starts",
+			a.Engine, image.Source.Config), "use a bundle that starts from an image that this device has")
 		told.Err = errSource
 		refused = told
 	}
@@ -367,7 +374,7 @@ func (a *application) proveLoaded(ctx context.Context, id string, diffIDs []oci.
 		return err
 	}
 	if loaded == nil {
-		return fail(fmt.Sprintf("Docker at %s has no image %s afterwards", a.Engine.Address(), id))
+		return fail(fmt.Sprintf("%s has no image %s afterwards", a.Engine, id))
 	}
 	if loaded.Damaged != "" {
 		return fmt.Errorf("%w: %w", errDamaged, fail(loaded.Damaged))

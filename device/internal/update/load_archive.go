@@ -16,16 +16,18 @@ type readyLayer struct {
 	write func(io.Writer) error
 }
 
-// loadArchive holds only what the engine lacks, and both kinds of store understand it: the classic one manifest.json,
+// loadArchive holds only what the engine lacks, and every kind of store understands it: the classic one manifest.json,
 // whose missing filesystem layers it finds by chain ID; containerd's an OCI layout, whose missing blobs it finds by
-// digest, so that these keep the descriptors that the engine has. What names the layers comes last: an archive that
-// breaks off is none.
+// digest, so that these keep the descriptors that the engine has; podman the same layout, whose missing blobs it finds
+// where their digests are diffIDs. What names the layers comes last: an archive that breaks off is none.
 type loadArchive struct {
 	image *bundle.Image
 	ready map[oci.Digest]readyLayer
 	// manifest is the image's in a store that keeps manifests: its own where its blobs are as that says.
 	manifest  oci.Descriptor
 	documents []document
+	// shared, where set, writes the filesystem layers that the engine has, too.
+	shared func(*tar.Writer) error
 }
 
 type document struct {
@@ -97,6 +99,11 @@ func blobName(digest oci.Digest) string { return "blobs/sha256/" + digest.Hex() 
 // write sends the archive; its filesystem layers are made while they are sent.
 func (a *loadArchive) write(w io.Writer) error {
 	archive := tar.NewWriter(w)
+	if a.shared != nil {
+		if err := a.shared(archive); err != nil {
+			return err
+		}
+	}
 	head := func(name string, size int64) error {
 		return archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644})
 	}

@@ -68,7 +68,7 @@ func tagOf(version string) string { return strings.ReplaceAll(version, "+", "_")
 func (a *application) pullOne(ctx context.Context, image *channel.Image, to *state.Image, journal *state.Journal) error {
 	_, digest, _ := strings.Cut(image.Reference, "@")
 	id := digest
-	if a.info.Store == engine.Classic {
+	if a.info.Store != engine.Containerd {
 		id = string(image.Config)
 	}
 	if err := a.noteLoading(ctx, id, journal); err != nil {
@@ -97,7 +97,7 @@ func (a *application) provePulled(ctx context.Context, id string, image *channel
 	}
 	if found == nil {
 		return fmt.Errorf("%w: %w", errPull, failure.Operation("pulling "+image.Reference,
-			fmt.Sprintf("Docker at %s has no image %s afterwards: it is another one", a.Engine.Address(), id),
+			fmt.Sprintf("%s has no image %s afterwards: it is another one", a.Engine, id),
 			"see whether the registry has the right image"))
 	}
 	if a.info.Store == engine.Containerd && found.Damaged == "" {

@@ -22,6 +22,8 @@ import (
 
 // readImage is what was read of an image through the engine.
 type readImage struct {
+	// source is the engine's image that was read, or needn't be; nil for none.
+	source *engine.Image
 	// configs in the engine's archive that name the image's filesystem layers.
 	configs map[oci.Digest]bool
 	// descriptors by diffID: how the engine's store names its filesystem layers; none in stores that keep no blobs.

@@ -37,7 +37,7 @@ func (u *Updater) Rollback(ctx context.Context, project string) (*Result, error)
 			}
 			if found == nil || u.Engine.TryContainer(ctx, image.ID) != nil {
 				return nil, failure.Operation("going back to "+to.Version,
-					fmt.Sprintf("its image %s is no longer in Docker at %s", short(image.ID), u.Engine.Address()),
+					fmt.Sprintf("its image %s is no longer in %s", short(image.ID), u.Engine),
 					"apply a bundle of that release")
 			}
 		}

@@ -47,6 +47,18 @@ func checkSpace(needs []need) error {
 	return nil
 }
 
+// podmanTemporary is where podman puts what it loads, unless its settings name another place.
+const podmanTemporary = "/var/tmp"
+
+// loadingNeeds of so many bytes of filesystem layers: Docker keeps what it is sent until it has unpacked it, podman the archive
+// and what is in it.
+func loadingNeeds(info *engine.Info, bytes int64) []need {
+	if info.Store == engine.Podman {
+		return []need{{storeFolder(info), bytes}, {podmanTemporary, 2 * bytes}}
+	}
+	return []need{{storeFolder(info), 2 * bytes}}
+}
+
 // storeFolder is where an engine unpacks what it is sent.
 func storeFolder(info *engine.Info) string {
 	folders := engineFolders(info)

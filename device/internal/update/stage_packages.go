@@ -2,17 +2,13 @@ package update
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/dpkg"
-	"imgbuild/device/internal/durable"
 	"imgbuild/device/internal/failure"
-	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/state"
 )
 
@@ -46,12 +42,12 @@ func (u *Updater) planPackages(ctx context.Context, folder *state.Folder, row []
 	for _, name := range held {
 		u.logHeld(name)
 	}
-	s := &staging{Updater: u, folder: folder, database: database, carriers: map[oci.Digest]*bundle.Bundle{}}
-	if err := s.findCarriers(row); err != nil {
+	s := &staging{Updater: u, folder: folder, database: database}
+	if err := s.findCarried(row); err != nil {
 		return nil, err
 	}
 	for at := 0; at < len(chosen); at++ {
-		archive, err := s.stage(ctx, &chosen[at])
+		archive, err := s.stage(ctx, chosen[at])
 		if err != nil {
 			return nil, err
 		}
@@ -67,20 +63,26 @@ type staging struct {
 	*Updater
 	folder   *state.Folder
 	database dpkg.Database
-	// carriers are the bundles that have the files of packages.
-	carriers map[oci.Digest]*bundle.Bundle
-	to       []state.Package
+	// carried is what the bundles have of packages.
+	carried []carriedPackage
+	to      []state.Package
 }
 
-func (s *staging) findCarriers(row []*bundle.Bundle) error {
+// carriedPackage of a bundle.
+type carriedPackage struct {
+	bundle.Package
+	in *bundle.Bundle
+}
+
+func (s *staging) findCarried(row []*bundle.Bundle) error {
 	for _, b := range row {
 		listed, err := b.Packages()
 		if err != nil {
 			return err
 		}
 		for _, each := range listed {
-			if each.Carried {
-				s.carriers[each.Digest] = b
+			if each.Blob != nil {
+				s.carried = append(s.carried, carriedPackage{each, b})
 			}
 		}
 	}
@@ -88,69 +90,28 @@ func (s *staging) findCarriers(row []*bundle.Bundle) error {
 }
 
 // stage one package; nil where it is on the device already.
-func (s *staging) stage(ctx context.Context, wanted *bundle.Package) (*dpkg.Archive, error) {
+func (s *staging) stage(ctx context.Context, wanted bundle.Package) (*dpkg.Archive, error) {
 	to := state.Package{Name: wanted.Name, Architecture: wanted.Architecture, Version: wanted.Version}
-	carrier := s.carriers[wanted.Digest]
 	found := s.database.Find(wanted.Name, wanted.Architecture)
 	if found != nil && found.Complete() && found.Version == wanted.Version {
 		s.to = append(s.to, to)
 		return nil, nil
 	}
-	if carrier == nil {
-		has := "this device does not have it"
-		if found != nil {
-			has = "this device has " + found.Version
-		}
-		told := failure.Input("preparing the package "+wanted.Name, fmt.Sprintf("the bundle counts on version %s, and %s", wanted.Version, has),
-			"apply a bundle that starts from none, or install that version")
-		told.Err = errSource
-		return nil, told
-	}
-	to.File = wanted.Digest.Hex() + ".deb"
-	path := filepath.Join(s.folder.PackagesPath(), to.File)
-	if err := makePackagesFolder(s.folder); err != nil {
+	file, err := s.bring(ctx, wanted)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkSpace([]need{{s.folder.Path, wanted.Size}}); err != nil {
-		return nil, err
-	}
-	if err := writePackage(ctx, carrier, wanted, path); err != nil {
-		return nil, err
-	}
-	archive, err := s.Host.Open(ctx, path)
+	to.File = file
+	archive, err := s.Host.Open(ctx, filepath.Join(s.folder.PackagesPath(), file))
 	if err != nil {
 		return nil, err
 	}
 	if archive.Name != wanted.Name || archive.Version != wanted.Version || archive.Architecture != wanted.Architecture {
-		return nil, failure.Input("reading the bundle "+carrier.Name, fmt.Sprintf("its package %s %s %s is %s %s %s", wanted.Name,
+		return nil, failure.Input("reading the bundle", fmt.Sprintf("its package %s %s %s is %s %s %s", wanted.Name,
 			wanted.Version, wanted.Architecture, archive.Name, archive.Version, archive.Architecture), "make it with `imgbuild ota diff`")
 	}
 	s.to = append(s.to, to)
 	return archive, nil
-}
-
-// writePackage under its name once all of it is on the disk and has the right digest.
-func writePackage(ctx context.Context, b *bundle.Bundle, wanted *bundle.Package, path string) (err error) {
-	blob, err := b.Blob(wanted.Descriptor())
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".*.partial")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // gone by then, unless something failed
-	_, err = io.Copy(file, stoppable(ctx, blob))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return failure.During("preparing the package "+wanted.Name, err)
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // planHost finds out whether dpkg would put packages in place, and keeps those that they replace. What is wanted and no file

@@ -87,7 +87,7 @@ func TestFollowAnotherLastStep(t *testing.T) {
 // A delta in a format that this program doesn't know is never downloaded.
 func TestFollowWithoutNewerFormats(t *testing.T) {
 	eachServed(t, func(s *served) {
-		s.document["deltas"].([]any)[0].(map[string]any)["needs"] = 3
+		s.document["deltas"].([]any)[0].(map[string]any)["needs"] = 9
 		s.refused("the deltas that may lead from there need a newer imgbuild-ota")
 		s.document["sequence"] = 4
 		s.add("none", "2.0.0", sample.Bundle("ccai", "", "2.0.0", nil, sample.Target{To: s.two, Reference: "app:2"}))

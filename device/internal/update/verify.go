@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"imgbuild/device/internal/bundle"
+	"imgbuild/device/internal/delta/packagedelta"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
 )
@@ -26,8 +27,12 @@ type VerifiedPackage struct {
 	Architecture string     `json:"architecture"`
 	Digest       oci.Digest `json:"digest"`
 	Size         int64      `json:"size"`
-	// Carried tells whether the bundle has its file; the device has the others.
+	// Carried tells whether the bundle has it; the device has the others.
 	Carried bool `json:"carried"`
+	// From is the version whose installed files it is made from, "" where it is carried whole.
+	From string `json:"from,omitempty"`
+	// Bytes of the bundle that it takes.
+	Bytes int64 `json:"bytes"`
 }
 
 // VerifiedImage of a bundle.
@@ -88,28 +93,49 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive
 		}
 		report.Images = append(report.Images, verified)
 	}
-	report.Packages, err = verifyPackages(ctx, b)
+	report.Packages, err = u.verifyPackages(ctx, b)
 	return report, err
 }
 
-func verifyPackages(ctx context.Context, b *bundle.Bundle) ([]VerifiedPackage, error) {
+func (u *Updater) verifyPackages(ctx context.Context, b *bundle.Bundle) ([]VerifiedPackage, error) {
 	listed, err := b.Packages()
 	if err != nil {
 		return nil, err
 	}
 	var verified []VerifiedPackage
 	for _, each := range listed {
-		verified = append(verified, VerifiedPackage{each.Name, each.Version, each.Architecture, each.Digest, each.Size, each.Carried})
-		if !each.Carried {
+		found := VerifiedPackage{Name: each.Name, Version: each.Version, Architecture: each.Architecture, Digest: each.Digest, Size: each.Size}
+		if each.Blob != nil {
+			found.Carried, found.Bytes = true, each.Blob.Size
+		}
+		if each.Delta != nil {
+			found.From = each.Delta.From
+		}
+		verified = append(verified, found)
+		if each.Blob == nil {
 			continue
 		}
-		blob, err := b.Blob(each.Descriptor())
+		blob, err := b.Blob(*each.Blob)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := io.Copy(io.Discard, stoppable(ctx, blob)); err != nil {
+		blob = stoppable(ctx, blob)
+		if each.Delta != nil {
+			if err := u.scanPackage(blob); err != nil {
+				return nil, failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "make it with `imgbuild ota diff`, or fetch it again")
+			}
+		}
+		if _, err := io.Copy(io.Discard, blob); err != nil {
 			return nil, failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "fetch the bundle again")
 		}
 	}
 	return verified, nil
+}
+
+func (u *Updater) scanPackage(blob io.Reader) error {
+	made, err := packagedelta.Read(blob)
+	if err != nil {
+		return err
+	}
+	return made.Scan(int64(u.Budget))
 }

@@ -15,8 +15,10 @@ export const tarDiffType = 'application/vnd.tar-diff';
 export const layerDeltaType = 'application/vnd.imgbuild.layer-delta.v1';
 export const sourcesType = 'application/vnd.imgbuild.sources.v1';
 
-/** The version of layer deltas and their sources that is known here. */
-export const knownVersion = 2;
+/** The version of what a bundle carries that is known here, and all before. */
+export const knownVersion = 5;
+/** The version from which on bundles may carry packages as deltas. */
+export const packageDeltaVersion = 5;
 /** What every byte is spent on: for people, and in bundles with layer deltas alone. */
 export const accountType = 'application/vnd.imgbuild.account.v1+zstd';
 

@@ -43,7 +43,7 @@ export interface BundleImage {
   layers: TargetLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources: Descriptor | undefined;
-  /** The version of layer deltas that it takes to read it. */
+  /** The version that it takes to read it. */
   needs: number;
   /** What the bundle says of its bytes, which nobody needs to apply it: whether it is right is not looked at here. */
   accounts: Descriptor[];

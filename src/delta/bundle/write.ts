@@ -40,7 +40,7 @@ export interface BundledImage {
   carried: CarriedLayer[];
   /** What layer deltas read from; there where one is carried. */
   sources?: Buffer;
-  /** The version of layer deltas that a reader must know; 1 where nothing is said. */
+  /** The version that a reader must know; 1 where nothing is said. */
   needs?: number;
   /** What every byte is spent on, for `ota inspect`; only beside `sources`. */
   account?: Buffer;
@@ -56,7 +56,7 @@ export interface BundleHead {
 export interface Prepared {
   descriptor: Descriptor;
   documents: Member[];
-  /** Filesystem layers of an image, or the files of packages. */
+  /** Filesystem layers of an image, or what is sent of packages. */
   layers: Member[];
   /** What no device reads. */
   last: Member[];

@@ -17,11 +17,14 @@ import { decodeGeneralBlock } from '../codec/general-decoder.ts';
 import { OldPages } from '../codec/old-pages.ts';
 import { Output, type ByteSink } from '../codec/output.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
+import { decodePlanesBlock } from '../tensors/decode-planes.ts';
+import { planesStreams } from '../tensors/format.ts';
 import {
   decodeLayerDeltaHeader,
   elfPart,
   layerDeltaHeaderLimit,
   layerMemoryNeeded,
+  planesPart,
   type LayerDeltaHeader,
   type ListLengths,
 } from './format.ts';
@@ -63,7 +66,7 @@ export async function decodeLayerDelta(
     if (header.oldSize !== old.size) {
       throw brokenDelta(`it was made for sources of ${header.oldSize} bytes, and these have ${old.size}`);
     }
-    const members = header.repacks ? await readRepacked(source, header.newSize) : [];
+    const members = header.version > 1 ? await readRepacked(source, header) : [];
     const lengths = { ranges, oldMembers, newMembers: members.length };
     const output = members.length === 0 ? sink : new Repacker(members, sink);
     await new Parts(source, header, expandedSize(header.newSize, members), lengths, old, output).decode();
@@ -74,9 +77,9 @@ export async function decodeLayerDelta(
   }
 }
 
-async function readRepacked(source: StreamSource, newSize: number): Promise<RepackedMember[]> {
+async function readRepacked(source: StreamSource, { newSize, version }: LayerDeltaHeader): Promise<RepackedMember[]> {
   const { members } = await readBlock(memberStreams, source, membersLimit);
-  return takeRepacked(members, newSize);
+  return takeRepacked(members, newSize, version > 2 ? 0 : 1);
 }
 
 class Parts {
@@ -127,19 +130,35 @@ class Parts {
 
   async #filePart(): Promise<void> {
     const coding = (await this.#source.take(1))[0]!;
-    if (coding !== elfPart) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
+    const isPlanes = coding === planesPart && this.#header.version > 2;
+    if (coding !== elfPart && !isPlanes) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
     const size = await readUvarint(this.#source);
     const start = await readUvarint(this.#source);
     const oldSize = await readUvarint(this.#source);
     if (size === 0 || size > this.#size - this.#output.size) throw brokenDelta(`it has a file of ${size} bytes`);
     if (start + oldSize > this.#old.size) throw brokenDelta('it has a file that is made from beyond its sources');
+    const old = partOf(this.#old, start, oldSize);
+    if (isPlanes) await this.#planes(size, old);
+    else await this.#elf(size, old);
+  }
+
+  async #planes(size: number, old: RandomAccess): Promise<void> {
+    const pages = new OldPages(old);
+    await this.#blocks(size, async (bytes) => {
+      const streams = await readBlock(planesStreams, this.#source, this.#header.blockSize);
+      await decodePlanesBlock(streams, bytes, pages, this.#output);
+    });
+  }
+
+  async #elf(size: number, old: RandomAccess): Promise<void> {
+    const oldSize = old.size;
     if (size >= elfLimit || oldSize >= elfLimit) throw brokenDelta('its files are too large for their coding');
     const { blockSize } = this.#header;
     const prelude = decodePrelude(await readBlock(preludeStreams, this.#source, blockSize), oldSize, size);
     this.#expectDeclared(tablesOf(prelude.model, prelude.copies));
     const held = heldPart(prelude.model);
     if (held !== undefined) this.#output.hold(held);
-    const elf = new ElfDecoder(prelude, new OldPages(partOf(this.#old, start, oldSize)), size);
+    const elf = new ElfDecoder(prelude, new OldPages(old), size);
     await this.#blocks(size, async (bytes) => {
       elf.block(await readBlock(elfStreams, this.#source, blockSize), bytes, this.#output);
     });

@@ -11,9 +11,9 @@ import { accountOf, type AccountedEntry } from './account.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
 import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
 import type { Expansion } from './expansion.ts';
-import { encodeFileParts, type FileParts } from './file-parts.ts';
+import { encodeFileParts, type FilePart, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
-import { encodeLayerDeltaHeader, layerMemoryNeeded, type ListLengths } from './format.ts';
+import { encodeLayerDeltaHeader, layerMemoryNeeded, type LayerDeltaVersion, type ListLengths } from './format.ts';
 import { memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
 
@@ -35,6 +35,8 @@ export interface LayerDeltaWork {
 export interface EncodedLayerDelta extends EncodedLayer {
   /** In the order of the tar. What they do not sum up to is the rest: numbers of parts, the end of the tar. */
   entries: AccountedEntry[];
+  /** Of the format: what reads it must know that. */
+  version: LayerDeltaVersion;
 }
 
 /**
@@ -100,14 +102,14 @@ async function writeDelta(
       put(block);
     }
   };
+  const version = versionOf(members, fileParts.parts);
   try {
     const memory = Math.max(
       layerMemoryNeeded(blockSize, lengths),
       ...fileParts.parts.map(({ tables }) => layerMemoryNeeded(blockSize, lengths, tables)),
     );
-    const repacks = members.length > 0;
-    put(encodeLayerDeltaHeader({ oldSize: old.size, newSize: layer.size, blockSize, memory, repacks }));
-    if (repacks) put(await packMembers(members, level));
+    put(encodeLayerDeltaHeader({ oldSize: old.size, newSize: layer.size, blockSize, memory, version }));
+    if (version > 1) put(await packMembers(members, level));
     let done = 0;
     let first = 0;
     for (const part of fileParts.parts) {
@@ -128,7 +130,13 @@ async function writeDelta(
   const entries = stored.map((each, at) =>
     accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
   );
-  return { path, size, digest: `sha256:${hash.digest('hex')}`, entries };
+  return { path, size, digest: `sha256:${hash.digest('hex')}`, entries, version };
+}
+
+/** The lowest one that can say it. */
+function versionOf(members: readonly RepackedMember[], parts: readonly FilePart[]): LayerDeltaVersion {
+  const listing = members.length > 0 ? 2 : 1;
+  return parts.reduce<LayerDeltaVersion>((highest, { version }) => (version > highest ? version : highest), listing);
 }
 
 function packMembers(members: readonly RepackedMember[], level: number): Promise<Buffer> {

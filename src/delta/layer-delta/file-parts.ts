@@ -5,10 +5,12 @@ import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
 import { blockLimit, type ElfTables } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
+import type { OldEntry } from '../old-tree.ts';
 import type { EntrySources } from './find-sources.ts';
-import { elfPart } from './format.ts';
+import { elfPart, type LayerDeltaVersion } from './format.ts';
 import { generalSize } from './general-size.ts';
 import type { OldBytes } from './old-bytes.ts';
+import { encodePlanesPart } from './planes-part.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
 export interface FilePart {
@@ -17,7 +19,10 @@ export interface FilePart {
   /** Where it stands among all file parts, and its bytes. */
   start: number;
   size: number;
-  tables: ElfTables;
+  /** Of programs alone. */
+  tables?: ElfTables;
+  /** Of the format that has its coding. */
+  version: LayerDeltaVersion;
 }
 
 /** File parts that were coded, in a temporary file. */
@@ -44,7 +49,7 @@ interface Work {
   onBytes: (bytes: number) => void;
 }
 
-/** Codes the ELF files among entries that have an old ELF file of the same machine. Memory: as for one pair of files. */
+/** Codes models, and ELF files that have an old ELF file of the same machine. Memory: as for one pair of files. */
 export async function encodeFileParts(entries: readonly EntrySources[], path: string, work: Work): Promise<FileParts> {
   const file = openSync(path, 'wx+', 0o600);
   const close = () => {
@@ -55,25 +60,22 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   let end = 0;
   try {
     for (const [number, { entry, content }] of entries.entries()) {
-      if (content.kind !== 'similar') continue;
+      if (content.kind === 'same' || !entry.plain) continue;
       const text = partOf(work.tar, entry.contentStart, entry.size);
-      const old = work.old.contents(content.old);
-      const machine = machineOf(text);
-      if (machine === undefined || machine !== machineOf(old)) continue;
+      const old = content.kind === 'none' ? undefined : oldFile(work.old, content.old);
       const start = end;
       const put = (bytes: Buffer) => {
         writeAll(file, bytes, end);
         end += bytes.length;
       };
-      const position = work.old.places.at(content.old.layer, content.old.contentStart);
-      const tables = await encodePart(old, text, position, work, put);
-      if (tables !== undefined && end - start <= trialLimit) {
-        const general = await generalSize(old, text, work.level, end - start);
+      const coded = await encodePart(text, old, work, put);
+      if (coded !== undefined && end - start <= trialLimit) {
+        const general = await generalSize(old?.file ?? nothing, text, work.level, end - start);
         if (general < end - start + partCost) end = start;
       }
-      if (tables === undefined || end === start) continue;
-      work.onBytes(entry.size);
-      parts.push({ entry: number, start, size: end - start, tables });
+      if (coded === undefined || end === start) continue;
+      if (coded.version === 1) work.onBytes(entry.size);
+      parts.push({ entry: number, start, size: end - start, ...coded });
     }
   } catch (error) {
     close();
@@ -92,11 +94,41 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   };
 }
 
-/** Undefined where the files are not what they seem: nothing was put out then. */
+const nothing: RandomAccess = { size: 0, read() {} };
+
+interface OldFile {
+  file: RandomAccess;
+  /** In the old file of the layer delta. */
+  position: number;
+}
+
+function oldFile(old: OldBytes, entry: OldEntry): OldFile {
+  return { file: old.contents(entry), position: old.places.at(entry.layer, entry.contentStart) };
+}
+
+type CodedPart = Pick<FilePart, 'tables' | 'version'>;
+
+/** Undefined where the files are nothing that has a coding: nothing was put out then. */
 async function encodePart(
-  old: RandomAccess,
   text: RandomAccess,
-  position: number,
+  old: OldFile | undefined,
+  work: Work,
+  put: (bytes: Buffer) => void,
+): Promise<CodedPart | undefined> {
+  const machine = machineOf(text);
+  if (machine === undefined) {
+    const isModel = await encodePlanesPart(text, old, work.level, work.onBytes, put);
+    return isModel ? { version: 3 } : undefined;
+  }
+  if (old === undefined || machine !== machineOf(old.file)) return undefined;
+  const tables = await encodeElfPart(old, text, work, put);
+  return tables && { version: 1, tables };
+}
+
+/** Undefined where the files are not what they seem: nothing was put out then. */
+async function encodeElfPart(
+  { file: old, position }: OldFile,
+  text: RandomAccess,
   { level, fits }: Work,
   put: (bytes: Buffer) => void,
 ): Promise<ElfTables | undefined> {

@@ -3,14 +3,18 @@ import { brokenDelta } from '../codec/failure.ts';
 import { blockLimit, memoryNeeded, type ElfTables } from '../codec/format.ts';
 import { bytesOfMember, bytesOfPacking } from './members.ts';
 
-/** docs/layer-delta-format.md describes all of this for those who write another decoder. */
-export const layerDeltaMagic = Buffer.from('ibl1', 'latin1');
-/** Of one that lists members, which are packed again. */
-export const repackingMagic = Buffer.from('ibl2', 'latin1');
+/**
+ * docs/layer-delta-format.md describes all of this for those who write another decoder. The second version lists members, which
+ * are packed again; the third lists members, which may be none, and has models that are coded by planes.
+ */
+export type LayerDeltaVersion = 1 | 2 | 3;
+const knownMagics: readonly Buffer[] = [1, 2, 3].map((version) => Buffer.from(`ibl${version}`, 'latin1'));
 /** Magic and four numbers. */
 export const layerDeltaHeaderLimit = 4 + 4 * 8;
 /** The coding of a file part: codec 1 of docs/delta-format.md. */
 export const elfPart = 1;
+/** Models, since version 3. */
+export const planesPart = 2;
 
 export interface LayerDeltaHeader {
   /** All ranges of the sources, and the new tar, in bytes. */
@@ -20,8 +24,8 @@ export interface LayerDeltaHeader {
   blockSize: number;
   /** What a decoder may need at the same time, in bytes. */
   memory: number;
-  /** Whether a list of members follows. */
-  repacks: boolean;
+  /** A list of members follows, but for the first one. */
+  version: LayerDeltaVersion;
 }
 
 /** How long the lists are that a decoder keeps. */
@@ -43,9 +47,9 @@ export function layerMemoryNeeded(
   return memoryNeeded(blockSize, elf) + lists + (newMembers > 0 ? bytesOfPacking : 0);
 }
 
-export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, repacks }: LayerDeltaHeader): Buffer {
+export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, version }: LayerDeltaHeader): Buffer {
   const writer = new ByteWriter(layerDeltaHeaderLimit);
-  writer.put(repacks ? repackingMagic : layerDeltaMagic);
+  writer.put(knownMagics[version - 1]!);
   for (const value of [oldSize, newSize, blockSize, memory]) writer.uvarint(value);
   return Buffer.from(writer.view());
 }
@@ -53,9 +57,9 @@ export function encodeLayerDeltaHeader({ oldSize, newSize, blockSize, memory, re
 /** Of bytes that begin with a header: what it says and how long it is. Throws a Failure. */
 export function decodeLayerDeltaHeader(bytes: Uint8Array): { header: LayerDeltaHeader; size: number } {
   const reader = new ByteReader(bytes, 'its header');
-  const found = expectMagic(reader, [layerDeltaMagic, repackingMagic], 'delta of a filesystem layer');
+  const found = expectMagic(reader, knownMagics, 'delta of a filesystem layer');
   const header = {
-    repacks: found === repackingMagic,
+    version: (knownMagics.indexOf(found) + 1) as LayerDeltaVersion,
     oldSize: reader.uvarint(),
     newSize: reader.uvarint(),
     blockSize: reader.uvarint(),

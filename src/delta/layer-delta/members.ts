@@ -47,11 +47,11 @@ export function putMembers(
 
 /** `fileSize`: of the file that they lie in. Throws a Failure where they break the format. */
 export function takeMembers(reader: ByteReader, fileSize: number): Member[] {
-  return takeEach(reader, fileSize, (member) => member);
+  return takeEach(reader, fileSize, 1, (member) => member);
 }
 
-export function takeRepacked(reader: ByteReader, fileSize: number): RepackedMember[] {
-  return takeEach(reader, fileSize, (member) => {
+export function takeRepacked(reader: ByteReader, fileSize: number, fewest: 0 | 1): RepackedMember[] {
+  return takeEach(reader, fileSize, fewest, (member) => {
     const number = reader.byte();
     const profile = deflateProfile(number);
     if (profile === undefined) throw brokenDelta(`it has the deflate profile ${number}, which is not known`);
@@ -62,10 +62,11 @@ export function takeRepacked(reader: ByteReader, fileSize: number): RepackedMemb
 function takeEach<Found extends Member>(
   reader: ByteReader,
   fileSize: number,
+  fewest: 0 | 1,
   complete: (member: Member) => Found,
 ): Found[] {
   const count = reader.uvarint();
-  if (count === 0 || count > memberLimit) throw brokenDelta(`it has ${count} members`);
+  if (count < fewest || count > memberLimit) throw brokenDelta(`it has ${count} members`);
   const members: Found[] = [];
   let end = 0;
   for (let at = 0; at < count; at++) {

@@ -23,15 +23,16 @@ const flags = new Set(['--no-cache', '--pull', '--rm', '--force-rm', '-q', '--qu
 /** Where a command ends: also within a word, as in `.||`. */
 const end = /[;|&]|^\d?>/;
 
-export function dockerBuilds(text: string): DockerBuild[] {
-  const values = new Map<string, string>();
+/** The calls of a script, in their order. `variables`: what it takes from its environment, or finds out when it runs. */
+export function dockerBuilds(text: string, variables: Readonly<Record<string, string>> = {}): DockerBuild[] {
+  const values = new Map(Object.entries(variables));
   const found: DockerBuild[] = [];
   let folder = '.';
   /** Of each `if` that is open, where it began. */
   const branches: string[] = [];
   for (const { line, words } of logicalLines(text)) {
     const set = assignment(words, values);
-    if (set) values.set(...set);
+    if (set && !Object.hasOwn(variables, set[0])) values.set(...set);
     if (words[0] === 'if') branches.push(folder);
     else if (words[0] === 'else' || words[0] === 'elif') folder = branches.at(-1) ?? folder;
     else if (words[0] === 'fi') branches.pop();

@@ -2,10 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { nameFrom } from '../../config/infer.ts';
 import { diskAt, type Disk } from '../disk.ts';
-import type { ForeignLayer, ForeignProject, ForeignTree } from '../foreign-tree.ts';
+import { sameImage, type ForeignLayer, type ForeignProject, type ForeignTree } from '../foreign-tree.ts';
 import { placeIn, wrongIn } from '../place.ts';
 import { buildCalls, type BuildCall } from './build-script.ts';
 
+/** Where the sources, or a release, have the script. */
 const scripts = ['release_build.sh', 'container/script/release_build.sh', 'script/release_build.sh'];
 
 export const ccaiTree: ForeignTree = {
@@ -13,15 +14,27 @@ export const ccaiTree: ForeignTree = {
   title: 'CCAI',
   async recognise(root) {
     await readdir(root);
-    const disk = diskAt(root);
-    return scripts.filter((file) => disk.text(file)?.includes('docker_build.sh')).slice(0, 1);
+    return scriptsIn(diskAt(root), '.');
   },
   async read(root, [script]) {
-    return readScript(diskAt(root), script!);
+    const project = readScript(diskAt(root), script!, '.');
+    project.direct.push('include: { ccai: . }');
+    return project;
   },
 };
 
-function readScript(disk: Disk, script: string): ForeignProject {
+/** Of the tree in a folder, which is relative to the disk's root: what it amounts to, undefined where there is none. */
+export function readCcai(disk: Disk, path: string): ForeignProject | undefined {
+  const [script] = scriptsIn(disk, path);
+  return script === undefined ? undefined : readScript(disk, script, path);
+}
+
+function scriptsIn(disk: Disk, path: string): string[] {
+  const files = scripts.map((file) => posix.join(path, file));
+  return files.filter((file) => disk.text(file)?.includes('docker_build.sh')).slice(0, 1);
+}
+
+function readScript(disk: Disk, script: string, path: string): ForeignProject {
   const project: ForeignProject = { layers: [], files: [], advice: [], failures: [], direct: [], top: {} };
   const text = disk.text(script)!;
   const calls = buildCalls(text);
@@ -31,7 +44,7 @@ function readScript(disk: Disk, script: string): ForeignProject {
   }
   const folder = posix.dirname(script);
   for (const call of calls) addLayer(project, disk, script, text, folder, call);
-  addOptions(project, disk, folder);
+  addOptions(project, disk, folder, path);
   for (const control of controlsBelow(disk, folder)) {
     const at = placeIn(control, disk.text(control)!);
     const from = posix.dirname(control);
@@ -51,7 +64,7 @@ function addLayer(
   const at = placeIn(script, text, call.line);
   // In the sources the Dockerfiles lie beside the scripts' folder; a release has them below it.
   const dockerfile = [posix.join(folder, call.dockerfile), posix.join(folder, '..', call.dockerfile)].find(
-    (path) => disk.kind(path) === 'file',
+    (path) => !path.startsWith('../') && disk.kind(path) === 'file',
   );
   if (dockerfile === undefined) {
     const because = `there is no ${posix.join(folder, call.dockerfile)}`;
@@ -61,6 +74,12 @@ function addLayer(
   }
   const suffix = posix.basename(dockerfile).replace(/^Dockerfile\./, '');
   const name = nameFrom(suffix === 'image' ? call.image : suffix.replace(/_image$/, ''));
+  const twice = sameImage(project, call.image) ?? project.layers.find((layer) => layer.name === name);
+  if (twice) {
+    const because = `${call.image} is made from ${twice.dockerfile} in line ${twice.at!.line} already`;
+    project.failures.push(wrongIn(at, because, 'give one of the two another name'));
+    return;
+  }
   const context = posix.normalize(posix.dirname(dockerfile));
   const aliases = call.names.filter((each) => each !== name);
   const layer: ForeignLayer = {
@@ -83,13 +102,14 @@ function addLayer(
 }
 
 /** Kconfig and .config where they are; of a release, which has no Kconfig, the values of its .config. */
-function addOptions(project: ForeignProject, disk: Disk, folder: string): void {
+function addOptions(project: ForeignProject, disk: Disk, folder: string, path: string): void {
   const found = (paths: readonly string[]) =>
-    paths.map((path) => posix.join(folder, path)).find((path) => disk.kind(path) === 'file');
+    paths.map((each) => posix.join(folder, each)).find((each) => !each.startsWith('../') && disk.kind(each) === 'file');
   const kconfig = found(['config/Kconfig', '../config/Kconfig', 'Kconfig']);
   const config = found(['.config', 'integration_workdir/.config']);
   if (kconfig !== undefined) {
-    project.top!['options'] = { kconfig, ...(config === undefined ? {} : { config }) };
+    const values = config ?? posix.join(path, '.config');
+    project.top!['options'] = { kconfig, ...(values === '.config' && config === undefined ? {} : { config: values }) };
     const defconfig = found(['config/defconfig', '../config/defconfig', 'defconfig']);
     if (config !== undefined || defconfig === undefined) return;
     const at = placeIn(defconfig, disk.text(defconfig)!);
@@ -97,8 +117,16 @@ function addOptions(project: ForeignProject, disk: Disk, folder: string): void {
     return;
   }
   if (config === undefined) return;
-  const set = [...disk.text(config)!.matchAll(/^(CONFIG_\w+)=(.*)$/gm)];
-  if (set.length > 0) project.top!['args'] = Object.fromEntries(set.map(([, name, value]) => [name, value]));
+  const text = disk.text(config)!;
+  const args: Record<string, string> = {};
+  project.places = {};
+  for (const [index, row] of text.split(/\r?\n/).entries()) {
+    const [, name, value] = /^(CONFIG_\w+)=(.*)$/.exec(row) ?? [];
+    if (name === undefined) continue;
+    args[name] = value!;
+    project.places[`args.${name}`] = placeIn(config, text, index + 1);
+  }
+  if (Object.keys(args).length > 0) project.top!['args'] = args;
 }
 
 function controlsBelow(disk: Disk, folder: string): string[] {

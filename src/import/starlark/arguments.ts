@@ -1,6 +1,7 @@
 import { didYouMean } from '../../config/did-you-mean.ts';
 import { wrong } from './source.ts';
-import { kindOf, type Argument, type Call, type Value } from './values.ts';
+import type { CallArgument } from './syntax.ts';
+import { isObject, kindOf, type Argument, type Call, type Value } from './values.ts';
 
 /** The arguments of a call by the names of the parameters. Throws a Failure on what is too much, and on what is missing. */
 export function bind(
@@ -31,6 +32,33 @@ export function bind(
   const missing = parameters.slice(0, required).find((parameter) => !bound.has(parameter));
   if (missing !== undefined) throw wrong(span, `${name} needs ${missing}`, `write ${missing} = …`);
   return bound;
+}
+
+/** Arguments as a call has them, those of `*` and `**` among the others. Throws a Failure where one is given twice. */
+export function spreadArguments(
+  given: readonly (Argument & Pick<CallArgument, 'kind' | 'name'>)[],
+): Pick<Call, 'positional' | 'named'> {
+  const positional: Argument[] = [];
+  const named = new Map<string, Argument>();
+  const name = (key: string, argument: Argument) => {
+    if (named.has(key)) throw wrong(argument.span, `${key} is given twice`, 'keep one of the two');
+    named.set(key, argument);
+  };
+  for (const { kind, name: key, ...argument } of given) {
+    const { value, span } = argument;
+    if (kind === 'positional') positional.push(argument);
+    else if (kind === 'named') name(key!, argument);
+    else if (kind === 'star') {
+      for (const item of itemsArgument('*', argument)) positional.push({ value: item, span });
+    } else {
+      if (!isObject(value, 'dict')) throw wrong(span, '** needs a dictionary');
+      for (const [each, item] of value.entries.values()) {
+        if (typeof each !== 'string') throw wrong(span, 'the names of arguments are strings');
+        name(each, { value: item, span });
+      }
+    }
+  }
+  return { positional, named };
 }
 
 /** What `values` of one argument must be, for messages. */

@@ -1,24 +1,15 @@
 import { didYouMean } from '../../config/did-you-mean.ts';
-import { bind, itemsArgument } from './arguments.ts';
+import { itemsArgument, spreadArguments } from './arguments.ts';
 import { Budget } from './budget.ts';
 import { builtins } from './builtins.ts';
 import { formatValue } from './format.ts';
-import { methodOf, requireKey } from './methods.ts';
+import { requireKey } from './methods.ts';
 import { binary, sizeOf, unary } from './operators.ts';
+import { parameterValues } from './parameters.ts';
+import { attributeOf, itemAt, putItem, sliceOf } from './parts.ts';
 import { wrong, type Span } from './source.ts';
 import type { Clause, Expression, Parameter, Statement, Target } from './syntax.ts';
-import {
-  isObject,
-  isTrue,
-  repr,
-  Scope,
-  kindOf,
-  type Argument,
-  type Call,
-  type Callable,
-  type Dict,
-  type Value,
-} from './values.ts';
+import { isObject, isTrue, repr, Scope, kindOf, type Call, type Callable, type Dict, type Value } from './values.ts';
 
 type Outcome = { kind: 'next' | 'break' | 'continue' } | { kind: 'return'; value: Value };
 const next: Outcome = { kind: 'next' };
@@ -69,32 +60,9 @@ export class Evaluation {
   }
 
   #enter(callee: Callable, call: Call): Value {
-    const { parameters, body, defaults } = callee.definition!;
+    const { body } = callee.definition!;
     const scope = new Scope(callee.scope);
-    const plain = parameters.filter(({ kind }) => kind === 'plain').map(({ name }) => name);
-    const rest = parameters.find(({ kind }) => kind === 'star');
-    const others = parameters.find(({ kind }) => kind === 'double-star');
-    const named = new Map([...call.named].filter(([name]) => plain.includes(name)));
-    const unknown = [...call.named].filter(([name]) => !plain.includes(name));
-    const positional = call.positional.slice(0, plain.length);
-    const extra = call.positional.slice(plain.length);
-    const required = plain.filter((name) => !defaults.has(name)).length;
-    const bound = bind(callee.name, plain, required, {
-      span: call.span,
-      positional: rest ? positional : call.positional,
-      named: others ? named : call.named,
-    });
-    for (const name of plain) scope.names.set(name, bound.get(name)?.value ?? defaults.get(name) ?? null);
-    if (rest) scope.names.set(rest.name, { kind: 'tuple', items: extra.map(({ value }) => value) });
-    if (others) {
-      const entries = new Map(
-        unknown.map(([name, { value, span }]) => {
-          const entry: [Value, Value] = [name, value];
-          return [requireKey(name, span, this.#budget), entry] as const;
-        }),
-      );
-      scope.names.set(others.name, { kind: 'dict', entries });
-    }
+    for (const [name, value] of parameterValues(callee, call, this.#budget)) scope.names.set(name, value);
     if (!Array.isArray(body)) return this.#value(body, scope);
     const outcome = this.#budget.nested(call.span, () => this.#block(body, scope));
     return outcome.kind === 'return' ? outcome.value : null;
@@ -173,7 +141,7 @@ export class Evaluation {
         scope.names.set(target.name, value);
         return;
       case 'index':
-        this.#put(this.#value(target.of, scope), this.#value(target.index, scope), value, target.span);
+        putItem(this.#value(target.of, scope), this.#value(target.index, scope), value, target.span, this.#budget);
         return;
       case 'items': {
         const items = itemsArgument('this', { value, span: target.span });
@@ -185,21 +153,12 @@ export class Evaluation {
     }
   }
 
-  #put(whole: Value, index: Value, value: Value, span: Span): void {
-    if (isObject(whole, 'dict')) {
-      whole.entries.set(requireKey(index, span, this.#budget), [index, value]);
-      this.#budget.charge(1, span);
-    } else if (isObject(whole, 'list')) {
-      whole.items[this.#position(whole.items.length, index, span)] = value;
-    } else throw wrong(span, `nothing can be assigned to a part of ${kindOf(whole)}`);
-  }
-
   #update({ target, operator, value, span }: Statement & { kind: 'update' }, scope: Scope): void {
     if (target.kind === 'items' || operator === 'and' || operator === 'or') return;
     const before =
       target.kind === 'name'
         ? this.#name(target.name, target.span, scope)
-        : this.#index(this.#value(target.of, scope), this.#value(target.index, scope), target.span);
+        : itemAt(this.#value(target.of, scope), this.#value(target.index, scope), target.span, this.#budget);
     const right = this.#value(value, scope);
     if (operator === '+' && isObject(before, 'list')) {
       const items = [...itemsArgument('+=', { value: right, span: value.span })];
@@ -271,12 +230,19 @@ export class Evaluation {
       case 'call':
         return this.#call(expression, scope);
       case 'attribute':
-        return this.#attribute(expression, scope);
+        return attributeOf(this.#value(expression.of, scope), expression.name, expression.nameSpan, this.#budget);
       case 'index':
-        return this.#index(this.#value(expression.of, scope), this.#value(expression.index, scope), span);
+        return itemAt(this.#value(expression.of, scope), this.#value(expression.index, scope), span, this.#budget);
       case 'slice':
         return this.#slice(expression, scope);
     }
+  }
+
+  #slice({ of, from, to, step, span }: Expression & { kind: 'slice' }, scope: Scope): Value {
+    const whole = this.#value(of, scope);
+    const bound = (part: Expression | undefined) => (part ? this.#value(part, scope) : null);
+    const places = { from: (from ?? of).span, to: (to ?? of).span, step: (step ?? of).span };
+    return sliceOf(whole, { from: bound(from), to: bound(to), step: bound(step), places }, span, this.#budget);
   }
 
   #binary({ operator, left, right, span }: Expression & { kind: 'binary' }, scope: Scope): Value {
@@ -289,9 +255,7 @@ export class Evaluation {
   #name(name: string, span: Span, scope: Scope): Value {
     const found = scope.find(name);
     if (found) return found.names.get(name)!;
-    const known: string[] = [];
-    for (let each: Scope | undefined = scope; each; each = each.around) known.push(...each.names.keys());
-    const near = didYouMean(name, known);
+    const near = didYouMean(name, scope.known());
     throw wrong(span, `there is no ${name} here`, near === undefined ? 'define it above' : `did you mean ${near}?`);
   }
 
@@ -323,93 +287,7 @@ export class Evaluation {
 
   #call({ callee, args, span }: Expression & { kind: 'call' }, scope: Scope): Value {
     const called = this.#value(callee, scope);
-    const positional: Argument[] = [];
-    const named = new Map<string, Argument>();
-    const name = (key: string, argument: Argument) => {
-      if (named.has(key)) throw wrong(argument.span, `${key} is given twice`, 'keep one of the two');
-      named.set(key, argument);
-    };
-    for (const argument of args) {
-      const given = { value: this.#value(argument.value, scope), span: argument.span };
-      if (argument.kind === 'positional') positional.push(given);
-      else if (argument.kind === 'named') name(argument.name!, given);
-      else if (argument.kind === 'star') {
-        for (const value of itemsArgument('*', given)) positional.push({ value, span: given.span });
-      } else {
-        if (!isObject(given.value, 'dict')) throw wrong(given.span, '** needs a dictionary');
-        for (const [key, value] of given.value.entries.values()) {
-          if (typeof key !== 'string') throw wrong(given.span, 'the names of arguments are strings');
-          name(key, { value, span: given.span });
-        }
-      }
-    }
-    return this.call(called, { positional, named, span });
+    const given = args.map((argument) => ({ ...argument, value: this.#value(argument.value, scope) }));
+    return this.call(called, { ...spreadArguments(given), span });
   }
-
-  #attribute({ of, name, nameSpan }: Expression & { kind: 'attribute' }, scope: Scope): Value {
-    const whole = this.#value(of, scope);
-    if (!isObject(whole, 'module')) return methodOf(whole, name, nameSpan, this.#budget);
-    const member = whole.members.get(name);
-    if (member !== undefined) return member;
-    if (whole.missing) throw whole.missing(name, nameSpan);
-    const near = didYouMean(name, whole.members.keys());
-    const fix = near === undefined ? `it has ${[...whole.members.keys()].join(', ')}` : `did you mean ${near}?`;
-    throw wrong(nameSpan, `${whole.name} has no ${name}`, fix);
-  }
-
-  #index(whole: Value, index: Value, span: Span): Value {
-    if (isObject(whole, 'dict')) {
-      const found = whole.entries.get(requireKey(index, span, this.#budget));
-      if (found) return found[1];
-      throw wrong(
-        span,
-        `there is no key ${repr(index)}`,
-        `it has ${[...whole.entries.values()].map(([key]) => repr(key)).join(', ')}`,
-      );
-    }
-    if (isObject(whole, 'list') || isObject(whole, 'tuple')) {
-      return whole.items[this.#position(whole.items.length, index, span)]!;
-    }
-    if (typeof whole === 'string') return whole[this.#position(whole.length, index, span)]!;
-    throw wrong(span, `${kindOf(whole)} has no parts`);
-  }
-
-  #position(length: number, index: Value, span: Span): number {
-    if (typeof index !== 'number') throw wrong(span, `an index is a number, not ${kindOf(index)}`);
-    const position = index < 0 ? index + length : index;
-    if (position >= 0 && position < length) return position;
-    throw wrong(span, `there is no item ${index}: there are ${length}`);
-  }
-
-  #slice({ of, from, to, step, span }: Expression & { kind: 'slice' }, scope: Scope): Value {
-    const whole = this.#value(of, scope);
-    const part = (expression: Expression | undefined): number | undefined => {
-      const value = expression ? this.#value(expression, scope) : null;
-      if (value === null) return undefined;
-      if (typeof value !== 'number') throw wrong(expression!.span, `a number is needed, not ${kindOf(value)}`);
-      return value;
-    };
-    const [first, last, by = 1] = [part(from), part(to), part(step)];
-    if (by === 0) throw wrong(span, 'the step is 0');
-    const items = typeof whole === 'string' ? [...whole] : itemsOf(whole, span);
-    this.#budget.charge(items.length, span);
-    const bound = (value: number, low: number, high: number) =>
-      Math.min(high, Math.max(low, value < 0 ? value + items.length : value));
-    const picked: Value[] = [];
-    const [start, end] =
-      by > 0
-        ? [bound(first ?? 0, 0, items.length), bound(last ?? items.length, 0, items.length)]
-        : [
-            bound(first ?? items.length - 1, -1, items.length - 1),
-            last === undefined ? -1 : bound(last, -1, items.length - 1),
-          ];
-    for (let at = start; by > 0 ? at < end : at > end; at += by) picked.push(items[at]!);
-    if (typeof whole === 'string') return picked.join('');
-    return { kind: isObject(whole, 'tuple') ? 'tuple' : 'list', items: picked };
-  }
-}
-
-function itemsOf(value: Value, span: Span): readonly Value[] {
-  if (isObject(value, 'list') || isObject(value, 'tuple')) return value.items;
-  throw wrong(span, `${kindOf(value)} has no parts`);
 }

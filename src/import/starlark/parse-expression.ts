@@ -1,9 +1,10 @@
 import { formatPieces } from './format-string.ts';
-import { wrong, type Span } from './source.ts';
+import { parseDict, parseList, parseParentheses } from './parse-collection.ts';
+import { parseParameters } from './parse-parameters.ts';
+import { across, wrong, type Span } from './source.ts';
 import { decode } from './strings.ts';
-import type { BinaryOperator, CallArgument, Clause, Expression, Parameter, Target } from './syntax.ts';
+import type { BinaryOperator, CallArgument, Expression } from './syntax.ts';
 import type { TokenStream } from './token-stream.ts';
-import type { Token } from './tokens.ts';
 
 /** By how tight they bind; those of one row bind alike. https://github.com/bazelbuild/starlark/blob/master/spec.md */
 const rows: BinaryOperator[][] = [
@@ -63,7 +64,7 @@ function binaryOperator(stream: TokenStream, row: number): BinaryOperator | unde
   return rows[row]!.find((operator) => stream.is(operator));
 }
 
-function parseBinary(stream: TokenStream, row: number): Expression {
+export function parseBinary(stream: TokenStream, row: number): Expression {
   if (row === comparisons && stream.is('not')) return parseNot(stream);
   if (row === rows.length) return parseUnary(stream);
   let left = parseBinary(stream, row + 1);
@@ -110,7 +111,7 @@ function parseUnary(stream: TokenStream): Expression {
   return parsePrimary(stream);
 }
 
-function parsePrimary(stream: TokenStream): Expression {
+export function parsePrimary(stream: TokenStream): Expression {
   let expression = parseOperand(stream);
   for (;;) {
     if (stream.passes('.')) {
@@ -156,7 +157,7 @@ function parseArguments(stream: TokenStream): { args: CallArgument[]; end: Span 
   return { args, end: stream.span(stream.expect(')', 'after the arguments')) };
 }
 
-function refuseGenerator(stream: TokenStream): never {
+export function refuseGenerator(stream: TokenStream): never {
   throw stream.unexpected('there are no generators in build files', 'put [ and ] around it');
 }
 
@@ -219,129 +220,4 @@ function parseStrings(stream: TokenStream): Expression {
     return { kind: 'constant', value: pieces.join(''), span };
   }
   return { kind: 'format', pieces, span };
-}
-
-function parseParentheses(stream: TokenStream): Expression {
-  const start = stream.take();
-  const around = (end: Token) => across(stream.span(start), stream.span(end));
-  if (stream.is(')')) return { kind: 'tuple', items: [], span: around(stream.take()) };
-  const inner = parseExpressions(stream);
-  if (stream.is('for')) refuseGenerator(stream);
-  return { ...inner, span: around(stream.expect(')', 'to close the bracket')) };
-}
-
-function parseList(stream: TokenStream): Expression {
-  const start = stream.take();
-  const around = (end: Token) => across(stream.span(start), stream.span(end));
-  if (stream.is(']')) return { kind: 'list', items: [], span: around(stream.take()) };
-  const first = parseExpression(stream);
-  if (stream.is('for')) {
-    const clauses = parseClauses(stream);
-    const end = stream.expect(']', 'after the comprehension');
-    return { kind: 'list-comprehension', value: first, clauses, span: around(end) };
-  }
-  const items = [first];
-  while (stream.passes(',')) {
-    if (stream.is(']')) break;
-    items.push(parseExpression(stream));
-  }
-  return { kind: 'list', items, span: around(stream.expect(']', 'or a comma after this item')) };
-}
-
-function parseDict(stream: TokenStream): Expression {
-  const start = stream.take();
-  const around = (end: Token) => across(stream.span(start), stream.span(end));
-  const entry = (): [Expression, Expression] => {
-    const key = parseExpression(stream);
-    if (!stream.is(':')) throw stream.unexpected(': is missing after the key', 'write KEY: VALUE; there are no sets');
-    stream.take();
-    return [key, parseExpression(stream)];
-  };
-  if (stream.is('}')) return { kind: 'dict', entries: [], span: around(stream.take()) };
-  const first = entry();
-  if (stream.is('for')) {
-    const clauses = parseClauses(stream);
-    const end = stream.expect('}', 'after the comprehension');
-    return { kind: 'dict-comprehension', key: first[0], value: first[1], clauses, span: around(end) };
-  }
-  const entries = [first];
-  while (stream.passes(',')) {
-    if (stream.is('}')) break;
-    entries.push(entry());
-  }
-  return { kind: 'dict', entries, span: around(stream.expect('}', 'or a comma after this entry')) };
-}
-
-function parseClauses(stream: TokenStream): Clause[] {
-  const clauses: Clause[] = [];
-  for (;;) {
-    if (stream.passes('for')) {
-      const target = parseTarget(stream);
-      stream.expect('in', 'after the variable');
-      clauses.push({ kind: 'for', target, over: parseBinary(stream, 0) });
-    } else if (stream.passes('if')) {
-      clauses.push({ kind: 'if', condition: parseBinary(stream, 0) });
-    } else {
-      return clauses;
-    }
-  }
-}
-
-/** The variables of a for. */
-export function parseTarget(stream: TokenStream): Target {
-  const first = parsePrimary(stream);
-  if (!stream.is(',')) return targetOf(first);
-  const items = [targetOf(first)];
-  while (stream.passes(',')) {
-    if (stream.is('in')) break;
-    items.push(targetOf(parsePrimary(stream)));
-  }
-  return { kind: 'items', items, span: across(first.span, items.at(-1)!.span) };
-}
-
-/** Throws a Failure where nothing can be assigned to the expression. */
-export function targetOf(expression: Expression): Target {
-  const { span } = expression;
-  switch (expression.kind) {
-    case 'name':
-      return { kind: 'name', name: expression.name, span };
-    case 'index':
-      return { kind: 'index', of: expression.of, index: expression.index, span };
-    case 'list':
-    case 'tuple':
-      return { kind: 'items', items: expression.items.map(targetOf), span };
-    default:
-      throw wrong(span, 'nothing can be assigned to this', 'write a name on the left of =');
-  }
-}
-
-/** Up to, and not including, the token that ends them. */
-export function parseParameters(stream: TokenStream, end: ')' | ':'): Parameter[] {
-  const parameters: Parameter[] = [];
-  while (!stream.is(end)) {
-    const kind = stream.passes('**') ? 'double-star' : stream.passes('*') ? 'star' : 'plain';
-    if (kind === 'star' && stream.is(',')) {
-      throw stream.unexpected('a * alone is not read', 'leave it out: every parameter may be given by its name');
-    }
-    const name = stream.expectName('the name of a parameter');
-    const span = stream.span(name);
-    if (parameters.some((other) => other.name === name.text)) {
-      throw wrong(span, `there are two parameters ${name.text}`, 'give one another name');
-    }
-    const last = parameters.at(-1);
-    if (last?.kind === 'double-star') throw wrong(span, 'nothing can follow the ** parameter', 'move it to the end');
-    if (stream.is(':') && end === ')') throw stream.unexpected('there are no types in build files', 'leave it out');
-    const parameter: Parameter = { kind, name: name.text, span };
-    if (kind === 'plain' && stream.passes('=')) parameter.fallback = parseExpression(stream);
-    else if (kind === 'plain' && last?.fallback) {
-      throw wrong(span, `${name.text} has no default, and a parameter before it has`, `write ${name.text}=…`);
-    }
-    parameters.push(parameter);
-    if (!stream.passes(',')) break;
-  }
-  return parameters;
-}
-
-function across(first: Span, last: Span): Span {
-  return { source: first.source, start: first.start, end: last.end };
 }

@@ -1,4 +1,6 @@
-import { parseExpressions, parseExpression, parseParameters, parseTarget, targetOf } from './parse-expression.ts';
+import { parseExpressions, parseExpression } from './parse-expression.ts';
+import { parseParameters } from './parse-parameters.ts';
+import { parseTarget, targetOf } from './parse-target.ts';
 import { wrong, type SourceText, type Span } from './source.ts';
 import type { BinaryOperator, Statement } from './syntax.ts';
 import { TokenStream } from './token-stream.ts';

@@ -46,3 +46,8 @@ export function wrong(span: Span, because: string, fix?: string): Failure {
   const doing = `reading ${span.source.file}`;
   return new Failure({ doing, because, ...(fix === undefined ? {} : { fix }), at: locationOf(span), kind: 'input' });
 }
+
+/** From the one's beginning to the other's end. */
+export function across(first: Span, last: Span): Span {
+  return { source: first.source, start: first.start, end: last.end };
+}

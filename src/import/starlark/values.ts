@@ -63,6 +63,11 @@ export class Scope {
   find(name: string): Scope | undefined {
     return this.names.has(name) ? this : this.around?.find(name);
   }
+
+  /** All names that can be used here. */
+  known(): string[] {
+    return [...this.names.keys(), ...(this.around?.known() ?? [])];
+  }
 }
 
 export function isObject<K extends 'list' | 'tuple' | 'dict' | 'module' | 'function'>(

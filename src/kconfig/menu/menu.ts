@@ -6,26 +6,8 @@ import { hiddenBecause } from './describe.ts';
 import type { Key } from './keys.ts';
 import { choiceOf, rowsOf, symbolOf, type Row } from './rows.ts';
 import { findOptions, pagesTo } from './search.ts';
-import { edited, textField, textOf, type TextField } from './text-field.ts';
-
-/** A menu that was entered, and the row that is marked in it. */
-export interface Page {
-  node: MenuNode;
-  index: number;
-}
-
-export type Mode =
-  | { kind: 'page' }
-  | { kind: 'help'; node: MenuNode; scroll: number }
-  | { kind: 'edit'; node: MenuNode; field: TextField; error: string }
-  | { kind: 'search'; field: TextField; found: OptionSymbol[]; index: number }
-  | { kind: 'leave' };
-
-/** What the one who runs the menu is to do after a key. */
-export type Outcome = 'stay' | 'save' | 'save-and-leave' | 'leave';
-
-/** Rows that a page key moves by. */
-const pageRows = 10;
+import { afterHelp, pageRows, type Mode, type Outcome, type Page } from './mode.ts';
+import { edited, textField, textOf } from './text-field.ts';
 
 /** The menu as it stands: what is shown and what keys do to it. Knows of no terminal. */
 export class Menu {
@@ -81,7 +63,8 @@ export class Menu {
     this.#message = '';
     switch (this.#mode.kind) {
       case 'help':
-        return this.#pressInHelp(this.#mode, key);
+        this.#mode = afterHelp(this.#mode, key);
+        return 'stay';
       case 'edit':
         return this.#pressInEdit(this.#mode, key);
       case 'search':
@@ -241,19 +224,6 @@ export class Menu {
     if (letter === 'escape' || letter === 'c' || letter === 'left' || letter === 'backspace') {
       this.#mode = { kind: 'page' };
     }
-    return 'stay';
-  }
-
-  #pressInHelp(mode: Mode & { kind: 'help' }, key: Key): Outcome {
-    const steps: Partial<Record<Key['name'], number>> = {
-      up: -1,
-      down: 1,
-      'page-up': -pageRows,
-      'page-down': pageRows,
-    };
-    const step = key.name === 'text' ? { j: 1, k: -1, ' ': pageRows }[key.text] : steps[key.name];
-    if (step === undefined) this.#mode = { kind: 'page' };
-    else this.#mode = { ...mode, scroll: Math.max(0, mode.scroll + step) };
     return 'stay';
   }
 

@@ -1,6 +1,6 @@
 import type { Configuration } from '../configuration.ts';
 import type { OptionSymbol } from '../tree.ts';
-import type { Page } from './menu.ts';
+import type { Page } from './mode.ts';
 import { rowsOf } from './rows.ts';
 
 /** By a part of the name, with or without CONFIG_, or of the prompt. */

@@ -1,6 +1,7 @@
 import { formatNumber } from '../number.ts';
 import { describe } from './describe.ts';
-import type { Menu, Mode } from './menu.ts';
+import type { Menu } from './menu.ts';
+import type { Mode } from './mode.ts';
 import { rowText, symbolOf } from './rows.ts';
 import { cut, fit, harmless, widthOf, wrap } from './width.ts';
 

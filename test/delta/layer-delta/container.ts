@@ -103,17 +103,22 @@ export interface Head {
   /** Of the sources, how many; of the new tar, which. */
   oldMembers?: number;
   members?: readonly ListedMember[];
+  /** 1 or, with members, 2, unless it is said. */
+  version?: number;
 }
 
 export function layerDelta(
-  { old, new: size, blockSize = 4096, ranges = 1, oldMembers = 0, members, memory }: Head,
+  { old, new: size, blockSize = 4096, ranges = 1, oldMembers = 0, members, memory, version }: Head,
   ...parts: Bytes[]
 ): Buffer {
-  const lists = 16 * ranges + 24 * (oldMembers + (members?.length ?? 0)) + (members === undefined ? 0 : 2 ** 20);
+  const lists =
+    16 * ranges +
+    24 * (oldMembers + (members?.length ?? 0)) +
+    (members === undefined || (version === 3 && members.length === 0) ? 0 : 2 ** 20);
   const needed = 2 * blockSize + 2 ** 23 + 2 ** 22 + lists;
   const numbers = [old, size, blockSize, memory ?? needed].flatMap(uvarint);
-  if (members === undefined) return Buffer.from([...Buffer.from('ibl1'), ...numbers, ...parts.flat()]);
-  return Buffer.from([...Buffer.from('ibl2'), ...numbers, ...streams(listed(members)), ...parts.flat()]);
+  if (members === undefined) return Buffer.from([...Buffer.from(`ibl${version ?? 1}`), ...numbers, ...parts.flat()]);
+  return Buffer.from([...Buffer.from(`ibl${version ?? 2}`), ...numbers, ...streams(listed(members)), ...parts.flat()]);
 }
 
 /** A file part that copies a whole range as it is: an ELF model without segments, sections, tables. */
@@ -122,4 +127,32 @@ export function copiedFile(from: number, size: number): Bytes {
   const prelude = streams([1, 0, 0, 0, 0, 0, 0, 0], [0], [0], uvarint(size));
   const blocks = [...uvarint(size), ...streams(...Array.from({ length: 16 }, () => []))];
   return [1, ...uvarint(size), ...uvarint(from), ...uvarint(size), ...prelude, ...blocks];
+}
+
+const planesStreams = [
+  'insert',
+  'kind',
+  'seek',
+  'copy',
+  'gap',
+  'run',
+  'difference',
+  'data',
+  'byte',
+  'half0',
+  'half1',
+  'word0',
+  'word1',
+  'word2',
+  'word3',
+] as const;
+
+/** A file part in the planes coding, of one block, against a range of the old file. */
+export function planes(
+  size: number,
+  [from, length]: [number, number],
+  contents: Partial<Record<(typeof planesStreams)[number], Bytes>>,
+): Bytes {
+  const coded = [...uvarint(size), ...streams(...planesStreams.map((name) => contents[name] ?? []))];
+  return [2, ...uvarint(size), ...uvarint(from), ...uvarint(length), ...coded];
 }

@@ -12,12 +12,15 @@ import {
   copiedFile,
   general,
   layerDelta,
+  planes,
   sources,
+  svarint,
   unpackingSources,
   uvarint,
   type ListedMember,
 } from './container.ts';
 import { coded } from './layers.ts';
+import { sampleTensors, writers } from '../tensors/models.ts';
 import { gzipped, zipped } from './packed.ts';
 
 /** `layers`: old tars, lowest first. `sha256` of what must come out; `error` when nothing must. */
@@ -299,5 +302,93 @@ handPacked('hand-member-old-cut', goodPacking, 'a member that is cut', [[4, stre
 handPacked('hand-member-old-tail', goodPacking, 'bytes behind a member', [[4, stream.length + 1, plain.length]]);
 handPacked('hand-member-old-none', goodPacking, 'no member', [[0, 8, plain.length]]);
 handPacked('hand-member-old-beyond', goodPacking, 'a member beyond the ranges', [[4, holder.length - 3, plain.length]]);
+
+const models = (by: number): SampleEntry[] => [
+  { name: 'models/a.safetensors', bytes: writers.safetensors(sampleTensors(['bf16'], by, 16)) },
+  { name: 'models/b.onnx', bytes: writers.onnx(sampleTensors(['f32'], by, 16)) },
+  { name: 'models/c.gguf', bytes: writers.gguf(sampleTensors(['i8', 'f16'], by, 16)) },
+];
+await own('models', { models: sampleTar(models(0)) }, sampleTar(models(0.001)));
+
+/** Five bytes that are new; two and one that differ of four copied; elements of 1, 2 and 4 bytes, read and not. */
+const planed = {
+  insert: [...uvarint(5), 0, 0, 0, 0, 0, ...uvarint(1)],
+  kind: [0, 1, 2, 4, 18, 20],
+  seek: [...svarint(7), ...svarint(-2), ...svarint(1), ...svarint(0)],
+  copy: [4, 3, 4, 8, 2, 4],
+  gap: [1],
+  run: [2],
+  difference: [9, 255],
+  data: [...Buffer.from('first!')],
+  byte: [0, 1, 6],
+  half0: [3, 0xff, 0x0b],
+  half1: [0, 0xff, 0x80],
+  word0: [5, 0xfe, 0x01],
+  word1: [0, 0xff, 0x02],
+  word2: [0, 0xff, 0x03],
+  word3: [1, 0xff, 0x84],
+};
+const range: [number, number] = [1_000, 600];
+const from = joined.subarray(1_000, 1_600);
+const elements = Buffer.alloc(31);
+elements.write('first');
+from.copy(elements, 5, 7, 11);
+elements[6]! += 9;
+elements[7]! -= 1;
+from.copy(elements, 9, 9, 12);
+elements[10]! -= 1;
+elements[11]! += 3;
+elements.writeUInt16LE((from.readUInt16LE(13) + 2 ** 16 - 2) % 2 ** 16, 12);
+elements.writeUInt16LE((from.readUInt16LE(15) + 2 ** 15) % 2 ** 16, 14);
+elements.writeUInt32LE((from.readUInt32LE(17) + 2 ** 32 - 0x800003) % 2 ** 32, 16);
+elements.writeUInt32LE((from.readUInt32LE(21) + 0x7fffffff) % 2 ** 32, 20);
+elements.writeUInt16LE(0xc005, 24);
+elements.writeUInt32LE(0xc2018100, 26);
+elements.write('!', 30);
+const plain3 = { ...head, new: 31, version: 3, members: [] };
+const part = (contents: Parameters<typeof planes>[2], size = 31) => planes(size, range, contents);
+hand('hand-planes', ranges, layerDelta(plain3, general(0), part(planed)), elements);
+hand(
+  'hand-planes-twice',
+  ranges,
+  layerDelta({ ...plain3, new: 72 }, general(0), part(planed), general(10, block({ copy: [3, 10] })), part(planed)),
+  Buffer.concat([elements, joined.subarray(3, 13), elements]),
+);
+hand(
+  'hand-planes-nothing-old',
+  ranges,
+  layerDelta(
+    { ...plain3, new: 2 },
+    general(0),
+    planes(2, [0, 0], { insert: [0], kind: [18], copy: [2], half0: [3], half1: [0] }),
+  ),
+  Buffer.from([1, 0x80]),
+);
+const broken = (name: string, error: string, change: Parameters<typeof planes>[2], size = 31) =>
+  hand(
+    `hand-planes-${name}`,
+    ranges,
+    layerDelta({ ...plain3, new: size }, general(0), part({ ...planed, ...change }, size)),
+    error,
+  );
+hand('hand-planes-version', ranges, layerDelta({ ...head, new: 31 }, general(0), part(planed)), 'planes in version 1');
+hand(
+  'hand-planes-beyond',
+  ranges,
+  layerDelta(plain3, general(0), planes(31, [1_003, 600], planed)),
+  'a file from beyond the old file',
+);
+broken('kind', 'a kind that there is not', { kind: [0, 1, 2, 8, 18, 20] });
+broken('alone-bytes', 'bytes that are not compared', { kind: [0, 1, 2, 4, 17, 20] });
+broken('odd', 'half an element', { copy: [4, 3, 5, 8, 2, 4] }, 32);
+broken('zero', 'no elements', { copy: [4, 0, 4, 8, 2, 4] }, 28);
+broken('long', 'more than its block makes', { copy: [4, 3, 4, 8, 2, 8] });
+broken('before', 'elements before the range', { seek: [...svarint(7), ...svarint(-12), ...svarint(1), ...svarint(0)] });
+broken('behind', 'elements behind the range', {
+  seek: [...svarint(7), ...svarint(-2), ...svarint(577), ...svarint(0)],
+});
+broken('short', 'a plane that ends too early', { word3: [1, 0xff] });
+broken('left', 'a plane with more than its elements', { byte: [0, 1, 6, 0] });
+broken('run', 'differences beyond the copies', { run: [4], difference: [9, 255, 1, 1] });
 
 writeFileSync(path.join(folder, 'vectors.json'), `${JSON.stringify(vectors, null, 2)}\n`);

@@ -12,16 +12,20 @@ import (
 	"imgbuild/device/internal/delta/deflate"
 	"imgbuild/device/internal/delta/elf"
 	"imgbuild/device/internal/delta/general"
+	"imgbuild/device/internal/delta/planes"
 )
 
 const (
 	magic = "ibl1"
 	// repackingMagic is that of a delta which lists members.
 	repackingMagic = "ibl2"
+	// planesMagic is that of a delta which lists members, or none, and may have models.
+	planesMagic = "ibl3"
 	// bytesOfRange is what a range of the sources takes while they are read.
 	bytesOfRange = 16
 	mebi         = 1 << 20
 	codingELF    = 1
+	codingPlanes = 2
 )
 
 // header of a layer delta.
@@ -31,6 +35,8 @@ type header struct {
 	grant int64
 	// members of the new tar, which are made by packing.
 	members []Repacked
+	// planes says that the coding of models is known to it.
+	planes bool
 }
 
 // expanded is the size of the new tar with its members unpacked: what the parts make.
@@ -47,7 +53,7 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	if _, err := io.ReadFull(in, first[:]); err != nil {
 		return h, block.Cut(err)
 	}
-	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic); err != nil {
+	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, planesMagic); err != nil {
 		return h, err
 	}
 	var needed int64
@@ -64,10 +70,13 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 			(needed+mebi-1)/mebi, memory/mebi)
 	}
 	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count) - bytesOfMember*int64(len(sources.Members))
-	if string(first[:]) == repackingMagic {
-		if h.members, err = readRepacked(in, h.newSize); err != nil {
+	h.planes = string(first[:]) == planesMagic
+	if string(first[:]) != magic {
+		if h.members, err = readRepacked(in, h.newSize, h.planes); err != nil {
 			return h, err
 		}
+	}
+	if len(h.members) > 0 {
 		h.grant -= bytesOfMember*int64(len(h.members)) + deflate.Memory
 	}
 	if h.grant < 0 {
@@ -93,8 +102,8 @@ func expectMagic(found []byte, what string, known ...string) error {
 type parts interface {
 	// general makes so many bytes against the whole old file.
 	general(size int64) error
-	// file makes so many bytes against a range of it.
-	file(size, start, length int64) error
+	// file makes so many bytes of a file in that coding against a range of it.
+	file(coding byte, size, start, length int64) error
 }
 
 func readParts(in *block.Reader, h header, to parts) error {
@@ -116,7 +125,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 		if err != nil {
 			return block.Cut(err)
 		}
-		if coding != codingELF {
+		if coding != codingELF && (coding != codingPlanes || !h.planes) {
 			return fmt.Errorf("it has the coding %d, which cannot be read", coding)
 		}
 		var numbers [3]int64
@@ -132,7 +141,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 		if length > h.oldSize-start {
 			return errors.New("it reads beyond its sources")
 		}
-		if err := to.file(size, start, length); err != nil {
+		if err := to.file(coding, size, start, length); err != nil {
 			return err
 		}
 		left -= size
@@ -175,12 +184,18 @@ type rebuilder struct {
 	old    delta.File
 	blocks general.Decoder
 	elf    elf.Decoder
+	models planes.Decoder
 }
 
 func (b *rebuilder) general(size int64) error { return b.blocks.Blocks(b.w, b.in, size) }
 
-func (b *rebuilder) file(size, start, length int64) error {
-	return b.elf.Decode(b.w, b.in, io.NewSectionReader(b.old, start, length), size, b.grant)
+func (b *rebuilder) file(coding byte, size, start, length int64) error {
+	old := io.NewSectionReader(b.old, start, length)
+	if coding == codingPlanes {
+		b.models.Old = old
+		return b.models.Blocks(b.w, b.in, size)
+	}
+	return b.elf.Decode(b.w, b.in, old, size, b.grant)
 }
 
 // Scan reads a delta to its end without any old file, and checks what it says of itself: deltas of more than limit bytes of
@@ -217,7 +232,10 @@ func (s *scanner) skip(size int64, streams int) error {
 	return s.refused
 }
 
-func (s *scanner) file(size, _, _ int64) error {
+func (s *scanner) file(coding byte, size, _, _ int64) error {
+	if coding == codingPlanes {
+		return s.skip(size, planes.Streams)
+	}
 	if err := s.in.SkipStreams(elf.FirstStreams); err != nil {
 		return err
 	}

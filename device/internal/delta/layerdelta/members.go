@@ -35,13 +35,13 @@ type Repacked struct {
 	Profile int
 }
 
-// readMembers reads a list of members of a file of that size, and calls each with every one.
-func readMembers(in *block.Stream, size int64, each func(Member) error) error {
+// readMembers reads a list of members of a file of that size, and calls each with every one. fewest is how many there must be.
+func readMembers(in *block.Stream, size, fewest int64, each func(Member) error) error {
 	count, err := in.Uvarint()
 	if err != nil {
 		return err
 	}
-	if count < 1 || count > memberLimit {
+	if count < fewest || count > memberLimit {
 		return fmt.Errorf("it has %d members", count)
 	}
 	end := int64(0)
@@ -68,7 +68,7 @@ func readMembers(in *block.Stream, size int64, each func(Member) error) error {
 }
 
 // readRepacked reads the list of a layer delta.
-func readRepacked(in *bufio.Reader, size int64) ([]Repacked, error) {
+func readRepacked(in *bufio.Reader, size int64, mayBeEmpty bool) ([]Repacked, error) {
 	blocks, err := block.NewReader(in, membersLimit)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,11 @@ func readRepacked(in *bufio.Reader, size int64) ([]Repacked, error) {
 		return nil, err
 	}
 	var members []Repacked
-	err = readMembers(&streams[0], size, func(each Member) error {
+	fewest := int64(1)
+	if mayBeEmpty {
+		fewest = 0
+	}
+	err = readMembers(&streams[0], size, fewest, func(each Member) error {
 		profile, err := streams[0].Byte()
 		if err == nil {
 			err = deflate.Known(int(profile))

@@ -18,8 +18,8 @@ const (
 	SourcesMediaType = "application/vnd.imgbuild.sources.v1"
 )
 
-// Version of layer deltas and their sources that can be read, and all before.
-const Version = 2
+// Version of what a bundle carries that can be read, and all before: layer deltas, their sources, and packages as deltas.
+const Version = 5
 
 const (
 	sourcesMagic = "ibs1"
@@ -78,7 +78,7 @@ func ReadSources(r io.Reader) (*Sources, error) {
 		return nil, err
 	}
 	if string(magic[:]) == unpackingMagic {
-		err = readMembers(&streams[0], sources.RangesSize, func(each Member) error {
+		err = readMembers(&streams[0], sources.RangesSize, 1, func(each Member) error {
 			sources.Members = append(sources.Members, each)
 			sources.Size += each.Unpacked
 			return nil
