@@ -6,7 +6,7 @@
  * all moved to another folder. Wanted: 64 MiB at most beside Docker's own, no more time than save and load, and less than
  * load alone. SIZE (megabytes) and RUNS set others.
  *
- * Beside it the decoder alone, on one core: what it puts out in a second, of deltas between two releases of programs and of
+ * Beside it the decoder alone, on one core: what it puts out in a second of the processor, of deltas between two releases of programs and of
  * a tree of Python files. Wanted: 100 MB/s. PAIRS is a folder to keep these in; PARTS names what is measured of `decoder`,
  * `classic` and `containerd`: the rest stays.
  */
@@ -82,7 +82,7 @@ async function measured(engine: RunningEngine): Promise<Record<string, Measured>
   );
 }
 
-/** What the decoder puts out on one core, in MB/s, and what it has in memory, in MiB, by pair. */
+/** What the decoder puts out in a second of a processor, in MB, and what it has in memory, in MiB, by pair. */
 function decoderFigures(): Record<string, { MBps: number; MiB: number }> {
   const pairs = path.resolve(process.env['PAIRS'] ?? path.join(tmpdir(), 'imgbuild-delta-pairs'));
   mkdirSync(pairs, { recursive: true });
