@@ -6,8 +6,8 @@
  * all moved to another folder. Wanted: 64 MiB at most beside Docker's own, no more time than save and load, and less than
  * load alone. SIZE (megabytes) and RUNS set others.
  *
- * Beside it the decoder alone, on one core: what it puts out in a second of the processor, of deltas between two releases of programs and of
- * a tree of Python files. Wanted: 100 MB/s. PAIRS is a folder to keep these in; PARTS names what is measured of `decoder`,
+ * Beside it the decoder alone: what it puts out in a second of a processor, of deltas between two releases of programs and
+ * of a tree of Python files. Wanted: 100 MB. PAIRS is a folder to keep these in; PARTS names what is measured of `decoder`,
  * `classic` and `containerd`: the rest stays.
  */
 import { execFileSync } from 'node:child_process';
