@@ -7,7 +7,7 @@ import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, renameSync,
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-interface Source {
+export interface Source {
   name: string;
   what: string;
   /** Puts the two files at these paths. */
@@ -50,7 +50,7 @@ const npm = (name: string, what: string, file: string, versions: [string, string
 });
 
 /** One file of a wheel, or with `file` undefined the whole tree as a tar without times. */
-const wheel = (
+export const wheel = (
   name: string,
   what: string,
   file: string | undefined,

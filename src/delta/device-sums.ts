@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'adbfac8e4502732113642cf875037330be631ec89c04b25635fa81b5604e8662' },
-    arm64: { sha256: '69f77ff9374d52b0239b0588f4839aed5161b2d4306f2a9c5071f7e2736f5a64' },
+    amd64: { sha256: '882c6f4c031a7f182271c473866cc2396417f4af67a7926ba6bce560f7f600e4' },
+    arm64: { sha256: '2f8341ff4f3d4cefde28efed9cda23f55a50f95c0f43b2f375e592a177eca386' },
   },
 };

@@ -62,6 +62,8 @@ export interface PackageReport {
   architecture: string;
   /** `delta`: made from what an old version has installed. */
   kind: 'reused' | 'delta' | 'whole';
+  /** Of a delta: that version. */
+  from?: string;
   /** In the bundle. */
   bytes: number;
   /** What a download would move for it. */
@@ -187,7 +189,8 @@ function report(
   const packages = changes.map(({ package: { name, version, architecture, size }, carried }): PackageReport => {
     const sent = carried.kind === 'delta' ? carried.delta.size : size;
     const bytes = carried.kind === 'reused' ? { bytes: 0, pullBytes: 0 } : { bytes: sent, pullBytes: size };
-    return { name, version, architecture, kind: carried.kind, ...bytes };
+    const from = carried.kind === 'delta' ? { from: carried.delta.from } : {};
+    return { name, version, architecture, kind: carried.kind, ...from, ...bytes };
   });
   return {
     path: request.output,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { madeFrom } from '../delta/bundle/packages.ts';
 import { openBundle } from '../delta/bundle/read.ts';
 import { Failure } from '../failure.ts';
 import { nothing } from '../image-source/nothing.ts';
@@ -35,7 +36,12 @@ export async function channelDeltaOf(path: string, signal: AbortSignal): Promise
       size += (chunk as Buffer).length;
     }
     const file = { file: basename(path), size, sha256: hash.digest('hex') };
-    return { from, to, platform: platformName(platform), ...file, ...(needs > 1 ? { needs } : {}) };
+    const packages = (await bundle.packages()).map(({ name, architecture, carried }) => {
+      return { name, architecture, from: carried.kind === 'delta' ? carried.from : undefined };
+    });
+    const reads = madeFrom(packages);
+    const more = { ...(needs > 1 ? { needs } : {}), ...(reads === undefined ? {} : { packages: reads }) };
+    return { from, to, platform: platformName(platform), ...file, ...more };
   } finally {
     await bundle.close();
   }

@@ -33,6 +33,7 @@ export async function makeReleaseDeltas(
     return [];
   }
   const { bundleFileName, makeDelta } = await import('../delta/make.ts');
+  const { madeFrom } = await import('../delta/bundle/packages.ts');
   const { ownProver } = await import('../delta/prove.ts');
   const { nothing } = await import('../image-source/nothing.ts');
   const { openRelease } = await import('../image-source/release.ts');
@@ -69,6 +70,7 @@ export async function makeReleaseDeltas(
             progress,
             signal,
           });
+          const reads = madeFrom(made.packages);
           const delta: ReleasedDelta = {
             from: from.version ?? from.name,
             to: release.version,
@@ -77,6 +79,7 @@ export async function makeReleaseDeltas(
             size: made.bytes,
             sha256: hexOf(made.digest),
             ...(made.needs > 1 ? { needs: made.needs } : {}),
+            ...(reads === undefined ? {} : { packages: reads }),
           };
           const referrers = await referrersOf(store, release, delta);
           deltas.push(referrers === undefined ? delta : { ...delta, referrers });

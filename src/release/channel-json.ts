@@ -41,8 +41,12 @@ const delta = z
       .regex(/^[0-9a-f]{64}$/)
       .meta({ description: "Of the file's bytes." }),
     needs: z.int().min(1).optional().meta({
-      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+      description: 'The version of formats that a device must know to read it; 1 where it is missing.',
     }),
+    packages: z
+      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
+      .optional()
+      .meta({ description: 'Packages that others are made from: these versions must be installed on the device.' }),
   })
   .meta({ description: 'A bundle that is a step of some way to the release.' });
 

@@ -66,8 +66,12 @@ const delta = z
     size,
     sha256,
     needs: z.int().min(1).optional().meta({
-      description: 'The version of layer deltas that a device must know to read it; 1 where it is missing.',
+      description: 'The version of formats that a device must know to read it; 1 where it is missing.',
     }),
+    packages: z
+      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
+      .optional()
+      .meta({ description: 'Packages that others are made from: these versions must be installed on the device.' }),
     referrers: z
       .array(z.object({ repository: z.string().meta({ description: 'Below the store.' }), digest }))
       .optional()

@@ -551,3 +551,20 @@ test('every function of envd is known', () => {
     'runtime.command runtime.expose runtime.daemon runtime.environ runtime.mount runtime.init';
   expect(all.split(' ').filter((name) => !functions[name] && !unsupported[name])).toEqual([]);
 });
+
+test('every argument of a supported function is read', () => {
+  // The signatures of both versions: https://github.com/tensorchord/envd/tree/main/envd/api
+  const signatures = `shell name; run commands mount_host; git_config name email editor; install.python version;
+    install.conda use_mamba; install.r_lang; install.apt_packages name; install.python_packages name requirements local_wheels;
+    install.conda_packages name channel env_file; install.r_packages name; install.julia_packages name;
+    install.cuda version cudnn; config.apt_source source; config.pip_index url extra_url trust; config.conda_channel channel;
+    config.entrypoint args; config.gpu count; config.shm_size size; config.cran_mirror url; config.julia_pkg_server url;
+    config.repo url description; config.owner uid gid; io.copy source target image; io.http url checksum filename;
+    runtime.command commands; runtime.expose envd_port host_port service listen_addr; runtime.daemon commands;
+    runtime.environ env extra_path; runtime.mount host_path envd_path; runtime.init commands`;
+  for (const signature of signatures.split(';')) {
+    const [name, ...parameters] = signature.trim().split(/\s+/);
+    const known = functions[name!]![0].replaceAll('?', '').split(' ');
+    expect({ name, known }).toEqual({ name, known: expect.arrayContaining(parameters) });
+  }
+});

@@ -75,8 +75,10 @@ type Delta struct {
 	File     string `json:"file"`
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256"`
-	// Needs is the version of layer deltas that it takes to read it; 0 and 1 are the first.
+	// Needs is the version of formats that it takes to read it; 0 and 1 are the first.
 	Needs int `json:"needs"`
+	// Packages that others are made from: these versions must be installed.
+	Packages []Package `json:"packages"`
 }
 
 var (
@@ -145,6 +147,8 @@ func (d *Document) check() error {
 			return errors.New("a delta of it leads nowhere")
 		case each.Size < 0 || each.Size > left || !sha256Pattern.MatchString(each.SHA256):
 			return fmt.Errorf("its delta %.100q has no size or sum", each.File)
+		case len(each.Packages) > listLimit:
+			return fmt.Errorf("its delta %.100q has too many packages", each.File)
 		case !filePattern.MatchString(each.File):
 			return fmt.Errorf("its delta %.300q has no file name", each.File)
 		}

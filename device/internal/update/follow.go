@@ -43,6 +43,8 @@ type followed struct {
 	// tried files of bundles that did not work, and whether a pull did not.
 	tried  map[string]bool
 	pulled bool
+	// passed says why files of bundles are passed over.
+	passed []error
 }
 
 // Check tells what an update would do. It changes nothing.
@@ -56,7 +58,7 @@ func (u *Updater) Check(ctx context.Context, project string, follow Follow) (*Ou
 		return nil, err
 	}
 	if f.outlook.Action == actionUpdate && f.outlook.Way == nil {
-		return nil, f.noWay(nil)
+		return nil, f.noWay(f.passed)
 	}
 	return f.outlook, nil
 }
@@ -131,6 +133,9 @@ func (u *Updater) ask(ctx context.Context, folder *state.Folder, follow Follow) 
 		return nil, err
 	}
 	if f.packaged, err = f.changesPackages(); err != nil {
+		return nil, err
+	}
+	if err := f.passOver(); err != nil {
 		return nil, err
 	}
 	f.outlook = f.look(complete, left && !follow.Again, channel.Now(now, f.document.Issued))

@@ -1,6 +1,7 @@
 package update_test
 
 import (
+	"crypto/md5"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"imgbuild/device/internal/dpkgtest"
+	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/sample"
+	"imgbuild/device/internal/update"
 )
 
 const packageVectors = "../../../test/delta/package-delta/vectors"
@@ -173,5 +177,37 @@ func TestPackageDeltaFromWhatIsKept(t *testing.T) {
 	}
 	if p.installedText() != vectorDeb("2").Files[packageText] {
 		t.Error("what is installed is not version 2")
+	}
+}
+
+// A delta that makes a package from files that somebody has altered is not even downloaded.
+func TestFollowPackageDelta(t *testing.T) {
+	for name, each := range map[string]struct {
+		spoil  func(*packaged)
+		policy update.Policy
+		way    string
+	}{
+		"as it was":                    {func(*packaged) {}, "", "ccai_1.0.0_2.0.0.ota.tar"},
+		"a file was altered":           {func(p *packaged) { p.alter("usr/share/app/version", "3") }, "", "ccai_none_2.0.0.ota.tar"},
+		"another version is installed": {func(p *packaged) { p.host.Install(app("3")) }, "", "ccai_none_2.0.0.ota.tar"},
+		"the new version is there":     {func(p *packaged) { p.host.Install(app("2")) }, "", "ccai_1.0.0_2.0.0.ota.tar"},
+		"packages are left alone":      {func(p *packaged) { p.host.Install(app("3")) }, update.NoPackages, "ccai_1.0.0_2.0.0.ota.tar"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServed(t, engine.Classic)
+			p := &packaged{device: s.device, host: dpkgtest.New(t), policies: map[string]update.Policy{"ccai": each.policy}}
+			one := app("1")
+			one.Files["DEBIAN/md5sums"] = fmt.Sprintf("%x  usr/share/app/version\n", md5.Sum([]byte("1")))
+			p.host.Install(one)
+			each.spoil(p)
+			s.document["packages"] = []any{map[string]any{"name": "app", "version": "2", "architecture": "all"}}
+			s.document["deltas"].([]any)[0].(map[string]any)["packages"] =
+				[]any{map[string]any{"name": "app", "version": "1", "architecture": "all"}}
+			s.add("none", "2.0.0", append(p.bundle("", "2.0.0", nil, p.two, app("2")), make([]byte, 1<<20)...))
+			outlook, err := p.updater().Check(t.Context(), "ccai", s.follow)
+			if err != nil || len(outlook.Way.Files) != 1 || outlook.Way.Files[0] != each.way {
+				t.Errorf("%+v, %v; want %s", outlook.Way, err, each.way)
+			}
+		})
 	}
 }

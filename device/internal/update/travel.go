@@ -34,7 +34,10 @@ func (f *followed) travel(ctx context.Context, info *engine.Info) (*Result, erro
 		}
 		return f.moveTo(ctx, f.folder, info, journal)
 	}
-	var reasons []error
+	reasons := f.passed
+	for _, each := range reasons {
+		f.Log("%s; looking for another way", each)
+	}
 	for {
 		way := f.way()
 		if way == nil {

@@ -59,6 +59,16 @@ export function packagePairs(from: ImageSet, to: ImageSet): PackagePair[] | unde
   }));
 }
 
+/** The versions of packages that a device must have installed, since others are made from them; undefined where there are none. */
+export function madeFrom(
+  packages: readonly { name: string; architecture: string; from?: string | undefined }[],
+): { name: string; version: string; architecture: string }[] | undefined {
+  const old = packages.flatMap(({ name, architecture, from }) =>
+    from === undefined ? [] : { name, version: from, architecture },
+  );
+  return old.length === 0 ? undefined : old;
+}
+
 /** Bytes of the bundle that a package takes. */
 export function carriedSize({ carried }: BundlePackage): number {
   return carried.kind === 'reused' ? 0 : carried.blob.size;

@@ -2,7 +2,7 @@ import type { RandomAccess } from '../source-spool.ts';
 import { Cursor } from './cursor.ts';
 import { tensorLimit, type ElementWidth, type Tensor } from './tensor-file.ts';
 
-const magic = 0x46554747;
+const magicSize = 4;
 const nameLimit = 4096;
 const alignmentKey = 'general.alignment';
 /** Arrays of arrays; nobody writes more than one within another. */
@@ -45,9 +45,9 @@ const valueSizes: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4,
 
 /** https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little end first. Undefined for other files. */
 export function ggufTensors(file: RandomAccess): Tensor[] | undefined {
-  if (file.size < 24) return undefined;
   const cursor = new Cursor(file);
-  if (cursor.uint32() !== magic || ![2, 3].includes(cursor.uint32())) return undefined;
+  cursor.skip(magicSize);
+  if (![2, 3].includes(cursor.uint32())) return undefined;
   const count = cursor.uint64();
   if (count > tensorLimit) return undefined;
   let alignment = 32;

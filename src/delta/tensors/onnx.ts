@@ -22,18 +22,13 @@ const nameLimit = 4096;
 /** Graphs within attributes of nodes. */
 const depthLimit = 8;
 const dimensionLimit = 16;
-/** `ir_version`, the first field of the files that exporters write. */
-const firstField = 0x08;
 
 /**
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: Protocol Buffers, which have no magic: a file counts as a model where
  * all of it reads as one with a graph. Undefined for other files; numbers in files of their own are not in here.
  */
 export function onnxTensors(file: RandomAccess): Tensor[] | undefined {
-  if (file.size < 4) return undefined;
   const cursor = new Cursor(file);
-  if (cursor.byte() !== firstField) return undefined;
-  cursor.position = 0;
   const found: Tensor[] = [];
   let graphs = 0;
   eachField(cursor, file.size, (field, end) => {

@@ -21,11 +21,9 @@ const widths: Record<string, ElementWidth> = {
 
 /** https://github.com/huggingface/safetensors#format: the size of a JSON header, the header, tensors. Undefined for other files. */
 export function safetensorsTensors(file: RandomAccess): Tensor[] | undefined {
-  if (file.size < 10) return undefined;
   const cursor = new Cursor(file);
   const size = cursor.uint64();
-  if (size > headerLimit || cursor.left < size || cursor.byte() !== 0x7b) return undefined;
-  cursor.position = 8;
+  if (size > headerLimit) return undefined;
   const header: unknown = JSON.parse(cursor.bytes(size).toString('utf8'));
   if (typeof header !== 'object' || header === null) return undefined;
   const data = cursor.position;

@@ -37,17 +37,28 @@ const readers = { safetensors: safetensorsTensors, gguf: ggufTensors, onnx: onnx
  * header is cut off or does not hold. Memory: the names of its tensors, and a header of at most 16 MiB.
  */
 export function tensorFileOf(file: RandomAccess): TensorFile | undefined {
-  for (const [format, read] of Object.entries(readers)) {
-    try {
-      const found = read(file);
-      if (found === undefined) continue;
-      const tensors = found.filter(({ size }) => size >= smallest).toSorted((a, b) => a.start - b.start);
-      const apart = tensors.every(({ start, size }, at) => start + size <= (tensors[at + 1]?.start ?? file.size));
-      if (apart && tensors.length > 0) return { format: format as TensorFile['format'], tensors };
-    } catch (error) {
-      // What a header says that is not so.
-      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
-    }
+  if (file.size < smallest) return undefined;
+  const format = formatOf(file);
+  if (format === undefined) return undefined;
+  try {
+    const tensors = (readers[format](file) ?? []).filter(({ size }) => size >= smallest);
+    tensors.sort((a, b) => a.start - b.start);
+    const apart = tensors.every(({ start, size }, at) => start + size <= (tensors[at + 1]?.start ?? file.size));
+    return apart && tensors.length > 0 ? { format, tensors } : undefined;
+  } catch (error) {
+    // What a header says that is not so.
+    if (error instanceof RangeError || error instanceof SyntaxError) return undefined;
+    throw error;
   }
-  return undefined;
+}
+
+/** What a file may be, by its first bytes: most files are told apart by these alone. */
+function formatOf(file: RandomAccess): TensorFile['format'] | undefined {
+  const bytes = Buffer.allocUnsafe(9);
+  file.read(0, bytes.length, bytes);
+  if (bytes.toString('latin1', 0, 4) === 'GGUF') return 'gguf';
+  // The JSON behind its size.
+  if (bytes[8] === 0x7b) return 'safetensors';
+  // The first field of the files that exporters write, `ir_version`.
+  return bytes[0] === 0x08 ? 'onnx' : undefined;
 }

@@ -60,16 +60,22 @@ function blank(bytes: Buffer, { count, position, kind }: FieldList): void {
 
 function labelsOf(bytes: Buffer, { count, kind, target }: FieldList, addresses: AddressMap): Int32Array {
   const labels = new Int32Array(count);
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let each = 0; each < count; each++) {
     const named = kind[each] === fieldKind.fromOffset;
     const place = named || kind[each] === fieldKind.back ? target[each]! : addresses.offsetOf(target[each]!);
     if (place < 0 || place + labelSize + 8 > bytes.length) continue;
     let hash = 0;
     // Names and short tables end with a zero; what follows them is another one's.
-    const short = named && bytes[place] !== 0;
-    for (let at = place; at < place + labelSize; at++) {
-      if (short && bytes[at] === 0) break;
-      hash = (Math.imul(hash, 0x01000193) + bytes[at]!) | 0;
+    if (named && bytes[place] !== 0) {
+      for (let at = place; at < place + labelSize && bytes[at] !== 0; at++) {
+        hash = (Math.imul(hash, 0x01000193) + bytes[at]!) | 0;
+      }
+    } else {
+      for (let at = place; at < place + labelSize; at += 4) {
+        hash = Math.imul(hash ^ words.getInt32(at, true), 0x9e3779b1);
+        hash ^= hash >>> 15;
+      }
     }
     labels[each] = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   }
