@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'ec230f27e589958f8810b3747d74d7c3610055417f394c44c4768c0ed26d1767' },
-    arm64: { sha256: '7456c53ad3ee36a892a1cc74816bc59097c88ed456b34b274e459f4c176fee08' },
+    amd64: { sha256: 'd3f6662bcd77aed7a7db53b0c729ec8d56b4ddc0e1458f3ce6ae0fd5153bcebd' },
+    arm64: { sha256: '1ebca1ba5383b4a407133eea6202c07e084859b8a983ce6f3321330345b74c95' },
   },
 };
