@@ -4,6 +4,8 @@
  *
  * Ours read both images with all that is verified and proven there, and write what a device takes. The others get the tars
  * of the filesystem layers that differ, unpacked, one after the other: what they make is compared with the new ones.
+ * Of our bundles two figures are kept: `bytes` of the whole file, with manifests, config, the account and the blocks of its
+ * tar, which the others do not have; and `layers`, what codes the filesystem layers, as the others' bytes do.
  *
  * Wanted: at most half the bytes of the best of the others on each pair, at most 1 GiB, five times faster than that one.
  *
@@ -20,11 +22,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { bundle } from '../scripts/build.ts';
 import { cpuSeconds, record, recorded, type CpuMeasured } from './measure.ts';
+import { codedLayerBytes } from './support/coded-layers.ts';
 import { sha256Of } from './support/image-layers.ts';
 import { imagePairIn, imagePairs, type ImagePair } from './support/image-pairs.ts';
 
 interface Figures {
   bytes: number;
+  /** Of ours: bytes of what codes the filesystem layers. */
+  layers?: number;
   make: CpuMeasured;
   apply: CpuMeasured;
 }
@@ -105,11 +110,12 @@ async function measured(name: string, { make, apply }: Peer, work: string, pair:
   for (const each of [delta, made]) rmSync(each, { force: true });
   const making = cpuSeconds({ argv: make, cwd: work });
   const bytes = statSync(delta).size;
+  const layers = ours.has(name) ? { layers: await codedLayerBytes(delta) } : {};
   const applying = cpuSeconds({ argv: apply, cwd: work });
   // Ours compares all that it makes itself, and fails where it differs.
   if (!ours.has(name) && (await sha256Of(made)) !== pair.new.sha256)
     throw new Error(`${name} made something else of ${pair.name}`);
-  return { bytes, make: making, apply: applying };
+  return { bytes, ...layers, make: making, apply: applying };
 }
 
 const mean = (values: number[]) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
@@ -126,6 +132,7 @@ function ratiosOf({ pull, peers: figures }: Recorded) {
   return {
     best: name,
     overBest: imgbuild.bytes / peer.bytes,
+    layersOverBest: imgbuild.layers && imgbuild.layers / peer.bytes,
     overPull,
     speed: { cpu: peer.make.cpu / imgbuild.make.cpu, clock: peer.make.seconds / imgbuild.make.seconds },
   };
@@ -136,11 +143,13 @@ function keep(pairs: Record<string, Recorded>): void {
     Object.entries(pairs).map(([name, pair]) => [name, { ...pair, ratios: ratiosOf(pair) }]),
   );
   const beside = Object.values(rated).flatMap(({ ratios }) => (ratios.overBest === undefined ? [] : [ratios]));
+  const layersBeside = beside.flatMap(({ layersOverBest }) => layersOverBest ?? []);
   record('image-deltas', {
     ...(beside.length > 0 && {
       besideBest: {
         bytes: mean(beside.map(({ overBest }) => overBest)),
         largest: Math.max(...beside.map(({ overBest }) => overBest)),
+        ...(layersBeside.length > 0 && { layers: mean(layersBeside), largestOfLayers: Math.max(...layersBeside) }),
         speed: mean(beside.map(({ speed }) => speed.cpu)),
         least: Math.min(...beside.map(({ speed }) => speed.cpu)),
       },

@@ -145,6 +145,12 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     });
     inputs.push(metafile.inputs);
   }
+  // What threads run is a file of its own: it begins where they do.
+  await build({
+    ...common,
+    target: 'node24',
+    entryPoints: [{ in: 'src/delta/layer-delta/part-thread.ts', out: 'part-thread' }],
+  });
   await build({
     ...common,
     target: 'node18',

@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '46cfc1ca866b577a5f8609ba3329b8ddfd46e3ff1bc4211bf285f54fbe990771' },
-    arm64: { sha256: 'c796479b263d6fcdf4dc824a53a3c398f00fd485627c450d6d3a58a540eaac0f' },
+    amd64: { sha256: 'ec230f27e589958f8810b3747d74d7c3610055417f394c44c4768c0ed26d1767' },
+    arm64: { sha256: '7456c53ad3ee36a892a1cc74816bc59097c88ed456b34b274e459f4c176fee08' },
   },
 };

@@ -9,7 +9,9 @@ import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
+import { openPartThreads, type PartThreads } from './layer-delta/part-threads.ts';
 import { encodeSourceRanges } from './layer-delta/source-ranges.ts';
+import { tarDiffMayBeSmaller } from './may-be-smaller.ts';
 import { ownersOf } from './packages/owners.ts';
 import { PackageLists } from './packages/package-lists.ts';
 import { planImage, type ImagePlan, type PlannedLayer } from './plan-image.ts';
@@ -68,6 +70,7 @@ async function codeLayers(
     planImage(from, to, { as, prefix, lists, onBytes }),
   );
   const { layers, files } = plan;
+  const threads = openPartThreads(signal);
   try {
     const sources = await encodeSourceRanges(plan.ranges, sourcesLevel);
     const choices: Choice[] = [];
@@ -76,7 +79,7 @@ async function codeLayers(
       const coding = progress.transfer(title, layer.stored.size * (format === 'auto' ? 2 : 1));
       const choice = await withTransfer(coding, signal, async (onBytes) => {
         const path = `${prefix}-${at}`;
-        const own = as.layerDelta ? await encodeOwn(layer, plan, path, onBytes) : undefined;
+        const own = as.layerDelta ? await encodeOwn(layer, plan, threads, path, onBytes) : undefined;
         return choose(layer, own, sources.length, files, path, onBytes, signal);
       });
       choices.push(choice);
@@ -85,6 +88,7 @@ async function codeLayers(
     const listing = layers.some(({ expansions }) => expansions.size > 0) ? 2 : 1;
     return { choices, sources, needs: Math.max(listing, ...choices.map(({ version }) => version)) };
   } finally {
+    await threads.close();
     plan.close();
   }
 }
@@ -111,15 +115,16 @@ const sourcesLevel = 19;
 export function encodeOwn(
   { stored, sources, expansions }: PlannedLayer,
   { old, inflated, ranges }: ImagePlan,
+  threads: PartThreads,
   path: string,
   onBytes: (bytes: number) => void,
 ): Promise<EncodedLayerDelta> {
   const lengths = { ranges: ranges.count, oldMembers: ranges.members.length };
-  const work = { layer: stored, sources, expansions, inflated, old, lengths };
+  const work = { layer: stored, sources, expansions, inflated, old, lengths, threads };
   return encodeLayerDelta({ ...work, path: `${path}.layer-delta`, onBytes });
 }
 
-/** A tar-diff is made as far as it may be the smallest. */
+/** A tar-diff is made where, and as far as, it may be the smallest. */
 async function choose(
   { layer, stored, tarDiff }: PlannedLayer,
   own: EncodedLayerDelta | undefined,
@@ -135,7 +140,9 @@ async function choose(
   const ownSize = own === undefined ? Infinity : own.size;
   const besides = sourcesSize + (own === undefined ? 0 : accountLimit(own.size));
   const limit = Math.min(size - 1, ownSize + besides);
-  const found = tarDiff && (await encodeLayer(tarDiff, files, `${path}.tar-diff`, onBytes, signal, limit));
+  const tried = own === undefined || tarDiffMayBeSmaller(own) ? tarDiff : undefined;
+  if (tried !== tarDiff) onBytes(stored.size);
+  const found = tried && (await encodeLayer(tried, files, `${path}.tar-diff`, onBytes, signal, limit));
   const asTarDiff = found && ({ ...common, kind: 'delta', format: 'tar-diff', delta: found } as const);
   const mayBePublic = asTarDiff ?? (size <= ownSize + besides || tarDiff === undefined ? whole : undefined);
   const best =

@@ -70,7 +70,9 @@ async function addLayer(
 ): Promise<void> {
   const added: OldEntry[] = [];
   const tap = lists?.tap(layer.diffId);
-  for await (const { entry, parts: path } of locateEntries(counted(layer.tar(), onBytes), tap)) {
+  const tar = counted(layer.tar(), onBytes);
+  const shared = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
+  for await (const { entry, parts: path } of locateEntries(shared, tap, true)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
     if (path === undefined) continue;
@@ -79,6 +81,8 @@ async function addLayer(
     else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
     else added.push(old);
   }
+  // What follows the archive's end belongs to the digest.
+  while ((await tar.next()).done !== true);
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
   for (const entry of added) put(root, entry);
 }
@@ -186,12 +190,21 @@ export function keysOf(path: string): string[] {
   return [`path ${stem(path)}`, `name ${name}`, `stem ${stem(name)}`];
 }
 
-/** `libfoo.so.1.2` and `libfoo.so.1.3.1` have one stem, as have `pkg-1.0.dist-info/RECORD` and `pkg-1.1.…`. */
+/** Names of pre-releases, revisions and builds between the numbers of a version: `1.0rc1`, `2.4.0.post1`, `1.1+dfsg-2~deb12u1`. */
+const tags = 'a|b|c|r|p|v|u|g|rc|pre|alpha|beta|post|dev|rev|git|dfsg|ds|deb|bpo|ubuntu|build';
+const version = new RegExp(`#(?:[.+~:_-]?(?:${tags})?[.+~:_-]?#|[.+~_-](?:dfsg|ds|git)(?![a-z]))+`, 'g');
+
+/**
+ * `libfoo.so.1.2` and `libfoo.so.1.3.1` have one stem, as have `Pkg_Name-1.0.dist-info/RECORD` and
+ * `pkg-name-1.1rc2.dist-info/RECORD` (PEP 503: names differ neither by case nor by which of `-_.` they have).
+ */
 function stem(name: string): string {
   return name
-    .replace(/(?<![0-9a-zA-Z])[0-9a-f]{8,}(?![0-9a-zA-Z])/g, '#')
+    .toLowerCase()
+    .replace(/(?<![0-9a-z])[0-9a-f]{8,}(?![0-9a-z])/g, '#')
     .replace(/[0-9]+/g, '#')
-    .replace(/#(?:[.+~:-]#)+/g, '#');
+    .replace(version, '#')
+    .replace(/[-_.]+/g, '-');
 }
 
 function nearest<File extends OldFile>(bySize: readonly File[], file: OldFile): File | undefined {

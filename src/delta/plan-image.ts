@@ -1,6 +1,9 @@
+import { closeSync, openSync } from 'node:fs';
 import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
+import { sketchedSize, sketchOf, type ContentSketch } from './content-sketch.ts';
 import { planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
+import { keepTars } from './kept-tars.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
 import type { Expansion } from './layer-delta/expansion.ts';
 import { InflatedSpool } from './layer-delta/inflated-spool.ts';
@@ -9,9 +12,10 @@ import { planMembers } from './layer-delta/plan-members.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import type { SourceRanges } from './layer-delta/source-ranges.ts';
 import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
+import type { LocatedEntry } from './locate-entries.ts';
 import { indexSources, readOldImage, type OldImage } from './old-tree.ts';
 import type { PackageLists } from './packages/package-lists.ts';
-import type { SourceFiles } from './source-spool.ts';
+import { readAll, type SourceFiles } from './source-spool.ts';
 
 /** A filesystem layer that the old image lacks, and what of it may come from where. */
 export interface PlannedLayer {
@@ -75,7 +79,8 @@ export async function planImage(
     ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
   );
   // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-  const image = from === undefined ? { entries: [], visible: [] } : await readOldImage(from.layers, onBytes, lists);
+  const kept = keepTars(from?.layers ?? [], `${prefix}-old`);
+  const image = await readOldImage(kept.layers, onBytes, lists);
   const stores: StoredLayer[] = [];
   for (const [at, layer] of missing.entries()) {
     stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, onBytes, lists));
@@ -92,7 +97,8 @@ export async function planImage(
     inflated.close();
   };
   try {
-    await gatherRanges(from?.layers ?? [], spool, onBytes);
+    await gatherRanges(kept.layers, spool, onBytes);
+    kept.close();
     const [places, comparedAt] = [new OldPlaces(ranges), new OldPlaces(wanted)];
     const packed = new OldBytes(places, comparedAt, spool, ranges.size);
     // An interrupt is heard between entries.
@@ -117,7 +123,12 @@ function chooseSources(
   const news = stores.flatMap(({ entries }) => entries).filter(({ size }) => size > 0);
   const [needed, compared] = [new UsedRanges(), new UsedRanges()];
   const tarDiffs: (LayerPlan | undefined)[] = as.tarDiff ? planAll(stores, indexSources(image.visible, news)) : [];
-  const entries = as.layerDelta ? indexEntries(image.entries, news) : indexEntries([], []);
+  const storeOf = new Map<LocatedEntry, StoredLayer>();
+  for (const store of stores) {
+    for (const entry of store.entries) if (entry.size >= sketchedSize) storeOf.set(entry, store);
+  }
+  const sketch = (entry: LocatedEntry) => sketchStored(storeOf.get(entry)!, entry);
+  const entries = as.layerDelta ? indexEntries(image.entries, news, sketch) : indexEntries([], []);
   const layers = missing.map((layer, at): PlannedLayer => {
     const stored = stores[at]!;
     const sources = findSources(stored.entries, entries);
@@ -128,6 +139,15 @@ function chooseSources(
     return { layer, stored, sources, tarDiff, expansions: new Map() };
   });
   return { layers, needed, compared };
+}
+
+function sketchStored({ path }: StoredLayer, { contentStart, size }: LocatedEntry): ContentSketch | undefined {
+  const file = openSync(path, 'r');
+  try {
+    return sketchOf({ size, read: (position, length, into) => readAll(file, into, length, contentStart + position) });
+  } finally {
+    closeSync(file);
+  }
 }
 
 function planAll(stores: readonly StoredLayer[], sources: Parameters<typeof planLayer>[1]): LayerPlan[] {

@@ -8,11 +8,15 @@ export interface RandomAccess {
   size: number;
   /** Exactly `length` bytes from `position` on, into `into` from its start. */
   read(position: number, length: number, into: Uint8Array): void;
+  /** Where they lie on disk, one after the other, if they do: for other threads. */
+  place?: { path: string; start: number };
 }
 
 /** A part of it. The caller knows that it lies within. */
 export function partOf(file: RandomAccess, start: number, size: number): RandomAccess {
-  return { size, read: (position, length, into) => file.read(start + position, length, into) };
+  const read: RandomAccess['read'] = (position, length, into) => file.read(start + position, length, into);
+  const { place } = file;
+  return { size, read, ...(place && { place: { path: place.path, start: place.start + start } }) };
 }
 
 /** Files of the old image by path: those that a delta reads from. */

@@ -10,7 +10,7 @@ import type { Digest } from '../oci/digest.ts';
 
 /** What `GET /images/NAME/json` tells (Docker Engine API). */
 export interface InspectedImage {
-  /** The config digest in the classic store; the digest of the manifest or index in the containerd store. */
+  /** The config digest in the classic store and in podman's; the digest of the manifest or index in the containerd store. */
   id: string;
   diffIds: Digest[];
   tags: string[];
@@ -22,8 +22,11 @@ export interface InspectedImage {
 export interface EngineInfo {
   /** Folder in which the engine keeps everything, on the engine's machine. */
   dataRoot: string;
-  /** `classic`: layers by chain ID below the storage driver; `containerd`: blobs by digest. */
-  store: 'classic' | 'containerd';
+  /**
+   * `classic`: filesystem layers by chain ID below the storage driver; `containerd`: blobs by digest; `podman`, behind Docker's
+   * API: filesystem layers by diffID, whatever is below them.
+   */
+  store: 'classic' | 'containerd' | 'podman';
   /** For people. */
   version: string;
 }
@@ -73,9 +76,11 @@ export function connectEngine(environment: NodeJS.ProcessEnv = process.env): Doc
       const containerd = (value.DriverStatus ?? []).some(
         ([key, text]) => key === 'driver-type' && text.startsWith('io.containerd.snapshotter'),
       );
+      const { Components } = (await call('GET', '/version')) as { Components?: { Name: string }[] };
+      const podman = Components?.some(({ Name }) => Name === 'Podman Engine') ?? false;
       return {
         dataRoot: value.DockerRootDir ?? '',
-        store: containerd ? 'containerd' : 'classic',
+        store: podman ? 'podman' : containerd ? 'containerd' : 'classic',
         version: value.ServerVersion ?? 'unknown',
       };
     },
@@ -248,9 +253,10 @@ async function callEngine(
     ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
   });
   await expectOk(target, response, `${method} ${path.replace(/\?.*/s, '')}`);
-  const bytes = await readEnd(target, response, largestAnswer);
+  // podman ends empty answers with a line.
+  const text = (await readEnd(target, response, largestAnswer)).toString('utf8').trim();
   try {
-    return bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown);
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
   } catch {
     throw unreachable(target, new Error('what answers there is no Docker: it does not speak JSON'));
   }

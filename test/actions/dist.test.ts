@@ -44,6 +44,20 @@ describe('the bundles', () => {
     for (const name of actionNames) expect(startBytes(name), name).toBeLessThanOrEqual(1.5 * megabyte);
   });
 
+  test('threads find their file from wherever they are started', () => {
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((one) => /\.c?js$/.test(one));
+    const starting = files.filter((file) => readFileSync(path.join(dist, file), 'utf8').includes('/part-thread.js'));
+    expect(starting).toContain('main.cjs');
+    expect(starting.some((file) => file.startsWith('chunks/'))).toBe(true);
+    for (const file of starting) {
+      const beside = ['part-thread.js', '../part-thread.js'].map((name) => path.join(dist, file, '..', name));
+      expect(
+        beside.some((name) => existsSync(name)),
+        file,
+      ).toBe(true);
+    }
+  });
+
   test('the caching client, OpenPGP and the client of GitHub are loaded on demand', () => {
     for (const name of actionNames) {
       const loaded = startFiles(name).flatMap((file) => Object.keys(made.metafile.outputs[file]!.inputs));

@@ -283,7 +283,8 @@ describe('a bundle with layer deltas', () => {
     const { bytes, images } = await make();
     const account = await accountOf();
     const layers = images[0]!.layers.reduce((sum, layer) => sum + layer.bytes, 0);
-    expect(account.length).toBeLessThanOrEqual(Math.max(2048, Math.floor(layers / 100)));
+    const few = Math.min(2048, Math.max(512, Math.floor(layers / 20)));
+    expect(account.length).toBeLessThanOrEqual(Math.max(few, Math.floor(layers / 100)));
     const inspected = await inspect();
     expectSums(inspected, bytes);
     const [layer] = inspected.images[0]!.layers;

@@ -115,6 +115,7 @@ func (s *staging) rebuild(ctx context.Context, w io.Writer, blob io.Reader, carr
 	if err := s.gather(ctx, made, ranges, carried); err != nil {
 		return err
 	}
+	made.Files = nil // not needed any more, while rebuilding takes the memory that it declares
 	if err := ranges.Unpack(); err != nil {
 		return unreadablePackage(carried, err)
 	}

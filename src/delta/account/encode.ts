@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
+import { blockSize } from '../../tar/header.ts';
 import type { Advice } from '../advice.ts';
 import { cut, type Account } from './account.ts';
 import { accountLimits, type AccountDocument } from './format.ts';
@@ -7,9 +8,12 @@ import { entryChanges, type Totals } from './totals.ts';
 
 const compress = promisify(zstdCompress);
 
-/** An account may take this part of the filesystem layers that it is about, or so many bytes where that is more. */
+/**
+ * An account may take this part of the filesystem layers that it is about. Small ones grant more of themselves, up to so many
+ * bytes, and one block of the bundle's tar at least.
+ */
 const share = 0.01;
-const smallest = 2048;
+const small = { share: 0.05, least: blockSize, most: 2048 };
 /** Larger text is packed less hard: it would take seconds. */
 const hardLimit = 4 * 1024 * 1024;
 const levels = { trial: 3, large: 9, hard: 19 };
@@ -17,7 +21,8 @@ const levels = { trial: 3, large: 9, hard: 19 };
 const smallestRow = 4;
 
 export function accountLimit(carriedBytes: number): number {
-  return Math.min(accountLimits.packed, Math.max(smallest, Math.floor(carriedBytes * share)));
+  const ofSmall = Math.min(small.most, Math.max(small.least, Math.floor(carriedBytes * small.share)));
+  return Math.min(accountLimits.packed, Math.max(ofSmall, Math.floor(carriedBytes * share)));
 }
 
 /**

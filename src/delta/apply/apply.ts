@@ -2,6 +2,7 @@ import { access, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../failure.ts';
 import type { DockerEngine, EngineInfo } from '../../image-source/docker-engine.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { platformName } from '../../oci/platform.ts';
 import { runChecked } from '../../process/run.ts';
@@ -16,7 +17,7 @@ import { withTemporaryFolder } from '../../files/temporary-folder.ts';
 import { checkSignature, type Trust } from '../verify.ts';
 import { readCurrent, stateFolder, writeCurrent, type CurrentRelease } from './current.ts';
 import { sameList } from './find-source.ts';
-import { loadArchive, type ReadyLayer } from './load-archive.ts';
+import { byDiffId, loadArchive, type ReadyLayer } from './load-archive.ts';
 import { closeSources, readAnySource } from './read-any-source.ts';
 
 export interface ApplyRequest {
@@ -108,7 +109,7 @@ async function applyImages(
   for (const { reference, id } of applied) {
     if (reference === undefined) continue;
     const { repository, tag } = splitReference(reference);
-    await engine.tag(id, repository, tag);
+    await engine.tag(id, info.store === 'podman' ? withHost(repository) : repository, tag);
   }
   await syncEngine(info, progress);
   const version = images.find((image) => image.to !== undefined)?.to ?? versionOf(images[0]!);
@@ -137,7 +138,7 @@ async function applyImage(
     outcome,
     diffIds,
   });
-  const known = await engine.inspect(info.store === 'classic' ? config : image.manifest.descriptor.digest);
+  const known = await engine.inspect(info.store !== 'containerd' ? config : image.manifest.descriptor.digest);
   if (known !== undefined && sameList(known.diffIds, diffIds)) {
     await engine.tryContainer(known.id);
     return done(known.id, 'present');
@@ -164,9 +165,10 @@ async function applyImage(
   } finally {
     if (read !== undefined) closeSources(read);
   }
-  const present = new Map([...(read?.descriptors ?? [])].filter(([diffId]) => !ready.has(diffId)));
+  const kept = info.store === 'podman' ? byDiffId(image) : (read?.descriptors ?? new Map<Digest, Descriptor>());
+  const present = new Map([...kept].filter(([diffId]) => !ready.has(diffId)));
   const archive = loadArchive(image, ready, present);
-  const id = info.store === 'classic' ? config : archive.manifest;
+  const id = info.store !== 'containerd' ? config : archive.manifest;
   const before = await engine.inspect(id);
   const loading = progress.transfer('loading');
   try {
@@ -242,6 +244,13 @@ function nameOf(image: BundleImage): string {
 
 function versionOf(image: BundleImage): string {
   return image.reference === undefined ? image.config.descriptor.digest : splitReference(image.reference).tag;
+}
+
+/** podman names images without a registry so when it loads them, but not when it is told to tag them through Docker's API. */
+function withHost(repository: string): string {
+  const first = repository.split('/', 1)[0]!;
+  const hasHost = first !== repository && (first === 'localhost' || /[.:]/.test(first));
+  return hasHost ? repository : `localhost/${repository}`;
 }
 
 function splitReference(reference: string): { repository: string; tag: string } {

@@ -2,8 +2,9 @@ import type { DockerEngine, EngineInfo, InspectedImage } from '../../image-sourc
 import type { BundleImage } from '../bundle/read.ts';
 
 /**
- * Images of the engine that may be the one a bundle starts from, the likeliest first. In the classic store the config
- * digest is an image's ID; the containerd store does not find images by it, so that their filesystem layers decide.
+ * Images of the engine that may be the one a bundle starts from, the likeliest first. In the classic store and in
+ * podman's the config digest is an image's ID; the containerd store does not find images by it, so that their filesystem
+ * layers decide.
  */
 export async function findSources(
   engine: DockerEngine,
@@ -12,7 +13,7 @@ export async function findSources(
 ): Promise<InspectedImage[]> {
   const { source } = image;
   if (source === undefined) return [];
-  const direct = info.store === 'classic' ? source.config : source.manifest;
+  const direct = info.store === 'containerd' ? source.manifest : source.config;
   const found: InspectedImage[] = [];
   const take = (inspected: InspectedImage | undefined) => {
     if (inspected === undefined || found.some(({ id }) => id === inspected.id)) return;
@@ -22,7 +23,7 @@ export async function findSources(
   };
   if (direct !== undefined) take(await engine.inspect(direct));
   // With the whole list of filesystem layers known, an image that has them is as good, whatever its config says.
-  const certain = found.length > 0 && (info.store === 'classic' || source.diffIds !== undefined);
+  const certain = found.length > 0 && (info.store !== 'containerd' || source.diffIds !== undefined);
   if (!certain && (info.store === 'containerd' || source.diffIds !== undefined)) {
     for (const id of await engine.list()) take(await engine.inspect(id));
   }

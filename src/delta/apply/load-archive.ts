@@ -12,6 +12,16 @@ export interface ReadyLayer {
   size: number;
 }
 
+/** An image's filesystem layers as podman finds those that it has; it does not look at the size of what it is not sent. */
+export function byDiffId(image: BundleImage): Map<Digest, Descriptor> {
+  return new Map(
+    image.layers.map(({ diffId, descriptor: { size } }) => [
+      diffId,
+      { mediaType: mediaType.layerTar, digest: diffId, size },
+    ]),
+  );
+}
+
 export interface LoadArchive {
   members: Member[];
   /** Of the image in a store that keeps manifests; the image's own where its blobs are as the manifest says. */
@@ -19,9 +29,10 @@ export interface LoadArchive {
 }
 
 /**
- * An archive for `docker load` that holds only what the engine lacks, and that both kinds of store understand: for the
+ * An archive for `docker load` that holds only what the engine lacks, and that every kind of store understands: for the
  * classic one manifest.json, whose missing filesystem layers it finds by chain ID; for containerd's an OCI layout,
- * whose missing blobs it finds by digest, so that these keep the descriptors that the engine has (`present`).
+ * whose missing blobs it finds by digest, so that these keep the descriptors that the engine has (`present`); for podman
+ * the same layout, whose missing blobs it finds where their digests are diffIDs.
  */
 export function loadArchive(
   image: BundleImage,

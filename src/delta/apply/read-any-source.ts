@@ -28,8 +28,8 @@ export async function readAnySource(
   let refused: unknown;
   for (const source of candidates) {
     const tars = missingByChain(info, image, source);
-    // The classic store finds what it has by chain ID: nothing of the source need be read where no file is wanted.
-    if (info.store === 'classic' && paths.size === 0 && ranges.count === 0 && tars.size === 0) {
+    // By chain ID or diffID: nothing of the source need be read where no file is wanted.
+    if (info.store !== 'containerd' && paths.size === 0 && ranges.count === 0 && tars.size === 0) {
       return { source };
     }
     const reading = progress.transfer('reading the source image');
@@ -38,7 +38,7 @@ export async function readAnySource(
       let wanted: ReadonlySet<string> = paths;
       for (;;) {
         const read = await readSource(engine, source, { files: wanted, ranges, tars }, temporary, count, signal);
-        const isCertain = info.store === 'classic' || image.source.diffIds !== undefined;
+        const isCertain = info.store !== 'containerd' || image.source.diffIds !== undefined;
         if (!isCertain && !read.configs.has(image.source.config)) {
           closeSources(read);
           break;
@@ -73,7 +73,7 @@ export function closeSources({ files, ranges }: ReadSource): void {
  * with all below it, so these must be in the archive.
  */
 function missingByChain(info: EngineInfo, image: BundleImage, source: InspectedImage): Set<Digest> {
-  if (info.store === 'containerd') return new Set();
+  if (info.store !== 'classic') return new Set();
   let common = 0;
   while (common < image.layers.length && image.layers[common]!.diffId === source.diffIds[common]) common++;
   const above = image.layers.slice(common).filter(({ carried }) => carried.kind === 'reused');

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { brokenDelta } from './failure.ts';
 import { windowLog } from './format.ts';
@@ -20,6 +20,21 @@ export function sizeOf<Name extends string>(names: readonly Name[], streams: Str
   return size;
 }
 
+/** Makes a block of streams, and empties them. */
+export type BlockPacker = <Name extends string>(
+  names: readonly Name[],
+  streams: StreamWriters<Name>,
+) => Promise<Buffer>;
+
+/** `level`: zstd's. */
+export const packerAt =
+  (level: number): BlockPacker =>
+  (names, streams) =>
+    packBlock(names, streams, level);
+
+/** Shorter streams are packed at once: to give them to another thread takes longer. */
+const shortStream = 4096;
+
 /** Packs and empties the streams: a table of sizes, then what is in them. Below about 40 bytes, packing never pays. */
 export async function packBlock<Name extends string>(
   names: readonly Name[],
@@ -30,17 +45,16 @@ export async function packBlock<Name extends string>(
     names.map(async (name) => {
       const raw = Buffer.from(streams[name].view());
       streams[name].clear();
-      const zipped =
-        raw.length < 40
-          ? raw
-          : await compress(raw, {
-              params: {
-                [constants.ZSTD_c_compressionLevel]: level,
-                [constants.ZSTD_c_windowLog]: windowLog,
-                [constants.ZSTD_c_checksumFlag]: 0,
-              },
-              pledgedSrcSize: raw.length,
-            });
+      if (raw.length < 40) return { raw, zipped: undefined };
+      const options: ZstdOptions = {
+        params: {
+          [constants.ZSTD_c_compressionLevel]: level,
+          [constants.ZSTD_c_windowLog]: windowLog,
+          [constants.ZSTD_c_checksumFlag]: 0,
+        },
+        pledgedSrcSize: raw.length,
+      };
+      const zipped = raw.length < shortStream ? zstdCompressSync(raw, options) : await compress(raw, options);
       return { raw, zipped: zipped.length < raw.length ? zipped : undefined };
     }),
   );
@@ -57,11 +71,15 @@ export interface ByteSource {
   take(size: number): Promise<Buffer>;
 }
 
-/** Reads one block. Memory: its unpacked streams, at most `limit` bytes, and the largest packed one; all checked before. */
+/**
+ * Reads one block. `shared` has the bytes of streams that are said to be packed into as many as they have, where that is
+ * allowed. Memory: its unpacked streams, at most `limit` bytes, and the largest packed one; all checked before.
+ */
 export async function readBlock<Name extends string>(
   names: readonly Name[],
   source: ByteSource,
   limit: number,
+  shared?: (name: Name, size: number) => Uint8Array,
 ): Promise<StreamReaders<Name>> {
   const sizes: { raw: number; zipped: number }[] = [];
   let total = 0;
@@ -70,12 +88,17 @@ export async function readBlock<Name extends string>(
     total += raw;
     if (total > limit) throw brokenDelta(`a block of it is larger than the ${limit} bytes that it declares`);
     const zipped = raw === 0 ? 0 : await readUvarint(source);
-    if (zipped > 0 && zipped >= raw) throw brokenDelta(`its stream ${name} is larger packed than it is`);
+    if (zipped > (shared === undefined ? raw - 1 : raw) && raw > 0)
+      throw brokenDelta(`its stream ${name} is larger packed than it is`);
     sizes.push({ raw, zipped });
   }
   const streams: [Name, ByteReader][] = [];
   for (const [at, name] of names.entries()) {
     const { raw, zipped } = sizes[at]!;
+    if (shared !== undefined && raw > 0 && zipped === raw) {
+      streams.push([name, new ByteReader(shared(name, raw), `its stream ${name}`)]);
+      continue;
+    }
     const bytes = await source.take(zipped === 0 ? raw : zipped);
     streams.push([name, new ByteReader(zipped === 0 ? bytes : unpack(bytes, raw, name), `its stream ${name}`)]);
   }

@@ -23,7 +23,14 @@ export class DifferenceEncoder {
   /** `size` bytes of `text` from `at` on, beside as many of `predicted` from `from` on. */
   put(text: Uint8Array, at: number, predicted: Uint8Array, from: number, size: number): void {
     const { gap, run, difference } = this.#streams;
+    const texts = new DataView(text.buffer, text.byteOffset + at, size);
+    const predictions = new DataView(predicted.buffer, predicted.byteOffset + from, size);
     for (let done = 0; done < size;) {
+      // Nearly all is equal: looked at four bytes at a time, that takes half of the time.
+      const first = done;
+      while (done + 4 <= size && texts.getInt32(done) === predictions.getInt32(done)) done += 4;
+      this.#equal += done - first;
+      if (done === size) break;
       if (text[at + done] === predicted[from + done]) {
         done++;
         this.#equal++;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
+import { packerAt } from './block.ts';
 import { BlockSizer } from './block-sizer.ts';
 import { encodeElf, planElf, type ElfPlan } from './elf/elf-encoder.ts';
 import { blockLimit, encodeHeader, mebibyte, memoryNeeded, type Codec } from './format.ts';
@@ -86,7 +87,7 @@ async function* generalDelta({ old, text, level, onBytes, windows }: Work): Asyn
 async function* elfDelta(plan: ElfPlan, { old, text, level, onBytes }: Work): AsyncGenerator<Buffer> {
   const memory = memoryNeeded(blockLimit, plan.tables);
   yield encodeHeader({ codec: 'elf', oldSize: old.size, newSize: text.size, blockSize: blockLimit, memory });
-  yield* encodeElf(plan, old, text, level, new BlockSizer(blockLimit), onBytes);
+  yield* encodeElf(plan, old, text, packerAt(level), new BlockSizer(blockLimit), onBytes);
 }
 
 /** sha256, read in pieces. */

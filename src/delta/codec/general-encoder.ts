@@ -1,6 +1,6 @@
 import { alignedParts, type EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
-import { packBlock, sizeOf, streamWriters } from './block.ts';
+import { packerAt, sizeOf, streamWriters, type BlockPacker } from './block.ts';
 import { BlockSizer } from './block-sizer.ts';
 import { DifferenceEncoder } from './differences.ts';
 import { blockTarget, generalStreams, mebibyte, pieceLimit } from './format.ts';
@@ -22,6 +22,8 @@ export type Piece = {
 
 export interface GeneralOptions {
   level: number;
+  /** Packs at that level unless said otherwise. */
+  pack?: BlockPacker;
   sizer: BlockSizer;
   /** Bytes of the new file that were coded since the last call; it may throw to end the work. */
   onBytes: (bytes: number) => void;
@@ -66,7 +68,7 @@ export async function* alignedPieces(
  */
 export async function* encodePieces(
   batches: AsyncIterable<readonly Piece[]>,
-  { level, sizer, onBytes, onShares }: GeneralOptions,
+  { level, pack = packerAt(level), sizer, onBytes, onShares }: GeneralOptions,
 ): AsyncGenerator<Buffer> {
   const streams = streamWriters(generalStreams);
   const differences = new DifferenceEncoder(streams);
@@ -107,7 +109,7 @@ export async function* encodePieces(
     position = 0;
     copied = 0;
     differences.reset();
-    const block = sizer.close(sizeOf(generalStreams, streams), await packBlock(generalStreams, streams, level));
+    const block = sizer.close(sizeOf(generalStreams, streams), await pack(generalStreams, streams));
     if (onShares !== undefined) {
       onShares(scaled(shares, block.length));
       shares = new Map();

@@ -3,6 +3,7 @@ import { readBlock, readUvarint } from '../codec/block.ts';
 import { StreamSource } from '../codec/byte-source.ts';
 import { decodePrelude, ElfDecoder, heldPart } from '../codec/elf/elf-decoder.ts';
 import { tablesOf } from '../codec/elf/steps.ts';
+import type { ByteReader } from '../codec/bytes.ts';
 import { brokenDelta } from '../codec/failure.ts';
 import {
   elfLimit,
@@ -22,14 +23,24 @@ import { planesStreams } from '../tensors/format.ts';
 import {
   decodeLayerDeltaHeader,
   elfPart,
+  sharedPart,
   layerDeltaHeaderLimit,
   layerMemoryNeeded,
   planesPart,
   type LayerDeltaHeader,
   type ListLengths,
 } from './format.ts';
-import { expandedSize, memberStreams, membersLimit, takeRepacked, type RepackedMember } from './members.ts';
+import { HeaderRestorer } from './header-restorer.ts';
+import {
+  expandedSize,
+  listStreams,
+  memberStreams,
+  membersLimit,
+  takeRepacked,
+  type RepackedMember,
+} from './members.ts';
 import { Repacker } from './repacker.ts';
+import { SharedStreams } from './shared-streams.ts';
 
 export interface LayerDecodeOptions {
   /** How many ranges the old file consists of, and members of them: they are in memory. */
@@ -66,10 +77,12 @@ export async function decodeLayerDelta(
     if (header.oldSize !== old.size) {
       throw brokenDelta(`it was made for sources of ${header.oldSize} bytes, and these have ${old.size}`);
     }
-    const members = header.version > 1 ? await readRepacked(source, header) : [];
-    const lengths = { ranges, oldMembers, newMembers: members.length };
-    const output = members.length === 0 ? sink : new Repacker(members, sink);
+    const { members, headers } = await readLists(source, header);
+    const lengths = { ranges, oldMembers, newMembers: members.length, headers: headers?.left ?? 0 };
+    const restorer = headers && new HeaderRestorer(headers, sink);
+    const output = members.length === 0 ? (restorer ?? sink) : new Repacker(members, restorer ?? sink);
     await new Parts(source, header, expandedSize(header.newSize, members), lengths, old, output).decode();
+    restorer?.end();
     await source.expectEnd();
     return header;
   } finally {
@@ -77,9 +90,21 @@ export async function decodeLayerDelta(
   }
 }
 
-async function readRepacked(source: StreamSource, { newSize, version }: LayerDeltaHeader): Promise<RepackedMember[]> {
-  const { members } = await readBlock(memberStreams, source, membersLimit);
-  return takeRepacked(members, newSize, version > 2 ? 0 : 1);
+/** Members of the new tar, and the list of its headers where there is one. */
+async function readLists(
+  source: StreamSource,
+  { version, newSize }: LayerDeltaHeader,
+): Promise<{ members: RepackedMember[]; headers: ByteReader | undefined }> {
+  if (version === 1) return { members: [], headers: undefined };
+  if (version < 4) {
+    const { members } = await readBlock(memberStreams, source, membersLimit);
+    return { members: takeRepacked(members, newSize, version > 2 ? 0 : 1), headers: undefined };
+  }
+  const { members, headers } = await readBlock(listStreams, source, membersLimit);
+  return {
+    members: members.left === 0 ? [] : takeRepacked(members, newSize, 0),
+    headers: headers.left === 0 ? undefined : headers,
+  };
 }
 
 class Parts {
@@ -91,6 +116,7 @@ class Parts {
   readonly #old: RandomAccess;
   readonly #pages: OldPages;
   readonly #output: Output;
+  #shared: SharedStreams | undefined;
 
   constructor(
     source: StreamSource,
@@ -110,11 +136,12 @@ class Parts {
   }
 
   async decode(): Promise<void> {
-    this.#expectDeclared();
+    this.#expectDeclared(0);
     while (this.#output.size < this.#size) {
       await this.#generalPart();
       if (this.#output.size < this.#size) await this.#filePart();
     }
+    this.#shared?.expectUsedUp();
     this.#output.flush();
   }
 
@@ -123,13 +150,14 @@ class Parts {
     if (size > this.#size - this.#output.size) throw brokenDelta(`it has a part of ${size} bytes`);
     const { blockSize } = this.#header;
     await this.#blocks(size, async (bytes) => {
-      const streams = await readBlock(generalStreams, this.#source, blockSize);
+      const streams = await readBlock(generalStreams, this.#source, blockSize, this.#shared?.of('general'));
       await decodeGeneralBlock(streams, bytes, this.#pages, this.#output);
     });
   }
 
   async #filePart(): Promise<void> {
     const coding = (await this.#source.take(1))[0]!;
+    if (coding === sharedPart && this.#header.version > 3) return this.#sharedPart();
     const isPlanes = coding === planesPart && this.#header.version > 2;
     if (coding !== elfPart && !isPlanes) throw brokenDelta(`it has a file in the coding ${coding}, which is not known`);
     const size = await readUvarint(this.#source);
@@ -154,14 +182,23 @@ class Parts {
     const oldSize = old.size;
     if (size >= elfLimit || oldSize >= elfLimit) throw brokenDelta('its files are too large for their coding');
     const { blockSize } = this.#header;
-    const prelude = decodePrelude(await readBlock(preludeStreams, this.#source, blockSize), oldSize, size);
-    this.#expectDeclared(tablesOf(prelude.model, prelude.copies));
+    const shared = this.#sharedSize();
+    const first = await readBlock(preludeStreams, this.#source, blockSize, this.#shared?.of('prelude'));
+    const prelude = decodePrelude(first, oldSize, size);
+    this.#expectDeclared(shared, tablesOf(prelude.model, prelude.copies));
     const held = heldPart(prelude.model);
     if (held !== undefined) this.#output.hold(held);
     const elf = new ElfDecoder(prelude, new OldPages(old), size);
     await this.#blocks(size, async (bytes) => {
-      elf.block(await readBlock(elfStreams, this.#source, blockSize), bytes, this.#output);
+      const streams = await readBlock(elfStreams, this.#source, blockSize, this.#shared?.of('elf'));
+      elf.block(streams, bytes, this.#output);
     });
+  }
+
+  async #sharedPart(): Promise<void> {
+    this.#shared?.expectUsedUp();
+    this.#shared = await SharedStreams.read(this.#source, this.#header.blockSize);
+    this.#expectDeclared(this.#sharedSize());
   }
 
   /** Blocks until they have made as many bytes. */
@@ -174,8 +211,13 @@ class Parts {
     }
   }
 
-  #expectDeclared(elf?: ElfTables): void {
-    if (this.#header.memory < layerMemoryNeeded(this.#header.blockSize, this.#lengths, elf)) {
+  /** Of streams that are not used up, in bytes. */
+  #sharedSize(): number {
+    return this.#shared === undefined || this.#shared.left === 0 ? 0 : this.#shared.size;
+  }
+
+  #expectDeclared(shared: number, elf?: ElfTables): void {
+    if (this.#header.memory < layerMemoryNeeded(this.#header.blockSize, this.#lengths, elf) + shared) {
       throw brokenDelta('it declares less memory than it needs');
     }
   }

@@ -8,14 +8,17 @@ import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
+import { BlockGroup, streamTaker } from './block-group.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
 import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
 import type { Expansion } from './expansion.ts';
 import { encodeFileParts, type FilePart, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded, type LayerDeltaVersion, type ListLengths } from './format.ts';
-import { memberStreams, putMembers, type RepackedMember } from './members.ts';
+import { listStreams, memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
+import type { PartThreads } from './part-threads.ts';
+import { planHeaders, type HeaderPlan } from './plan-headers.ts';
 
 export interface LayerDeltaWork {
   layer: StoredLayer;
@@ -25,7 +28,9 @@ export interface LayerDeltaWork {
   inflated: RandomAccess;
   old: OldBytes;
   /** How many ranges the old file consists of, and members of them. */
-  lengths: Omit<ListLengths, 'newMembers'>;
+  lengths: Pick<ListLengths, 'ranges' | 'oldMembers'>;
+  /** May code files. */
+  threads: PartThreads;
   /** Where the delta goes; a temporary file lies beside it meanwhile. */
   path: string;
   /** Bytes of the new tar that were coded since the last call; it may throw to end the work. */
@@ -45,17 +50,24 @@ export interface EncodedLayerDelta extends EncodedLayer {
  */
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
-  const { size } = work.layer;
-  const stored: RandomAccess = { size, read: (position, length, into) => readAll(file, into, length, position) };
+  const { path, size } = work.layer;
+  const stored: RandomAccess = {
+    size,
+    read: (position, length, into) => readAll(file, into, length, position),
+    place: { path, start: 0 },
+  };
   const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
-  const lengths = { ...work.lengths, newMembers: layer.members.length };
+  const headers = planHeaders(stored, work.sources);
+  const lengths = { ...work.lengths, newMembers: layer.members.length, headers: headers.list.length };
   const level = levelFor(novelBytes(work.layer, work.sources));
-  const fits = (tables: ElfTables) => layerMemoryNeeded(blockLimit, lengths, tables) <= memoryLimit;
   try {
-    const elf = { tar: layer.tar, old: work.old, level, fits, onBytes: work.onBytes };
-    const parts = await encodeFileParts(layer.sources, `${work.path}.parts`, elf);
+    const { old, threads, onBytes } = work;
+    // Files of their own coding have no members: they stand in the tar as it is.
+    const isExpanded = (entry: number) => work.expansions.has(entry);
+    const files = { tar: stored, old, isExpanded, level, lengths, threads, onBytes };
+    const parts = await encodeFileParts(work.sources, `${work.path}.parts`, files);
     try {
-      return await writeDelta(work, layer, lengths, level, parts);
+      return await writeDelta(work, layer, headers, lengths, level, parts);
     } finally {
       parts.close();
     }
@@ -67,6 +79,7 @@ export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLay
 async function writeDelta(
   { layer, sources: stored, old, path, onBytes }: LayerDeltaWork,
   { tar, sources, members }: ExpandedLayer,
+  headers: HeaderPlan,
   lengths: ListLengths,
   level: number,
   fileParts: FileParts,
@@ -86,63 +99,99 @@ async function writeDelta(
     hash.update(bytes);
     size += bytes.length;
   };
-  const putNumber = (value: number) => {
-    const writer = new ByteWriter(8);
-    writer.uvarint(value);
-    put(Buffer.from(writer.view()));
-  };
-  const onShares = (found: ReadonlyMap<number | undefined, number>) => {
-    for (const [entry, bytes] of found) if (entry !== undefined) shares[entry]! += bytes;
+  const charge = (owners: Shares, times: number) => {
+    for (const [entry, bytes] of owners) if (entry !== undefined) shares[entry]! += bytes * times;
   };
   const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * tar.size + 64);
+  const group = new BlockGroup(level);
+  const endGroup = async () => {
+    for await (const bytes of group.end()) put(bytes);
+  };
   const general = async (pieces: AsyncIterable<Piece[]>, bytes: number) => {
-    putNumber(bytes);
+    group.put(numberOf(bytes));
     if (bytes === 0) return;
-    for await (const block of encodePieces(pieces, { level, sizer: new BlockSizer(blockSize), onBytes, onShares })) {
-      put(block);
+    let taken: Buffer[] = [];
+    let found: Shares = new Map();
+    const pack = streamTaker((streams) => (taken = streams));
+    const sizer = new BlockSizer(blockSize);
+    // Before a block's bytes come its shares: of one byte, to be multiplied.
+    const blocks = encodePieces(pieces, { level, pack, sizer, onBytes, onShares: (each) => (found = each) });
+    for await (const head of blocks) {
+      const own = found;
+      await group.block('general', head, taken, (inAll) => charge(own, inAll / head.length));
+      if (group.isFull) await endGroup();
     }
   };
-  const version = versionOf(members, fileParts.parts);
   try {
-    const memory = Math.max(
-      layerMemoryNeeded(blockSize, lengths),
-      ...fileParts.parts.map(({ tables }) => layerMemoryNeeded(blockSize, lengths, tables)),
-    );
+    const { parts } = fileParts;
+    const needed = (tables?: ElfTables) => layerMemoryNeeded(blockSize, lengths, tables);
+    const alone = Math.max(needed(), ...parts.map(({ tables }) => needed(tables)));
+    const small = parts.flatMap(({ tables, unpacked }) => (unpacked === undefined ? [] : needed(tables)));
+    const shared = Math.max(alone, ...small.map((bytes) => bytes + blockLimit));
+    const isShared = small.length > 1 && shared <= memoryLimit;
+    const memory = isShared ? shared : alone;
+    const version = isShared || headers.list.length > 0 ? 4 : versionOf(members, parts);
     put(encodeLayerDeltaHeader({ oldSize: old.size, newSize: layer.size, blockSize, memory, version }));
-    if (version > 1) put(await packMembers(members, level));
+    if (version > 1) put(await packLists(version, members, headers, level));
     let done = 0;
     let first = 0;
-    for (const part of fileParts.parts) {
+    for (const part of parts) {
       const { contentStart, size: fileSize } = sources[part.entry]!.entry;
+      if (part.unpacked === undefined || !group.takes(part.size)) await endGroup();
+      if (isShared && part.unpacked !== undefined) group.begin();
       const before = sources.slice(first, part.entry + 1);
-      await general(entryPieces(tar, old, before, first, done, contentStart, seen), contentStart - done);
-      for (const bytes of fileParts.read(part)) put(bytes);
-      shares[part.entry]! += part.size;
+      await general(entryPieces(tar, old, before, first, done, contentStart, headers, seen), contentStart - done);
+      const onSize = (bytes: number) => void (shares[part.entry]! += bytes);
+      if (part.unpacked !== undefined) group.put(part.unpacked.head);
+      for (const { kind, head, streams } of fileParts.streams(part)) await group.block(kind, head, streams, onSize);
+      if (part.unpacked === undefined) {
+        await endGroup();
+        for (const bytes of fileParts.read(part)) put(bytes);
+        onSize(part.size);
+      }
       done = contentStart + fileSize;
       first = part.entry + 1;
     }
     if (done < tar.size) {
-      await general(entryPieces(tar, old, sources.slice(first), first, done, tar.size, seen), tar.size - done);
+      const after = entryPieces(tar, old, sources.slice(first), first, done, tar.size, headers, seen);
+      await general(after, tar.size - done);
     }
+    await endGroup();
+    const entries = stored.map((each, at) =>
+      accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
+    );
+    return { path, size, digest: `sha256:${hash.digest('hex')}`, entries, version };
   } finally {
     closeSync(output);
   }
-  const entries = stored.map((each, at) =>
-    accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
-  );
-  return { path, size, digest: `sha256:${hash.digest('hex')}`, entries, version };
 }
 
-/** The lowest one that can say it. */
+/** The lowest one that can say it, where nothing is shared and no header listed. */
 function versionOf(members: readonly RepackedMember[], parts: readonly FilePart[]): LayerDeltaVersion {
   const listing = members.length > 0 ? 2 : 1;
   return parts.reduce<LayerDeltaVersion>((highest, { version }) => (version > highest ? version : highest), listing);
 }
 
-function packMembers(members: readonly RepackedMember[], level: number): Promise<Buffer> {
-  const streams = streamWriters(memberStreams);
-  putMembers(streams.members, members, (at) => streams.members.byte(members[at]!.profile.number));
-  return packBlock(memberStreams, streams, level);
+type Shares = ReadonlyMap<number | undefined, number>;
+
+function packLists(
+  version: LayerDeltaVersion,
+  members: readonly RepackedMember[],
+  headers: HeaderPlan,
+  level: number,
+): Promise<Buffer> {
+  const streams = streamWriters(listStreams);
+  if (members.length > 0 || version < 4) {
+    putMembers(streams.members, members, (at) => streams.members.byte(members[at]!.profile.number));
+  }
+  streams.headers.put(headers.list);
+  return packBlock(version < 4 ? memberStreams : listStreams, streams, level);
+}
+
+function numberOf(value: number): Buffer {
+  const writer = new ByteWriter(8);
+  writer.uvarint(value);
+  return Buffer.from(writer.view());
 }
 
 /** Bytes that no old file gives whole: they decide how hard to compress. */

@@ -2,8 +2,11 @@ import { alignedPieces, generalWindows, type Piece } from '../codec/general-enco
 import { mebibyte, pieceLimit } from '../codec/format.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
 import { blockSize } from '../../tar/header.ts';
+import type { LocatedEntry } from '../locate-entries.ts';
 import type { ExpandedSources } from './expanded-layer.ts';
 import type { EntrySources } from './find-sources.ts';
+import { blankHeader } from './header-list.ts';
+import type { HeaderPlan, ListedHeader } from './plan-headers.ts';
 import type { OldBytes, OldContents } from './old-bytes.ts';
 
 /** Pieces that go on together: so many, or this many bytes. */
@@ -19,7 +22,7 @@ export interface EntryComparison {
 
 /**
  * What makes a part of the new tar, from `from` to `to`, out of the old file. `entries`: those whose headers end within it,
- * in order; `first` is the number of the first one, by which bytes are charged.
+ * in order; `first` is the number of the first one, by which bytes are charged. `listed`: the headers that a decoder completes.
  */
 export async function* entryPieces(
   tar: RandomAccess,
@@ -28,6 +31,7 @@ export async function* entryPieces(
   first: number,
   from: number,
   to: number,
+  listed: HeaderPlan,
   seen: EntryComparison,
 ): AsyncGenerator<Piece[]> {
   let batch: Piece[] = [];
@@ -60,9 +64,10 @@ export async function* entryPieces(
     const padding = entry.start - done;
     // A gap that no padding explains is a tar that only its writer understands.
     if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
-    const headers = headerPieces(read(entry.contentStart), entry.start, entry.contentStart, sources, old, owner);
-    seen.header(owner, headers.every(isSame));
-    batch.push(...headers);
+    const bytesBefore = read(entry.contentStart);
+    const headers = headerPieces(bytesBefore, entry, sources, old, owner, listed.of(owner));
+    seen.header(owner, headers.isSame);
+    batch.push(...headers.pieces);
     const end = Math.min(to, entry.contentStart + entry.size);
     if (content.kind === 'same' && end > done) {
       const position = old.places.at(content.old.layer, content.old.contentStart);
@@ -101,10 +106,6 @@ function placedPieces(piece: Piece, source: OldContents, owner: number): Piece[]
 
 const ownedBy = (owner: number | undefined) => (owner === undefined ? {} : { owner });
 
-function isSame(piece: Piece): boolean {
-  return piece.kind === 'copy' && Buffer.compare(piece.bytes, piece.source) === 0;
-}
-
 function differing(piece: Piece): number {
   if (piece.kind !== 'copy') return piece.kind === 'insert' ? piece.bytes.length : 0;
   let count = 0;
@@ -112,20 +113,31 @@ function differing(piece: Piece): number {
   return count;
 }
 
-/** `bytes`: padding and headers up to `end`; the headers begin at `start`. */
+/** `bytes`: padding and headers, which begin at `start`, up to the contents. What a decoder completes of them is altered. */
 function headerPieces(
   bytes: Buffer,
-  start: number,
-  end: number,
+  { start, contentStart }: LocatedEntry,
   { header }: EntrySources,
   old: OldBytes,
   owner: number,
-): Piece[] {
-  if (header === undefined) return [{ kind: 'insert', bytes, owner }];
+  listed: readonly ListedHeader[],
+): { pieces: Piece[]; isSame: boolean } {
+  const size = contentStart - start;
+  const first = bytes.length - size;
+  const blank = (from: number, to: number, other: Uint8Array | undefined) => {
+    for (const { block, mode } of listed) {
+      const at = first + block * blockSize;
+      if (at >= from && at < to) blankHeader(bytes.subarray(at, at + blockSize), mode, other?.subarray(at - from));
+    }
+  };
+  if (header === undefined) {
+    blank(first, bytes.length, undefined);
+    return { pieces: [{ kind: 'insert', bytes, owner }], isSame: false };
+  }
   const { bytes: source, position } = old.headers(header);
-  const size = end - start;
   const oldSize = header.contentStart - header.start;
   const pieces: Piece[] = [];
+  let isSame = true;
   let done = 0;
   const copy = (from: number, to: number, sourceAt: number) => {
     let begin = from;
@@ -135,13 +147,15 @@ function headerPieces(
       begin--;
       sourceBegin--;
     }
-    if (begin > done) pieces.push({ kind: 'insert', bytes: bytes.subarray(done, begin), owner });
     const resembled = source.subarray(sourceBegin, sourceBegin + to - begin);
+    isSame &&= begin === done && Buffer.compare(bytes.subarray(begin, to), resembled) === 0;
+    blank(done, from, undefined);
+    blank(from, to, source.subarray(sourceAt));
+    if (begin > done) pieces.push({ kind: 'insert', bytes: bytes.subarray(done, begin), owner });
     const like = { position: position + sourceBegin, bytes: bytes.subarray(begin, to), source: resembled };
     pieces.push({ kind: 'copy', ...like, joins: true, owner });
     done = to;
   };
-  const first = bytes.length - size;
   const extension = Math.min(size, oldSize) - blockSize;
   if (size === oldSize) copy(first, bytes.length, header.before);
   else {
@@ -149,5 +163,5 @@ function headerPieces(
     if (extension > 0) copy(first, first + extension, header.before);
     copy(bytes.length - blockSize, bytes.length, source.length - blockSize);
   }
-  return pieces;
+  return { pieces, isSame };
 }

@@ -1,88 +1,99 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { BlockSizer } from '../codec/block-sizer.ts';
-import { ByteWriter } from '../codec/bytes.ts';
-import { encodeElf, planElf } from '../codec/elf/elf-encoder.ts';
-import { machineOf } from '../codec/elf/image.ts';
-import { blockLimit, type ElfTables } from '../codec/format.ts';
+import { mebibyte } from '../codec/format.ts';
 import { partOf, readAll, writeAll, type RandomAccess } from '../source-spool.ts';
-import type { OldEntry } from '../old-tree.ts';
+import { arePrograms, encodeFilePart, type EncodedFilePart, type FilePartWork } from './encode-file-part.ts';
 import type { EntrySources } from './find-sources.ts';
-import { elfPart, type LayerDeltaVersion } from './format.ts';
-import { generalSize } from './general-size.ts';
+import type { ListLengths } from './format.ts';
 import type { OldBytes } from './old-bytes.ts';
-import { encodePlanesPart } from './planes-part.ts';
+import type { FilePartJob, FileSlice } from './part-thread.ts';
+import { fitsThreads, type PartThreads } from './part-threads.ts';
+import type { BlockKind } from './shared-streams.ts';
 
 /** A file that is coded by what it is, apart from what is around it. */
-export interface FilePart {
+export interface FilePart extends EncodedFilePart {
   /** Number of its entry. */
   entry: number;
   /** Where it stands among all file parts, and its bytes. */
   start: number;
   size: number;
-  /** Of programs alone. */
-  tables?: ElfTables;
-  /** Of the format that has its coding. */
-  version: LayerDeltaVersion;
 }
 
 /** File parts that were coded, in a temporary file. */
 export interface FileParts {
+  /** In order of their entries. */
   parts: FilePart[];
+  /** A part that is packed. */
   read(part: FilePart): Generator<Buffer>;
+  /** The streams of a block of one that is not. */
+  streams(part: FilePart): Generator<{ kind: BlockKind; head: Uint8Array; streams: Buffer[] }>;
   close(): void;
 }
 
-/**
- * A part ends the blocks around it, and what it says about its file costs some hundred bytes: one that is no larger than
- * the first figure is compared with what the general coding makes of the same file, and has the second one against it.
- */
-const trialLimit = 8 * 1024;
-const partCost = 80;
 const copySize = 256 * 1024;
+/** Below this, in bytes of new files, threads take longer to start than the work. */
+const worthThreads = 4 * mebibyte;
 
 interface Work {
   tar: RandomAccess;
   old: OldBytes;
+  /** Whether members of an entry are unpacked: then it is none of these files. */
+  isExpanded: (entry: number) => boolean;
   level: number;
-  /** Whether a decoder with so much in its tables has enough memory. */
-  fits: (tables: ElfTables) => boolean;
+  lengths: ListLengths;
+  threads: PartThreads;
   onBytes: (bytes: number) => void;
 }
 
-/** Codes models, and ELF files that have an old ELF file of the same machine. Memory: as for one pair of files. */
+interface Candidate extends FilePartWork {
+  entry: number;
+}
+
+/**
+ * Codes the models among entries of `tar`, and the ELF files that have an old ELF file of the same machine; what comes out doesn't
+ * depend on the threads. Memory: as for one pair of files, or what threads may take together.
+ */
 export async function encodeFileParts(entries: readonly EntrySources[], path: string, work: Work): Promise<FileParts> {
+  const { threads, onBytes } = work;
   const file = openSync(path, 'wx+', 0o600);
+  let isClosed = false;
   const close = () => {
+    isClosed = true;
     closeSync(file);
     rmSync(path, { force: true });
   };
   const parts: FilePart[] = [];
   let end = 0;
+  const encode = async (candidate: Candidate, inThread: boolean): Promise<void> => {
+    // All bytes of a part come one after the other.
+    let size = 0;
+    const put = (bytes: Buffer) => {
+      // What a thread still sends after another one has failed.
+      if (isClosed) return;
+      writeAll(file, bytes, end);
+      end += bytes.length;
+      size += bytes.length;
+    };
+    const part = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
+    // Of a model they were told as they came.
+    if (part?.version === 1) onBytes(candidate.text.size);
+    if (part !== undefined) parts.push({ entry: candidate.entry, start: end - size, size, ...part });
+    // What was begun and is none of these files is taken back.
+    else end -= size;
+  };
   try {
-    for (const [number, { entry, content }] of entries.entries()) {
-      if (content.kind === 'same' || !entry.plain) continue;
-      const text = partOf(work.tar, entry.contentStart, entry.size);
-      const old = content.kind === 'none' ? undefined : oldFile(work.old, content.old);
-      const start = end;
-      const put = (bytes: Buffer) => {
-        writeAll(file, bytes, end);
-        end += bytes.length;
-      };
-      const coded = await encodePart(text, old, work, put);
-      if (coded !== undefined && end - start <= trialLimit) {
-        const general = await generalSize(old?.file ?? nothing, text, work.level, end - start);
-        if (general < end - start + partCost) end = start;
-      }
-      if (coded === undefined || end === start) continue;
-      if (coded.version === 1) work.onBytes(entry.size);
-      parts.push({ entry: number, start, size: end - start, ...coded });
+    const beside = besideOthers(entries, work);
+    await Promise.all(beside.map((candidate) => encode(candidate, true)));
+    const coded = new Set(beside.map(({ entry }) => entry));
+    for (const [number, sources] of entries.entries()) {
+      const candidate = coded.has(number) ? undefined : candidateOf(sources, number, work);
+      if (candidate !== undefined) await encode(candidate, false);
     }
   } catch (error) {
     close();
     throw error;
   }
   return {
-    parts,
+    parts: parts.toSorted((a, b) => a.entry - b.entry),
     close,
     *read({ start, size }) {
       for (let done = 0; done < size; done += copySize) {
@@ -91,53 +102,52 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
         yield piece;
       }
     },
+    *streams({ start, unpacked }) {
+      let place = start;
+      for (const { kind, head, sizes } of unpacked?.blocks ?? []) {
+        const streams = sizes.map((size) => {
+          const stream = Buffer.allocUnsafe(size);
+          readAll(file, stream, size, place);
+          place += size;
+          return stream;
+        });
+        yield { kind, head, streams };
+      }
+    },
   };
 }
 
-const nothing: RandomAccess = { size: 0, read() {} };
-
-interface OldFile {
-  file: RandomAccess;
-  /** In the old file of the layer delta. */
-  position: number;
+/** Undefined where it is none of these files by what is known of it. */
+function candidateOf(
+  { entry, content }: EntrySources,
+  number: number,
+  { tar, old, isExpanded, level, lengths, onBytes }: Work,
+): Candidate | undefined {
+  if (content.kind === 'same' || !entry.plain || isExpanded(number)) return undefined;
+  const text = partOf(tar, entry.contentStart, entry.size);
+  const common = { entry: number, text, level, lengths, onBytes };
+  if (content.kind === 'none') return { ...common, old: undefined };
+  const position = old.places.at(content.old.layer, content.old.contentStart);
+  return { ...common, old: { file: old.contents(content.old), position } };
 }
 
-function oldFile(old: OldBytes, entry: OldEntry): OldFile {
-  return { file: old.contents(entry), position: old.places.at(entry.layer, entry.contentStart) };
-}
-
-type CodedPart = Pick<FilePart, 'tables' | 'version'>;
-
-/** Undefined where the files are nothing that has a coding: nothing was put out then. */
-async function encodePart(
-  text: RandomAccess,
-  old: OldFile | undefined,
-  work: Work,
-  put: (bytes: Buffer) => void,
-): Promise<CodedPart | undefined> {
-  const machine = old === undefined ? undefined : machineOf(text);
-  if (old === undefined || machine === undefined) {
-    const isModel = await encodePlanesPart(text, old, work.level, work.onBytes, put);
-    return isModel ? { version: 3 } : undefined;
+/** Those that threads may code, the largest first: none is left over then that one thread codes while the others wait. */
+function besideOthers(entries: readonly EntrySources[], work: Work): Candidate[] {
+  const fit: Candidate[] = [];
+  for (const [number, sources] of entries.entries()) {
+    const candidate = sources.content.kind === 'similar' ? candidateOf(sources, number, work) : undefined;
+    if (candidate?.old?.file.place === undefined || candidate.text.place === undefined) continue;
+    if (fitsThreads(candidate.old.file, candidate.text) && arePrograms(candidate)) fit.push(candidate);
   }
-  if (machine !== machineOf(old.file)) return undefined;
-  const tables = await encodeElfPart(old, text, work, put);
-  return tables && { version: 1, tables };
+  const size = fit.reduce((sum, { text }) => sum + text.size, 0);
+  return fit.length > 1 && size >= worthThreads ? fit.toSorted((a, b) => b.text.size - a.text.size) : [];
 }
 
-/** Undefined where the files are not what they seem: nothing was put out then. */
-async function encodeElfPart(
-  { file: old, position }: OldFile,
-  text: RandomAccess,
-  { level, fits }: Work,
-  put: (bytes: Buffer) => void,
-): Promise<ElfTables | undefined> {
-  const plan = planElf(old, text);
-  if (plan === undefined || !fits(plan.tables)) return undefined;
-  const head = new ByteWriter(32);
-  head.byte(elfPart);
-  for (const value of [text.size, position, old.size]) head.uvarint(value);
-  put(Buffer.from(head.view()));
-  for await (const block of encodeElf(plan, old, text, level, new BlockSizer(blockLimit), () => {})) put(block);
-  return plan.tables;
+function jobOf({ old, text, level, lengths }: Candidate): FilePartJob {
+  return { old: sliceOf(old!.file), position: old!.position, text: sliceOf(text), level, lengths };
+}
+
+function sliceOf({ place, size }: RandomAccess): FileSlice {
+  if (place === undefined) throw new TypeError('bytes for another thread that are not on disk');
+  return { ...place, size };
 }

@@ -1,3 +1,4 @@
+import { AlikeFiles, sketchedSize, type ContentSketch } from '../content-sketch.ts';
 import type { LocatedEntry } from '../locate-entries.ts';
 import { indexSources, keysOf, type OldEntry, type SourceIndex } from '../old-tree.ts';
 
@@ -19,13 +20,22 @@ export interface OldEntries {
   /** The first one. */
   byHash: ReadonlyMap<string, OldEntry>;
   files: SourceIndex<OldEntry>;
+  /** For new files that are named like none of these. */
+  alike: AlikeFiles<OldEntry>;
 }
 
 /** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
 const smallest = 32;
 
-/** `wanted`: the new entries that sources are looked for. Memory: by name, only files that may be one are indexed. */
-export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedEntry>): OldEntries {
+/**
+ * `wanted`: the new entries that sources are looked for. `sketchOf` is asked for those whose names say nothing. Memory: only files
+ * that may be a source are indexed.
+ */
+export function indexEntries(
+  all: readonly OldEntry[],
+  wanted: Iterable<LocatedEntry>,
+  sketchOf: (entry: LocatedEntry) => ContentSketch | undefined = () => undefined,
+): OldEntries {
   const byPath = new Map<string, OldEntry>();
   const below = new Map<OldEntry, OldEntry>();
   const byHash = new Map<string, OldEntry>();
@@ -39,7 +49,15 @@ export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedE
   for (const entry of wanted) if (entry.size > 0 && !byHash.has(entry.hash)) unequal.push(entry);
   const keys = new Set(unequal.flatMap(({ path }) => keysOf(path)));
   const mayBe = ({ path, plain, size }: OldEntry) => plain && size > 0 && keysOf(path).some((key) => keys.has(key));
-  return { all, byPath, below, byHash, files: indexSources(keys.size === 0 ? [] : all.filter(mayBe), unequal) };
+  const files = indexSources(keys.size === 0 ? [] : all.filter(mayBe), unequal);
+  const sketches = new Map<LocatedEntry, ContentSketch>();
+  for (const entry of unequal) {
+    if (!entry.plain || entry.size < sketchedSize || files.sourceOf(entry).kind !== 'none') continue;
+    const sketch = sketchOf(entry);
+    if (sketch !== undefined) sketches.set(entry, sketch);
+  }
+  const alike = new AlikeFiles(all, sketches);
+  return { all, byPath, below, byHash, files, alike };
 }
 
 /** For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. */
@@ -82,5 +100,6 @@ function contentOf(
   if (following?.hash === entry.hash) return { kind: 'same', old: following };
   if (equal !== undefined) return entry.size >= smallest ? { kind: 'same', old: equal } : { kind: 'none' };
   const source = old.files.sourceOf(entry);
-  return source.kind === 'none' ? source : { kind: 'similar', old: source.old };
+  const similar = source.kind === 'none' ? old.alike.nearest(entry) : source.old;
+  return similar === undefined ? { kind: 'none' } : { kind: 'similar', old: similar };
 }

@@ -5,16 +5,19 @@ import { bytesOfMember, bytesOfPacking } from './members.ts';
 
 /**
  * docs/layer-delta-format.md describes all of this for those who write another decoder. The second version lists members, which
- * are packed again; the third lists members, which may be none, and has models that are coded by planes.
+ * are packed again; the third lists members, which may be none, and has models that are coded by planes; the fourth lists headers,
+ * too, and may have streams that several blocks share.
  */
-export type LayerDeltaVersion = 1 | 2 | 3;
-const knownMagics: readonly Buffer[] = [1, 2, 3].map((version) => Buffer.from(`ibl${version}`, 'latin1'));
+export type LayerDeltaVersion = 1 | 2 | 3 | 4;
+const knownMagics: readonly Buffer[] = [1, 2, 3, 4].map((version) => Buffer.from(`ibl${version}`, 'latin1'));
 /** Magic and four numbers. */
 export const layerDeltaHeaderLimit = 4 + 4 * 8;
 /** The coding of a file part: codec 1 of docs/delta-format.md. */
 export const elfPart = 1;
 /** Models, since version 3. */
 export const planesPart = 2;
+/** Stands where a file part may: streams that the blocks behind it share. */
+export const sharedPart = 3;
 
 export interface LayerDeltaHeader {
   /** All ranges of the sources, and the new tar, in bytes. */
@@ -24,7 +27,7 @@ export interface LayerDeltaHeader {
   blockSize: number;
   /** What a decoder may need at the same time, in bytes. */
   memory: number;
-  /** A list of members follows, but for the first one. */
+  /** A list of members follows, but for the first one; from the fourth on, one of headers, too. */
   version: LayerDeltaVersion;
 }
 
@@ -35,15 +38,17 @@ export interface ListLengths {
   oldMembers: number;
   /** Members of the new tar. */
   newMembers: number;
+  /** Bytes of the list of headers. */
+  headers?: number;
 }
 
 /** Memory of a decoder, in bytes, with the tables of one file part. */
 export function layerMemoryNeeded(
   blockSize: number,
-  { ranges, oldMembers, newMembers }: ListLengths,
+  { ranges, oldMembers, newMembers, headers = 0 }: ListLengths,
   elf?: ElfTables,
 ): number {
-  const lists = 16 * ranges + bytesOfMember * (oldMembers + newMembers);
+  const lists = 16 * ranges + bytesOfMember * (oldMembers + newMembers) + headers;
   return memoryNeeded(blockSize, elf) + lists + (newMembers > 0 ? bytesOfPacking : 0);
 }
 

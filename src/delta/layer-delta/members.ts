@@ -24,6 +24,8 @@ export const mostUnpacked = 1032;
 /** Of the unpacked stream that lists them, in bytes. */
 export const membersLimit = 2 ** 21;
 export const memberStreams = ['members'] as const;
+/** From version 4 on; both lists may be empty. */
+export const listStreams = ['members', 'headers'] as const;
 /** In a decoder's memory, in bytes: of each member, and of what packs them. */
 export const bytesOfMember = 24;
 export const bytesOfPacking = 2 ** 20;

@@ -44,6 +44,10 @@ export class RangeSpool implements RandomAccess {
     return this.#ranges.size;
   }
 
+  get place(): { path: string; start: number } {
+    return { path: this.#path, start: 0 };
+  }
+
   /** Whether all filesystem layers came that are read from. */
   get hasAll(): boolean {
     return this.#missing.size === 0;

@@ -5,6 +5,7 @@ import type { SourceLayer, SourcePackage } from '../../image-source/image.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Progress } from '../../progress.ts';
 import { encodeOwn } from '../encode-image.ts';
+import { openPartThreads } from '../layer-delta/part-threads.ts';
 import { encodeSourceRanges } from '../layer-delta/source-ranges.ts';
 import { planImage } from '../plan-image.ts';
 import { encodeHead } from './format.ts';
@@ -74,7 +75,7 @@ export async function encodePackage(
     const files = await installedFiles(old);
     if (files.length === 0) return undefined;
     const path = `${prefix}.package-delta`;
-    if (!(await writeDelta(path, files, target, `${prefix}-plan`, onBytes))) return undefined;
+    if (!(await writeDelta(path, files, target, `${prefix}-plan`, onBytes, signal))) return undefined;
     const { size } = await stat(path);
     if (to.size - size >= Math.max(leastBytes, leastShare * to.size)) {
       return { from: from.version, path, size, digest: await digestOfFile(path), plain: await plainForm(target) };
@@ -94,6 +95,7 @@ async function writeDelta(
   target: UnpackedPackage,
   prefix: string,
   onBytes: (bytes: number) => void,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const installed = () => installedTar(files, placedContents);
   const old = await layerOf(installed);
@@ -101,12 +103,14 @@ async function writeDelta(
   const as = { tarDiff: false, layerDelta: true };
   const plan = await planImage({ layers: [old] }, { layers: news }, { as, prefix, lists: undefined, onBytes });
   const deltas = [];
+  const threads = openPartThreads(signal);
   try {
     for (const [at, layer] of plan.layers.entries()) {
-      deltas.push(await encodeOwn(layer, plan, `${prefix}-${at}`, onBytes));
+      deltas.push(await encodeOwn(layer, plan, threads, `${prefix}-${at}`, onBytes));
       await rm(layer.stored.path);
     }
   } finally {
+    await threads.close();
     plan.close();
   }
   const sources = await encodeSourceRanges(plan.ranges, level);

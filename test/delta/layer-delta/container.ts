@@ -105,18 +105,24 @@ export interface Head {
   members?: readonly ListedMember[];
   /** 1 or, with members, 2, unless it is said. */
   version?: number;
+  /** The list of headers, in the version that has one. */
+  headers?: Bytes;
 }
 
 export function layerDelta(
-  { old, new: size, blockSize = 4096, ranges = 1, oldMembers = 0, members, memory, version }: Head,
+  { old, new: size, blockSize = 4096, ranges = 1, oldMembers = 0, members, headers, memory, version }: Head,
   ...parts: Bytes[]
 ): Buffer {
   const lists =
     16 * ranges +
     24 * (oldMembers + (members?.length ?? 0)) +
     (members === undefined || (version === 3 && members.length === 0) ? 0 : 2 ** 20);
-  const needed = 2 * blockSize + 2 ** 23 + 2 ** 22 + lists;
+  const needed = 2 * blockSize + 2 ** 23 + 2 ** 22 + lists + (headers?.length ?? 0);
   const numbers = [old, size, blockSize, memory ?? needed].flatMap(uvarint);
+  if (headers !== undefined) {
+    const both = streams(members === undefined ? [] : listed(members), headers);
+    return Buffer.from([...Buffer.from('ibl4'), ...numbers, ...both, ...parts.flat()]);
+  }
   if (members === undefined) return Buffer.from([...Buffer.from(`ibl${version ?? 1}`), ...numbers, ...parts.flat()]);
   return Buffer.from([...Buffer.from(`ibl${version ?? 2}`), ...numbers, ...streams(listed(members)), ...parts.flat()]);
 }
@@ -129,6 +135,19 @@ export function copiedFile(from: number, size: number): Bytes {
   return [1, ...uvarint(size), ...uvarint(from), ...uvarint(size), ...prelude, ...blocks];
 }
 
+/** So many headers in a row; `time` minus the one before where there is one. */
+export function headerRun(count: number, mode: 0 | 1 | 2, later?: number): Bytes {
+  return [...uvarint(count), mode, ...(later === undefined ? [] : svarint(later))];
+}
+
+/** Streams of all 27, by their number, for blocks that say `sharedBlock`. */
+export function sharing(contents: Record<number, Bytes>): Bytes {
+  return [3, ...streams(...Array.from({ length: 27 }, (_, at) => contents[at] ?? []))];
+}
+
+/** The table of a block whose streams are shared, in bytes. */
+export const sharedTable = (...sizes: number[]): Bytes =>
+  sizes.flatMap((size) => (size === 0 ? [0] : [...uvarint(size), ...uvarint(size)]));
 const planesStreams = [
   'insert',
   'kind',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { makeElf, sampleProgram } from '../codec/elf-file.ts';
+import { makeElf, sampleProgram, type Program } from '../codec/elf-file.ts';
 import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
 import { accounted, coded, decoded } from './layers.ts';
 
@@ -81,8 +81,41 @@ describe('cases', () => {
   const folder: SampleEntry = { name: 'lib/', folder: true };
   const old = sampleTar([folder, ...files]);
 
-  test('only times changed: a few hundred bytes', async () => {
-    expect(await roundTrip([old], [sampleTar([folder, ...files], 1_710_000_000)])).toBeLessThan(500);
+  test('only times changed: next to nothing, however many files there are', async () => {
+    const empty = Array.from({ length: 1_000 }, (_, at): SampleEntry => ({
+      name: `lib/module-${at}.py`,
+      bytes: 'a'.repeat((at * 37) % 3_000),
+      mtime: 1_600_000_000 + (at % 900),
+    }));
+    const built = empty.map((each) => ({ ...each, mtime: 1_720_000_000 }));
+    expect(await roundTrip([sampleTar(empty)], [sampleTar(built)])).toBeLessThan(350);
+    expect(await roundTrip([old], [sampleTar([folder, ...files], 1_710_000_000)])).toBeLessThan(250);
+  });
+
+  test('times of some files are those of the build', async () => {
+    const aged = files.map((each, at) => (at % 5 === 0 ? { ...each, mtime: 1_710_000_000 } : each));
+    const again = files.map((each, at) => (at % 9 === 0 ? each : { ...each, mtime: 1_720_000_000 }));
+    const added: SampleEntry = { name: 'lib/new', bytes: 'new', mtime: 1_720_000_000 };
+    expect(await roundTrip([sampleTar(aged)], [sampleTar([...again, added])])).toBeLessThan(600);
+  });
+
+  test('headers that no usual writer makes stay as they are', async () => {
+    const odd = sampleTar([folder, ...files], 1_710_000_000);
+    for (let at = 0, number = 0; odd[at] !== 0; number++) {
+      const size = Number.parseInt(odd.toString('latin1', at + 124, at + 135), 8);
+      if (number % 3 === 0) odd.write(' ', at + 136, 'latin1');
+      odd.fill(' ', at + 148, at + 156);
+      const sum = odd.subarray(at, at + 512).reduce((all, byte) => all + byte, 0);
+      const digits = sum.toString(8);
+      odd.write(
+        number % 4 === 0 ? `${digits.padStart(7, '0')}\0` : `${digits.padStart(6, '0')}\0 `,
+        at + 148,
+        'latin1',
+      );
+      at += 512 + Math.ceil(size / 512) * 512;
+    }
+    await roundTrip([old], [odd]);
+    await roundTrip([odd], [sampleTar([folder, ...files], 1_720_000_000)]);
   });
 
   test('two filesystem layers merged', async () => {
@@ -103,6 +136,19 @@ describe('cases', () => {
   test('a file moved and renamed costs its name', async () => {
     const moved = files.with(7, { name: 'srv/elsewhere', bytes: (files[7] as { bytes: Buffer }).bytes });
     expect(await roundTrip([old], [sampleTar([folder, ...moved])])).toBeLessThan(300);
+  });
+
+  test('a file that is renamed and edited is found by its contents', async () => {
+    const text = Array.from({ length: 900 }, (_, at) => `line ${at} of ${(at * 7_919) % 10_007}\n`);
+    const before: SampleEntry = { name: 'lib/before.txt', bytes: text.join('') };
+    const edited = text.toSpliced(300, 5, 'some other lines\n').toSpliced(0, 20);
+    const after: SampleEntry = { name: 'srv/quite-another', bytes: edited.join('') };
+    expect(await roundTrip([sampleTar([folder, ...files, before])], [sampleTar([after])])).toBeLessThan(400);
+    const program = sampleProgram('x86-64', 150);
+    const next = program.functions.toSpliced(10, 1);
+    const old64 = sampleTar([...files, { name: 'bin/tool', bytes: makeElf(program) }]);
+    const renamed = sampleTar([{ name: 'sbin/program', bytes: makeElf({ ...program, functions: next }) }]);
+    expect(await roundTrip([old64], [renamed])).toBeLessThan(1_200);
   });
 
   test('a file that a higher filesystem layer replaced, or a whiteout hid, is a source', async () => {
@@ -167,6 +213,35 @@ describe('programs', () => {
     const hidden = (from: Buffer) => Buffer.concat([Buffer.from('not '), from]);
     expect(bytes).toBeLessThan(await roundTrip([layerOf(hidden(elf))], [layerOf(hidden(later))]));
   });
+
+  test('what is new in several of one build is sent once', async () => {
+    const addition = sampleProgram('x86-64', 300).functions.slice(150);
+    const build = (seed: number, more: typeof addition) => {
+      const own = sampleProgram('x86-64', 40 + seed, 1 + seed);
+      return makeElf({ ...own, functions: own.functions.toSpliced(10, 0, ...more) });
+    };
+    const tar = (count: number, more: typeof addition) =>
+      sampleTar(Array.from({ length: count }, (_, at) => ({ name: `lib/module-${at}.so`, bytes: build(at, more) })));
+    const one = await roundTrip([tar(1, [])], [tar(1, addition)]);
+    const four = await roundTrip([tar(4, [])], [tar(4, addition)]);
+    expect(four).toBeLessThan(2.5 * one);
+  });
+
+  test('several large ones are coded side by side', async () => {
+    const large = (made: Program, seed: string) =>
+      makeElf({ ...made, constants: [...made.constants, { name: 'large', bytes: noise(2_200_000, seed) }] });
+    const reversed = { ...program, functions: program.functions.toReversed() };
+    const both = (made: Program) => sampleTar(['one', 'two'].map((seed) => ({ name: seed, bytes: large(made, seed) })));
+    let started = 0;
+    const count = () => void started++;
+    process.on('worker', count);
+    try {
+      expect(await roundTrip([both(program)], [both(reversed)])).toBeLessThan(100_000);
+    } finally {
+      process.off('worker', count);
+    }
+    expect(started).toBeGreaterThan(0);
+  }, 120_000);
 
   test.each([
     ['truncated', later.subarray(0, later.length - 3_000)],

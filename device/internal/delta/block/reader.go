@@ -29,6 +29,8 @@ type Reader struct {
 	unpacked []byte
 	packed   []byte
 	zstd     *zstd.Decoder
+	// shared is undefined until streams are.
+	shared *shared
 }
 
 // NewReader reads blocks of at most size bytes, which is at most MaxSize.
@@ -72,30 +74,48 @@ func (r *Reader) Next(limit int64, streams []Stream) (int64, error) {
 
 // Streams reads a block without that number.
 func (r *Reader) Streams(streams []Stream) error {
+	var err error
+	r.unpacked, err = r.read(r.unpacked, streams, r.shared.of(len(streams)))
+	return err
+}
+
+// read takes what is shared from there, and has all else in a buffer, which it returns.
+func (r *Reader) read(buffer []byte, streams []Stream, from []share) ([]byte, error) {
 	var sizes, packed [maxStreams]int64
-	sum := int64(0)
+	sum, own := int64(0), int64(0)
 	for at := range streams {
 		var err error
-		if sizes[at], packed[at], err = r.entry(); err != nil {
-			return err
+		if sizes[at], packed[at], err = r.entry(from != nil); err != nil {
+			return buffer, err
 		}
 		if sum += sizes[at]; sum > r.size {
-			return fmt.Errorf("a block of it has more than %d bytes", r.size)
+			return buffer, fmt.Errorf("a block of it has more than %d bytes", r.size)
+		}
+		if packed[at] < sizes[at] {
+			own += sizes[at]
 		}
 	}
-	if int64(cap(r.unpacked)) < sum {
-		r.unpacked = make([]byte, sum)
+	if int64(cap(buffer)) < own {
+		buffer = make([]byte, own)
 	}
-	rest := r.unpacked[:sum]
+	rest := buffer[:own]
 	for at := range streams {
+		if sizes[at] > 0 && packed[at] == sizes[at] {
+			bytes, err := from[at].take(sizes[at])
+			if err != nil {
+				return buffer, err
+			}
+			streams[at] = NewStream(bytes)
+			continue
+		}
 		into := rest[:sizes[at]:sizes[at]]
 		rest = rest[sizes[at]:]
 		if err := r.stream(into, packed[at]); err != nil {
-			return err
+			return buffer, err
 		}
 		streams[at] = NewStream(into)
 	}
-	return nil
+	return buffer, nil
 }
 
 // Skip reads over a block, and checks what it says of itself.
@@ -113,13 +133,20 @@ func (r *Reader) Skip(limit int64, streams int) (int64, error) {
 // SkipStreams is Skip for a block without that number.
 func (r *Reader) SkipStreams(streams int) error {
 	sum, length := int64(0), int64(0)
-	for range streams {
-		size, packed, err := r.entry()
+	from := r.shared.of(streams)
+	for at := range streams {
+		size, packed, err := r.entry(from != nil)
 		if err != nil {
 			return err
 		}
 		if sum += size; sum > r.size {
 			return fmt.Errorf("a block of it has more than %d bytes", r.size)
+		}
+		if size > 0 && packed == size {
+			if _, err := from[at].take(size); err != nil {
+				return err
+			}
+			continue
 		}
 		if packed == 0 {
 			packed = size
@@ -130,17 +157,18 @@ func (r *Reader) SkipStreams(streams int) error {
 	return Cut(err)
 }
 
-const maxStreams = 16
+const maxStreams = sharedStreams
 
-// entry of a block's table: the sizes of a stream unpacked and packed, the latter 0 where it is not packed.
-func (r *Reader) entry() (size, packed int64, err error) {
+// entry of a block's table: the sizes of a stream unpacked and packed, the latter 0 where it is not packed, and the same where it
+// is shared, if it can be.
+func (r *Reader) entry(canShare bool) (size, packed int64, err error) {
 	if size, err = r.Uvarint(); err != nil || size == 0 {
 		return 0, 0, err
 	}
 	if packed, err = r.Uvarint(); err != nil {
 		return 0, 0, err
 	}
-	if packed >= size {
+	if packed > size || packed == size && !canShare {
 		return 0, 0, errors.New("a stream of it is packed into more bytes than it has")
 	}
 	return size, packed, nil

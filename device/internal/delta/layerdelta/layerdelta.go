@@ -21,11 +21,15 @@ const (
 	repackingMagic = "ibl2"
 	// planesMagic is that of a delta which lists members, or none, and may have models.
 	planesMagic = "ibl3"
+	// sharingMagic is that of a delta which lists headers, or has streams that several blocks share; it may list members, too.
+	sharingMagic = "ibl4"
 	// bytesOfRange is what a range of the sources takes while they are read.
 	bytesOfRange = 16
 	mebi         = 1 << 20
 	codingELF    = 1
 	codingPlanes = 2
+	// codingShared stands for streams that the blocks behind it share.
+	codingShared = 3
 )
 
 // header of a layer delta.
@@ -37,6 +41,9 @@ type header struct {
 	members []Repacked
 	// planes says that the coding of models is known to it.
 	planes bool
+	// headers of the new tar, as they are listed, and whether streams may be shared.
+	headers block.Stream
+	shares  bool
 }
 
 // expanded is the size of the new tar with its members unpacked: what the parts make.
@@ -53,7 +60,7 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 	if _, err := io.ReadFull(in, first[:]); err != nil {
 		return h, block.Cut(err)
 	}
-	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, planesMagic); err != nil {
+	if err := expectMagic(first[:], "delta of a filesystem layer", magic, repackingMagic, planesMagic, sharingMagic); err != nil {
 		return h, err
 	}
 	var needed int64
@@ -70,11 +77,13 @@ func readHeader(in *bufio.Reader, sources *Sources, memory int64) (h header, err
 			(needed+mebi-1)/mebi, memory/mebi)
 	}
 	h.grant = needed - block.Memory(h.blockSize) - bytesOfRange*int64(sources.Count) - bytesOfMember*int64(len(sources.Members))
-	h.planes = string(first[:]) == planesMagic
-	if string(first[:]) != magic {
-		if h.members, err = readRepacked(in, h.newSize, h.planes); err != nil {
+	if name := string(first[:]); name != magic {
+		h.shares = name == sharingMagic
+		h.planes = h.shares || name == planesMagic
+		if h.members, h.headers, err = readLists(in, h.newSize, h.planes, h.shares); err != nil {
 			return h, err
 		}
+		h.grant -= int64(len(h.headers.Rest()))
 	}
 	if len(h.members) > 0 {
 		h.grant -= bytesOfMember*int64(len(h.members)) + deflate.Memory
@@ -104,6 +113,8 @@ type parts interface {
 	general(size int64) error
 	// file makes so many bytes of a file in that coding against a range of it.
 	file(coding byte, size, start, length int64) error
+	// share reads streams for the parts behind it.
+	share() error
 }
 
 func readParts(in *block.Reader, h header, to parts) error {
@@ -124,6 +135,12 @@ func readParts(in *block.Reader, h header, to parts) error {
 		coding, err := in.ReadByte()
 		if err != nil {
 			return block.Cut(err)
+		}
+		if coding == codingShared && h.shares {
+			if err := to.share(); err != nil {
+				return err
+			}
+			continue
 		}
 		if coding != codingELF && (coding != codingPlanes || !h.planes) {
 			return fmt.Errorf("it has the coding %d, which cannot be read", coding)
@@ -146,7 +163,7 @@ func readParts(in *block.Reader, h header, to parts) error {
 		}
 		left -= size
 	}
-	return nil
+	return in.AllShared()
 }
 
 func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader, header) parts) error {
@@ -169,12 +186,25 @@ func read(r io.Reader, sources *Sources, memory int64, begin func(*block.Reader,
 // Rebuild writes the new tar out of a delta and the old file. memory is what is granted. Whether it is the right one is for
 // its digest to tell.
 func Rebuild(w io.Writer, r io.Reader, old delta.File, sources *Sources, memory int64) error {
-	return read(r, sources, memory, func(in *block.Reader, h header) parts {
+	var restoring *restorer
+	var wrong error
+	err := read(r, sources, memory, func(in *block.Reader, h header) parts {
+		if !h.headers.Ended() {
+			restoring, wrong = newRestorer(w, h.headers)
+			w = restoring
+		}
 		if len(h.members) > 0 {
 			w = &repacker{w: w, members: h.members}
 		}
 		return &rebuilder{in: in, header: h, w: w, old: old, blocks: general.Decoder{Old: old}}
 	})
+	if err == nil {
+		err = wrong
+	}
+	if err == nil && restoring != nil {
+		err = restoring.end()
+	}
+	return err
 }
 
 type rebuilder struct {
@@ -195,7 +225,17 @@ func (b *rebuilder) file(coding byte, size, start, length int64) error {
 		b.models.Old = old
 		return b.models.Blocks(b.w, b.in, size)
 	}
-	return b.elf.Decode(b.w, b.in, old, size, b.grant)
+	return b.elf.Decode(b.w, b.in, old, size, b.grant-b.in.Shared())
+}
+
+func (b *rebuilder) share() error {
+	if err := b.in.Share(); err != nil {
+		return err
+	}
+	if b.in.Shared() > b.grant {
+		return errors.New("it needs more memory than it declares")
+	}
+	return nil
 }
 
 // Scan reads a delta to its end without any old file, and checks what it says of itself: deltas of more than limit bytes of
@@ -241,3 +281,5 @@ func (s *scanner) file(coding byte, size, _, _ int64) error {
 	}
 	return s.skip(size, elf.Streams)
 }
+
+func (s *scanner) share() error { return s.in.SkipShared() }

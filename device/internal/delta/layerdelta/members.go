@@ -67,18 +67,23 @@ func readMembers(in *block.Stream, size, fewest int64, each func(Member) error) 
 	return nil
 }
 
-// readRepacked reads the list of a layer delta.
-func readRepacked(in *bufio.Reader, size int64, mayBeEmpty bool) ([]Repacked, error) {
+// readLists reads the lists of a layer delta: of members, of which there may be none from version 3 on, and from version 4 on one of
+// headers.
+func readLists(in *bufio.Reader, size int64, mayBeEmpty, both bool) (members []Repacked, headers block.Stream, err error) {
 	blocks, err := block.NewReader(in, membersLimit)
 	if err != nil {
-		return nil, err
+		return nil, headers, err
 	}
 	defer blocks.Close()
-	var streams [1]block.Stream
-	if err := blocks.Streams(streams[:]); err != nil {
-		return nil, err
+	var streams [2]block.Stream
+	if !both {
+		err = blocks.Streams(streams[:1])
+	} else if err = blocks.Streams(streams[:]); err == nil && streams[0].Ended() {
+		return nil, streams[1], nil
 	}
-	var members []Repacked
+	if err != nil {
+		return nil, headers, err
+	}
 	fewest := int64(1)
 	if mayBeEmpty {
 		fewest = 0
@@ -94,7 +99,7 @@ func readRepacked(in *bufio.Reader, size int64, mayBeEmpty bool) ([]Repacked, er
 	if err == nil && !streams[0].Ended() {
 		err = block.ErrLeft
 	}
-	return members, err
+	return members, streams[1], err
 }
 
 // ErrMember is of a member that does not unpack to what it should.

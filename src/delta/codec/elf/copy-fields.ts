@@ -15,7 +15,8 @@ export class CopyFields {
   readonly #model: Model;
   readonly #predictor: Predictor;
   readonly #numbers = new Int32Array(cached).fill(-1);
-  readonly #lists = Array.from({ length: cached }, () => new FieldList());
+  /** Made when they are needed: most files are small. */
+  readonly #lists: (FieldList | undefined)[] = Array.from({ length: cached }, () => undefined);
 
   constructor(source: FieldSource, model: Model, predictor: Predictor) {
     this.#source = source;
@@ -64,7 +65,7 @@ export class CopyFields {
 
   #fieldsOf(chunk: number): FieldList {
     const slot = chunk % cached;
-    const list = this.#lists[slot]!;
+    const list = (this.#lists[slot] ??= new FieldList());
     if (this.#numbers[slot] === chunk) return list;
     list.clear();
     this.#source.find(chunk, list);

@@ -1,7 +1,7 @@
 import type { RandomAccess } from '../../source-spool.ts';
 import { align, indexSeeds, type Alignment } from '../../align.ts';
 import { prune } from '../../prune.ts';
-import { packBlock, sizeOf, streamWriters } from '../block.ts';
+import { sizeOf, streamWriters, type BlockPacker } from '../block.ts';
 import { BlockSizer } from '../block-sizer.ts';
 import { DifferenceEncoder } from '../differences.ts';
 import {
@@ -72,11 +72,11 @@ export async function* encodeElf(
   { model, copies, fields }: ElfPlan,
   old: RandomAccess,
   text: RandomAccess,
-  level: number,
+  pack: BlockPacker,
   sizer: BlockSizer,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
-  yield await prelude(model, copies, level);
+  yield await prelude(model, copies, pack);
   const streams = streamWriters(elfStreams);
   const differences = new DifferenceEncoder(streams);
   const { error0, error1, error2, error3, operand0, operand1, operand2, operand3 } = streams;
@@ -122,11 +122,11 @@ export async function* encodeElf(
     if (sizeOf(elfStreams, streams) < blockTarget && at + size < text.size) continue;
     correct = 0;
     differences.reset();
-    yield sizer.close(sizeOf(elfStreams, streams), await packBlock(elfStreams, streams, level));
+    yield sizer.close(sizeOf(elfStreams, streams), await pack(elfStreams, streams));
   }
 }
 
-async function prelude(model: Model, copies: Copies, level: number): Promise<Buffer> {
+async function prelude(model: Model, copies: Copies, pack: BlockPacker): Promise<Buffer> {
   const streams = streamWriters(preludeStreams);
   streams.model.uvarint(copies.count);
   streams.model.put(encodeModel(model));
@@ -140,7 +140,7 @@ async function prelude(model: Model, copies: Copies, level: number): Promise<Buf
     place = copies.newStart[copy]! + size;
     from = copies.oldStart[copy]! + size;
   }
-  return packBlock(preludeStreams, streams, level);
+  return pack(preludeStreams, streams);
 }
 
 function copiesOf(found: Alignment[]): Copies {

@@ -44,6 +44,17 @@ export class FieldList {
     this.base[at] = base;
   }
 
+  /** Those of another list from `start` on and before `end`. */
+  pushAll(list: FieldList, start: number, end: number): void {
+    if (start >= end) return;
+    while (this.count + end - start > this.position.length) this.#grow();
+    this.position.set(list.position.subarray(start, end), this.count);
+    this.kind.set(list.kind.subarray(start, end), this.count);
+    this.target.set(list.target.subarray(start, end), this.count);
+    this.base.set(list.base.subarray(start, end), this.count);
+    this.count += end - start;
+  }
+
   clear(): void {
     this.count = 0;
   }
@@ -84,6 +95,15 @@ export class KnownFields implements FieldSource {
     const start = chunk * this.#chunkSize;
     const end = start + this.#chunkSize;
     const at = this.#lists.map((list) => firstFrom(list, start));
+    const within = this.#lists.filter(
+      (list, each) => (list.position[at[each]!] ?? end) < end && at[each]! < list.count,
+    );
+    if (within.length < 2) {
+      // Most chunks are all code or have none.
+      const [list] = within;
+      if (list !== undefined) fields.pushAll(list, firstFrom(list, start), firstFrom(list, end));
+      return;
+    }
     for (;;) {
       let next: FieldList | undefined;
       let which = 0;

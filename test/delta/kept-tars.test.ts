@@ -1,0 +1,67 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { keepTars } from '../../src/delta/kept-tars.ts';
+import type { ByteStream, SourceLayer } from '../../src/image-source/image.ts';
+import { noise } from './sample-image.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'imgbuild-kept-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Counts how often it is read; the given time it fails at its end, as one that is damaged does. */
+function layerOf(bytes: Buffer, failing = 0): { layer: SourceLayer; readings: () => number } {
+  let readings = 0;
+  const layer = {
+    diffId: 'sha256:0',
+    async *tar() {
+      const reading = ++readings;
+      for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
+      if (reading === failing) throw new Error('damaged');
+    },
+  };
+  return { layer: layer as unknown as SourceLayer, readings: () => readings };
+}
+
+async function all(stream: ByteStream): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+test('what was read to its end is not read again until it is given up', async () => {
+  const bytes = noise(10_500, 'tar');
+  const { layer, readings } = layerOf(bytes);
+  const kept = keepTars([layer], path.join(folder, 'old'));
+  for (let time = 0; time < 3; time++) expect((await all(kept.layers[0]!.tar())).equals(bytes)).toBe(true);
+  expect(readings()).toBe(1);
+  kept.close();
+  expect(readdirSync(folder)).toEqual([]);
+  expect((await all(kept.layers[0]!.tar())).equals(bytes)).toBe(true);
+  expect(readings()).toBe(2);
+});
+
+test('what failed or was left in the middle is not kept', async () => {
+  const bytes = noise(10_500, 'tar');
+  const [damaged, left] = [layerOf(bytes, 1), layerOf(bytes)];
+  const kept = keepTars([damaged.layer, left.layer], path.join(folder, 'old'));
+  await expect(all(kept.layers[0]!.tar())).rejects.toThrow('damaged');
+  for await (const part of kept.layers[1]!.tar()) {
+    expect(part.length).toBe(1000);
+    break;
+  }
+  expect(readdirSync(folder)).toEqual([]);
+  for (const layer of kept.layers) expect((await all(layer.tar())).equals(bytes)).toBe(true);
+  expect([damaged.readings(), left.readings()]).toEqual([2, 2]);
+});
+
+test('more than there is room for is read each time', async () => {
+  const [large, small] = [layerOf(noise(10_500, 'large')), layerOf(noise(3000, 'small'))];
+  const kept = keepTars([large.layer, small.layer], path.join(folder, 'old'), 5000);
+  for (const layer of [...kept.layers, ...kept.layers]) await all(layer.tar());
+  expect([large.readings(), small.readings()]).toEqual([2, 1]);
+  expect(readdirSync(folder)).toEqual(['old-1']);
+});
