@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'ec230f27e589958f8810b3747d74d7c3610055417f394c44c4768c0ed26d1767' },
-    arm64: { sha256: '7456c53ad3ee36a892a1cc74816bc59097c88ed456b34b274e459f4c176fee08' },
+    amd64: { sha256: 'aca78ece42219a681b509007a022df0d3b7f1091576667c53ecbc403b8aa1bf6' },
+    arm64: { sha256: '67c61e299afb044703ba254e1313ae2ba5038e4384c311fbe39659dab166cb42' },
   },
 };
