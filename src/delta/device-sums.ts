@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'aca78ece42219a681b509007a022df0d3b7f1091576667c53ecbc403b8aa1bf6' },
-    arm64: { sha256: '67c61e299afb044703ba254e1313ae2ba5038e4384c311fbe39659dab166cb42' },
+    amd64: { sha256: '9298172869b49976490e56318494fe68bf45c109e187a346acd0ed6ae26d220f' },
+    arm64: { sha256: '353055b99a48b167b33c53157f9a0266b67c1033816bd00540f5c8bff3a3951d' },
   },
 };

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"imgbuild/device/internal/oci"
 )
@@ -19,6 +20,8 @@ type Image struct {
 	Tags    []string
 	// Size in bytes, as the engine counts.
 	Size int64
+	// Folders of the filesystem layers, the lowest first, where the engine names them.
+	Folders []string
 	// Damaged is what the engine says of an image that it lists and cannot read, as after a power cut: filesystem layers
 	// and size are unknown then.
 	Damaged string
@@ -39,7 +42,8 @@ func (c *Client) Inspect(ctx context.Context, name string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{ID: value.ID, DiffIDs: value.RootFS.Layers, Tags: value.RepoTags, Size: value.Size}, nil
+	return &Image{ID: value.ID, DiffIDs: value.RootFS.Layers, Tags: value.RepoTags, Size: value.Size,
+		Folders: value.GraphDriver.folders()}, nil
 }
 
 // inspected is the answer about one image.
@@ -49,6 +53,29 @@ type inspected struct {
 	RepoTags []string
 	Size     int64
 	RootFS   struct{ Layers []oci.Digest }
+	// GraphDriver is the storage driver below.
+	GraphDriver graphDriver
+}
+
+// OverlayDriver is the storage driver that names its folders.
+const OverlayDriver = "overlay2"
+
+type graphDriver struct {
+	Name string
+	Data struct{ LowerDir, UpperDir string }
+}
+
+// folders of filesystem layers, the lowest first.
+func (g *graphDriver) folders() []string {
+	if g.Name != OverlayDriver || g.Data.UpperDir == "" {
+		return nil
+	}
+	folders := []string{g.Data.UpperDir}
+	if g.Data.LowerDir != "" {
+		folders = append(folders, strings.Split(g.Data.LowerDir, ":")...)
+	}
+	slices.Reverse(folders)
+	return folders
 }
 
 func (c *Client) inspect(ctx context.Context, name string) (*inspected, error) {

@@ -48,6 +48,8 @@ type Engine struct {
 type image struct {
 	config, manifest []byte
 	diffIDs          []oci.Digest
+	// driver names folders.
+	driver map[string]any
 }
 
 // Start an engine that ends with the test.
@@ -99,7 +101,7 @@ func (e *Engine) Put(from *sample.Image, tags ...string) string {
 }
 
 func (e *Engine) put(from *sample.Image) string {
-	put := &image{from.Config, from.Manifest, from.DiffIDs()}
+	put := &image{config: from.Config, manifest: from.Manifest, diffIDs: from.DiffIDs()}
 	for at, layer := range from.Layers {
 		e.layers[chain(put.diffIDs[:at+1])] = layer
 		e.unpacked[chain(put.diffIDs[:at+1])] = layer
@@ -311,7 +313,7 @@ func (e *Engine) image(w http.ResponseWriter, r *http.Request, name, action stri
 	case "json":
 		tags := e.tagsOf(id)
 		answer(w, http.StatusOK, map[string]any{"Id": id, "RepoTags": tags, "Size": 1, "Parent": e.parentOf(found),
-			"RootFS": map[string]any{"Type": "layers", "Layers": found.diffIDs}})
+			"GraphDriver": found.driver, "RootFS": map[string]any{"Type": "layers", "Layers": found.diffIDs}})
 	case "get":
 		e.save(w, found)
 	case "tag":

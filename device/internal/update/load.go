@@ -155,7 +155,6 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 		if a.info.Store != engine.Containerd && plan.wanted.nothing() && len(tars) == 0 {
 			return &readImage{source: candidate}, nil
 		}
-		a.Log("reading the source image %s", short(candidate.ID))
 		found, err := a.readWithLinks(ctx, plan, candidate, tars)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -180,6 +179,20 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
 	return plan.wanted.gather(func() (*readImage, error) {
+		found, err := a.readFolders(ctx, a.info, candidate, plan.wanted, tars, a.folder.Path)
+		if err == nil {
+			a.Log("read the source image %s from its folders", short(candidate.ID))
+			return found, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, errNotThere) {
+			a.Log("reading the source image %s from Docker", short(candidate.ID))
+		} else {
+			a.Log("reading the source image %s from Docker, since its folders cannot be read: %s", short(candidate.ID), err)
+		}
+		plan.wanted.again()
 		return a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
 	})
 }

@@ -61,12 +61,7 @@ var fromDocker = giver{"Docker", "load or pull the old release again, or load th
 // readArchive is read of what somebody gives of an image in one of the forms of `docker save`, or as an OCI layout.
 func (u *Updater) readArchive(ctx context.Context, stream io.Reader, image *engine.Image, from giver, files layerVisitor,
 	tars map[oci.Digest]bool, temporary string) (found *readImage, err error) {
-	reading := &reading{
-		image: image, from: from, files: files, wanted: tars, temporary: temporary, budget: u.Budget,
-		seen: map[oci.Digest]bool{},
-		found: &readImage{configs: map[oci.Digest]bool{}, descriptors: map[oci.Digest]oci.Descriptor{},
-			tars: map[oci.Digest]*os.File{}},
-	}
+	reading := u.newReading(image, from, files, tars, temporary)
 	defer func() {
 		if err != nil {
 			reading.found.close()
@@ -91,11 +86,8 @@ func (u *Updater) readArchive(ctx context.Context, stream io.Reader, image *engi
 			return nil, err
 		}
 	}
-	for _, id := range image.DiffIDs {
-		if !reading.seen[id] {
-			return nil, damaged(image, from,
-				fmt.Sprintf("%s does not give the filesystem layer %s as it was: it was altered", from.name, id))
-		}
+	if err := reading.missing(); err != nil {
+		return nil, err
 	}
 	reading.describe()
 	return reading.found, nil
@@ -112,6 +104,27 @@ type reading struct {
 	seen      map[oci.Digest]bool
 	manifests []oci.Manifest
 	found     *readImage
+}
+
+func (u *Updater) newReading(image *engine.Image, from giver, files layerVisitor, tars map[oci.Digest]bool,
+	temporary string) *reading {
+	return &reading{
+		image: image, from: from, files: files, wanted: tars, temporary: temporary, budget: u.Budget,
+		seen: map[oci.Digest]bool{},
+		found: &readImage{configs: map[oci.Digest]bool{}, descriptors: map[oci.Digest]oci.Descriptor{},
+			tars: map[oci.Digest]*os.File{}},
+	}
+}
+
+// missing fails where a filesystem layer has not come.
+func (r *reading) missing() error {
+	for _, id := range r.image.DiffIDs {
+		if !r.seen[id] {
+			return damaged(r.image, r.from,
+				fmt.Sprintf("%s does not give the filesystem layer %s as it was: it was altered", r.from.name, id))
+		}
+	}
+	return nil
 }
 
 func (r *reading) entry(name string, contents *bufio.Reader, size int64) error {

@@ -35,6 +35,7 @@ export class CopyFields {
     for (let chunk = Math.floor(start / chunkSize); chunk * chunkSize < end; chunk++) {
       const fields = this.#fieldsOf(chunk);
       const { count, position: positions, kind: kinds, target: targets, base: bases } = fields;
+      this.#predictor.fetch(targets, count);
       for (let each = 0; each < count; each++) {
         const place = positions[each]!;
         if (place < free) continue;

@@ -19,6 +19,8 @@ export class Predictor {
   readonly #zeros: number;
   readonly #targets = new Int32Array(2 ** learnedBits);
   readonly #shifts = new Int32Array(2 ** learnedBits);
+  /** What was fetched last: looking for it is not left out then. */
+  readonly #fetched = new Int32Array(1);
   /** The page that each register held last in the new file. */
   readonly #pages = new Int32Array(32);
 
@@ -60,6 +62,18 @@ export class Predictor {
       default:
         return withOperand(kind, word, (this.#address(target) - this.#new.addressOf(position)) | 0);
     }
+  }
+
+  /**
+   * Looks at what was learned of the first `count` targets, all at once: asked for one by one, each has the processor wait
+   * for memory.
+   */
+  fetch(targets: Int32Array, count: number): void {
+    let fetched = 0;
+    for (let each = 0; each < count; each++) {
+      fetched |= this.#targets[Math.imul(targets[each]!, 0x9e3779b1) >>> (32 - learnedBits)]!;
+    }
+    this.#fetched[0] = fetched;
   }
 
   /** Tells what the field is that was predicted last. */

@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+import{b as u,c as m,d as p,e as a,f,h as r,i as e,j as t,k as i}from"./chunk-76M53WAM.js";import{c as d,d as c}from"./chunk-YMZWJLKE.js";var n={};d(n,{ZodISODate:()=>e,ZodISODateTime:()=>r,ZodISODuration:()=>i,ZodISOTime:()=>t,date:()=>S,datetime:()=>s,duration:()=>Z,time:()=>O});function s(o){return m(r,o)}function S(o){return p(e,o)}function O(o){return a(t,o)}function Z(o){return f(i,o)}var W=c(u(),1);export{n as a};

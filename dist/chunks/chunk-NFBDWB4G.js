@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as r,d as o}from"./chunk-SPZ5JWVY.js";function n(e,i="the model"){let t=o(e,i);if(t==="."||e.endsWith("/"))throw new r("this is a folder",`write the path of a file in ${i}`);if(/[\u0000-\u001F\u007F]/.test(t))throw new r("the path has a control character","write it without");return t}export{n as a};
