@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'd3f6662bcd77aed7a7db53b0c729ec8d56b4ddc0e1458f3ce6ae0fd5153bcebd' },
-    arm64: { sha256: '1ebca1ba5383b4a407133eea6202c07e084859b8a983ce6f3321330345b74c95' },
+    amd64: { sha256: '9298172869b49976490e56318494fe68bf45c109e187a346acd0ed6ae26d220f' },
+    arm64: { sha256: '353055b99a48b167b33c53157f9a0266b67c1033816bd00540f5c8bff3a3951d' },
   },
 };

@@ -18,6 +18,11 @@ import (
 
 const answerLimit = 16 << 20
 
+// notFound is gRPC's code for what is not there (doc/statuscodes.md).
+const notFound = "5"
+
+var errNotFound = errors.New("containerd has no such thing")
+
 // Client of one namespace of a containerd.
 type Client struct {
 	address   string
@@ -48,8 +53,10 @@ func (c *Client) call(ctx context.Context, method string, message []byte) ([]byt
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, failure.Operation(fmt.Sprintf("asking containerd at %s to %s", c.address, method), err.Error(),
+		told := failure.Operation(fmt.Sprintf("asking containerd at %s to %s", c.address, method), err.Error(),
 			"see whether containerd runs there")
+		told.Err = err
+		return nil, told
 	}
 	return answer, nil
 }
@@ -86,6 +93,9 @@ func (c *Client) exchange(ctx context.Context, method string, message []byte) ([
 		told, err := url.PathUnescape(status.Get("Grpc-Message"))
 		if err != nil {
 			told = status.Get("Grpc-Message")
+		}
+		if code == notFound {
+			return nil, fmt.Errorf("%w: %s (code %s)", errNotFound, told, code)
 		}
 		return nil, fmt.Errorf("%s (code %s)", told, code)
 	case len(body) > answerLimit:

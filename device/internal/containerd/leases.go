@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 )
 
 // Lease keeps what somebody works on from being collected. Whoever is killed leaves it.
@@ -16,32 +17,45 @@ type Lease struct {
 // expiring is the label of leases that end by themselves.
 const expiring = "containerd.io/gc.expire"
 
-// Leases of the namespace (containerd, api/services/leases/v1/leases.proto).
+// Leases of the namespace (containerd, api/services/leases/v1/leases.proto). Those that somebody ends meanwhile are left out.
 func (c *Client) Leases(ctx context.Context) ([]Lease, error) {
 	answer, err := c.call(ctx, "List", nil)
 	if err != nil {
 		return nil, err
 	}
-	var leases []Lease
+	var listed []Lease
 	err = eachBytes(answer, func(field int, message []byte) error {
 		if field != 1 {
 			return nil
 		}
 		lease, err := parseLease(message)
-		leases = append(leases, lease)
+		listed = append(listed, lease)
 		return err
 	})
-	for at := 0; at < len(leases) && err == nil; at++ {
-		leases[at].Resources, err = c.resources(ctx, leases[at].ID)
+	if err != nil {
+		return nil, err
 	}
-	return leases, err
+	var leases []Lease
+	for _, lease := range listed {
+		lease.Resources, err = c.resources(ctx, lease.ID)
+		if errors.Is(err, errNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		leases = append(leases, lease)
+	}
+	return leases, nil
 }
 
 // EndLease gives up what a lease holds. What nothing else keeps is gone when it returns.
 func (c *Client) EndLease(ctx context.Context, id string) error {
 	request := appendBytes(nil, 1, []byte(id))
-	_, err := c.call(ctx, "Delete", appendTrue(request, 2))
-	return err
+	if _, err := c.call(ctx, "Delete", appendTrue(request, 2)); !errors.Is(err, errNotFound) {
+		return err
+	}
+	return nil
 }
 
 func parseLease(message []byte) (lease Lease, err error) {

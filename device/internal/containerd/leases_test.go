@@ -80,6 +80,18 @@ func TestLeases(t *testing.T) {
 	}
 }
 
+// Docker ends leases of its own at any moment.
+func TestLeasesThatEnd(t *testing.T) {
+	gone := "refused:lease: not found"
+	client := (&service{answers: map[string]string{"List": twoLeases, "ListResources": gone, "Delete": gone}}).connect(t)
+	if leases, err := client.Leases(t.Context()); err != nil || len(leases) > 0 {
+		t.Errorf("%+v, %v", leases, err)
+	}
+	if err := client.EndLease(t.Context(), "L1"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusedOrOther(t *testing.T) {
 	for answer, expected := range map[string]string{
 		"refused:no%20such lease": "no such lease (code 5)",

@@ -1,6 +1,7 @@
 package dpkg
 
 import (
+	"context"
 	"crypto/md5"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ var leftOut = []string{"doc/", "doc-base/", "gtk-doc/", "help/", "info/", "linti
 
 // Altered is the first file of a package whose md5 is not the one that the package says, as `dpkg --verify` finds it; "" where
 // there is none, or where the package says nothing. Settings do not count, nor what many devices leave out.
-func (s System) Altered(installed *Installed) (string, error) {
+func (s System) Altered(ctx context.Context, installed *Installed) (string, error) {
 	text, err := os.ReadFile(s.info(installed, "md5sums"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -36,7 +37,10 @@ func (s System) Altered(installed *Installed) (string, error) {
 		if !ok || passed[name] || isLeftOut(name) {
 			continue
 		}
-		same, err := hasSum(open, name, sum)
+		same, err := hasSum(ctx, open, name, sum)
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -60,7 +64,7 @@ func isLeftOut(name string) bool {
 	return false
 }
 
-func hasSum(open func(string) (io.ReadCloser, error), name, sum string) (bool, error) {
+func hasSum(ctx context.Context, open func(string) (io.ReadCloser, error), name, sum string) (bool, error) {
 	file, err := open(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return false, nil
@@ -69,6 +73,7 @@ func hasSum(open func(string) (io.ReadCloser, error), name, sum string) (bool, e
 		return false, err
 	}
 	defer file.Close()
+	defer context.AfterFunc(ctx, func() { file.Close() })() // what is read may have gigabytes
 	hash := md5.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		return false, err

@@ -62,7 +62,8 @@ func openFile(place string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// PackedFiles are those of a .deb, as InstalledFiles, which are to be opened in their order, each read before the next one.
+// PackedFiles are those of a .deb, as InstalledFiles, which are to be opened in their order, those of the control archive first,
+// each read before the next one. What is behind is not found: the archives are unpacked once each.
 // Close ends dpkg-deb.
 type PackedFiles struct {
 	ctx     context.Context
@@ -80,6 +81,9 @@ func (s System) PackedFiles(ctx context.Context, file string) *PackedFiles {
 // Open a file of the package.
 func (p *PackedFiles) Open(name string) (io.ReadCloser, error) {
 	wanted, control := strings.CutPrefix(name, controlFolder)
+	if control && p.tar != nil && !p.control {
+		return nil, fs.ErrNotExist
+	}
 	if p.tar == nil || p.control != control {
 		if err := p.begin(control); err != nil {
 			return nil, err

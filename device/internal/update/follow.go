@@ -135,9 +135,12 @@ func (u *Updater) ask(ctx context.Context, folder *state.Folder, follow Follow) 
 	if f.packaged, err = f.changesPackages(); err != nil {
 		return nil, err
 	}
-	if err := f.passOver(); err != nil {
-		return nil, err
+	left = left && !follow.Again
+	if !left && f.kept == nil {
+		if err := f.passOver(ctx); err != nil {
+			return nil, err
+		}
 	}
-	f.outlook = f.look(complete, left && !follow.Again, channel.Now(now, f.document.Issued))
+	f.outlook = f.look(complete, left, channel.Now(now, f.document.Issued))
 	return f, nil
 }

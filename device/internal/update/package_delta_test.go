@@ -180,6 +180,19 @@ func TestPackageDeltaFromWhatIsKept(t *testing.T) {
 	}
 }
 
+// newServedPackage is a device with a package, of which a channel has a delta.
+func newServedPackage(t *testing.T) (*served, *packaged) {
+	s := newServed(t, engine.Classic)
+	p := &packaged{device: s.device, host: dpkgtest.New(t), policies: map[string]update.Policy{}}
+	one := app("1")
+	one.Files["DEBIAN/md5sums"] = fmt.Sprintf("%x  usr/share/app/version\n", md5.Sum([]byte("1")))
+	p.host.Install(one)
+	s.document["packages"] = []any{map[string]any{"name": "app", "version": "2", "architecture": "all"}}
+	s.document["deltas"].([]any)[0].(map[string]any)["packages"] =
+		[]any{map[string]any{"name": "app", "version": "1", "architecture": "all"}}
+	return s, p
+}
+
 // A delta that makes a package from files that somebody has altered is not even downloaded.
 func TestFollowPackageDelta(t *testing.T) {
 	for name, each := range map[string]struct {
@@ -187,27 +200,46 @@ func TestFollowPackageDelta(t *testing.T) {
 		policy update.Policy
 		way    string
 	}{
-		"as it was":                    {func(*packaged) {}, "", "ccai_1.0.0_2.0.0.ota.tar"},
-		"a file was altered":           {func(p *packaged) { p.alter("usr/share/app/version", "3") }, "", "ccai_none_2.0.0.ota.tar"},
+		"as it was":          {func(*packaged) {}, "", "ccai_1.0.0_2.0.0.ota.tar"},
+		"a file was altered": {func(p *packaged) { p.alter("usr/share/app/version", "3") }, "", "ccai_none_2.0.0.ota.tar"},
+		"a file may not be read": {func(p *packaged) { os.Chmod(filepath.Join(p.host.Root, "usr/share/app/version"), 0) }, "",
+			"ccai_1.0.0_2.0.0.ota.tar"},
 		"another version is installed": {func(p *packaged) { p.host.Install(app("3")) }, "", "ccai_none_2.0.0.ota.tar"},
 		"the new version is there":     {func(p *packaged) { p.host.Install(app("2")) }, "", "ccai_1.0.0_2.0.0.ota.tar"},
 		"packages are left alone":      {func(p *packaged) { p.host.Install(app("3")) }, update.NoPackages, "ccai_1.0.0_2.0.0.ota.tar"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newServed(t, engine.Classic)
-			p := &packaged{device: s.device, host: dpkgtest.New(t), policies: map[string]update.Policy{"ccai": each.policy}}
-			one := app("1")
-			one.Files["DEBIAN/md5sums"] = fmt.Sprintf("%x  usr/share/app/version\n", md5.Sum([]byte("1")))
-			p.host.Install(one)
+			s, p := newServedPackage(t)
+			p.policies["ccai"] = each.policy
 			each.spoil(p)
-			s.document["packages"] = []any{map[string]any{"name": "app", "version": "2", "architecture": "all"}}
-			s.document["deltas"].([]any)[0].(map[string]any)["packages"] =
-				[]any{map[string]any{"name": "app", "version": "1", "architecture": "all"}}
 			s.add("none", "2.0.0", append(p.bundle("", "2.0.0", nil, p.two, app("2")), make([]byte, 1<<20)...))
 			outlook, err := p.updater().Check(t.Context(), "ccai", s.follow)
 			if err != nil || len(outlook.Way.Files) != 1 || outlook.Way.Files[0] != each.way {
 				t.Errorf("%+v, %v; want %s", outlook.Way, err, each.way)
 			}
 		})
+	}
+}
+
+// The files of packages are read where an update would use them, not twice a day for a version that is left alone.
+func TestPackagesOfAVersionThatIsLeft(t *testing.T) {
+	s, p := newServedPackage(t)
+	sums := filepath.Join(p.host.Root, "var/lib/dpkg/info/app.md5sums")
+	folder := filepath.Join(s.root, "ccai")
+	for _, err := range []error{
+		os.Remove(sums), os.Mkdir(sums, 0o755), // whoever reads it fails
+		os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, "channels"), []byte(`{"schema":1,"channels":{},"left":["2.0.0"]}`), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	outlook, err := p.updater().Check(t.Context(), "ccai", s.follow)
+	if err != nil || outlook.Action != "none" {
+		t.Errorf("%+v, %v", outlook, err)
+	}
+	s.follow.Again = true
+	if _, err := p.updater().Check(t.Context(), "ccai", s.follow); err == nil {
+		t.Error("nothing was read where it is to be used")
 	}
 }

@@ -70,8 +70,8 @@ export async function plainForm(unpacked: UnpackedPackage): Promise<PlainForm> {
 
 /**
  * Unpacks a package into two files that begin with `prefix`. Throws a RangeError, a Failure, or an error of zlib for what has
- * no plain form: parts that are compressed in other ways, parts that dpkg does not know, no package at all. No file is left
- * then.
+ * no plain form: parts that are compressed in other ways, parts that dpkg does not know, tars too large for it, no package at
+ * all. No file is left then.
  */
 export async function unpackPackage(bytes: ByteStream, prefix: string): Promise<UnpackedPackage> {
   const wanted = ['debian-binary', 'control.tar', 'data.tar'] as const;
@@ -93,6 +93,7 @@ export async function unpackPackage(bytes: ByteStream, prefix: string): Promise<
     }
     const [control, data] = [stored.get('control.tar'), stored.get('data.tar')];
     if (control === undefined || data === undefined) throw new RangeError('it is cut off');
+    plainSize(control.size, data.size);
     return { control, data };
   } catch (error) {
     for (const { path } of stored.values()) await rm(path, { force: true });

@@ -145,7 +145,8 @@ func (d *Delta) Size() int64 {
 	return int64(len(head(d.control))+len(between(d.control, d.data))) + d.control + d.data + d.data%2
 }
 
-// Rebuild writes the package, with nothing compressed, out of the delta and what its sources name. memory is what is granted.
+// Rebuild writes the package, with nothing compressed, out of the delta and what its sources name, and forgets Files. memory is
+// what is granted.
 // Whether it is the right one is for its digest to tell.
 func (d *Delta) Rebuild(w io.Writer, old delta.File, memory int64) error {
 	tar := func(size, part int64) error {
@@ -158,6 +159,7 @@ func (d *Delta) Rebuild(w io.Writer, old delta.File, memory int64) error {
 		}
 		return nil
 	}
+	d.Files = nil // their list would be in memory beside what the deltas declare
 	if _, err := w.Write(head(d.control)); err != nil {
 		return err
 	}
@@ -173,6 +175,11 @@ func (d *Delta) Rebuild(w io.Writer, old delta.File, memory int64) error {
 	if _, err := w.Write(padding(d.data)); err != nil {
 		return err
 	}
+	return d.end()
+}
+
+// end of a delta.
+func (d *Delta) end() error {
 	switch _, err := d.in.ReadByte(); err {
 	case io.EOF:
 		return nil
@@ -190,7 +197,7 @@ func (d *Delta) Scan(memory int64) error {
 			return err
 		}
 	}
-	return nil
+	return d.end()
 }
 
 type countingWriter struct {

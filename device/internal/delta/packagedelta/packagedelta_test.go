@@ -126,6 +126,15 @@ func TestVectors(t *testing.T) {
 		if err := made.Scan(int64(memory.Default)); err != nil {
 			t.Error(err)
 		}
+		for because, bad := range map[string][]byte{"cut off": delta[:len(delta)-1], "something follows": append(bytes.Clone(delta), 0)} {
+			made, err := packagedelta.Read(bytes.NewReader(bad))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := made.Scan(int64(memory.Default)); err == nil || !strings.Contains(err.Error(), because) {
+				t.Errorf("%s, wanted: %v", because, err)
+			}
+		}
 		var altered *packagedelta.AlteredError
 		if _, err := rebuild(t, delta, files("9")); !errors.As(err, &altered) {
 			t.Errorf("got %v", err)
