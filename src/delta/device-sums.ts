@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '9298172869b49976490e56318494fe68bf45c109e187a346acd0ed6ae26d220f' },
-    arm64: { sha256: '353055b99a48b167b33c53157f9a0266b67c1033816bd00540f5c8bff3a3951d' },
+    amd64: { sha256: 'b6573cec5464c47e9ab83cf2e97ba6342f799725a328c202cabcac67f29befed' },
+    arm64: { sha256: 'e06d75d2ff5fa36194353d7ca44fa981a9cb73b2caa5fd3ff0347436f3293253' },
   },
 };

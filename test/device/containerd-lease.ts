@@ -48,3 +48,15 @@ export async function leaveMaking(socket: string, id: string, chainId: string): 
   const snapshot = [field(1, 'overlayfs'), field(2, `${id}-init-key`), field(3, chainId)];
   await call(socket, 'snapshots.v1.Snapshots/Prepare', Buffer.concat(snapshot), { 'containerd-lease': id });
 }
+
+/** Takes what BuildKit takes for each filesystem layer in its cache. */
+export async function takeForCache(socket: string, id: string, chainId: string): Promise<void> {
+  await call(socket, 'leases.v1.Leases/Create', field(1, id));
+  const snapshot = [field(1, 'overlayfs'), field(2, id), field(3, chainId)];
+  await call(socket, 'snapshots.v1.Snapshots/Prepare', Buffer.concat(snapshot), { 'containerd-lease': id });
+}
+
+/** Throws where there is no such lease. */
+export async function endLease(socket: string, id: string): Promise<void> {
+  await call(socket, 'leases.v1.Leases/Delete', field(1, id));
+}

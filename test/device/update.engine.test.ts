@@ -18,7 +18,7 @@ import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { generateSigningKey, type GeneratedKey } from '../../src/signing/generate-key.ts';
 import { noise, sampleTar, writeDockerArchive, type SampleImage } from '../delta/sample-image.ts';
-import { leaveMaking, leaveUnpacking } from './containerd-lease.ts';
+import { endLease, leaveMaking, leaveUnpacking, takeForCache } from './containerd-lease.ts';
 import { Device, type SampleRelease } from './device.ts';
 
 const engines = inject('engines');
@@ -274,10 +274,13 @@ for (const which of ['classic', 'current'] as const) {
       for (const each of answers) if (existsSync(each) && readFileSync(each, 'utf8') === 'new\n') rmSync(each);
       const chainId = `sha256:${createHash('sha256').update(`${diffIds[0]} ${diffIds[1]}`).digest('hex')}`;
       await leave(info.Containerd.Address, randomBytes(32).toString('hex'), chainId);
+      const cached = randomBytes(12).toString('hex');
+      await takeForCache(info.Containerd.Address, cached, diffIds[0]!);
       await device.docker('image', 'rm', `${device.app}:2.0.0`);
       mkdirSync(join(device.state, 'app'), { recursive: true });
       writeFileSync(join(device.state, 'app/unsynced'), 'of the start before\n');
       expect((await device.call('apply', path)).stderr).toMatch(/1 file missing[^]*1 lease given up/);
+      await endLease(info.Containerd.Address, cached);
       await expectNew();
     });
 

@@ -28,3 +28,6 @@ var NewExpectedTree = newExpectedTree
 
 // Compare a tree with the tar of one.
 func (t *expectedTree) Compare(exported io.Reader) error { return t.compare(exported) }
+
+// IsOfContainer tells leases that Docker takes for containers.
+var IsOfContainer = isOfContainer

@@ -2,8 +2,8 @@ package update
 
 import (
 	"context"
+	"regexp"
 	"slices"
-	"strings"
 
 	"imgbuild/device/internal/containerd"
 	"imgbuild/device/internal/engine"
@@ -36,8 +36,7 @@ func (l *leases) end(ctx context.Context, docker *engine.Client, below engine.Be
 	for _, lease := range found {
 		snapshots := lease.Resources["snapshots/"+below.Snapshotter]
 		unpacks := lease.Expires && slices.ContainsFunc(snapshots, func(name string) bool { return slices.Contains(chain, oci.Digest(name)) })
-		orphan := len(snapshots) > 0 && !slices.Contains(containers, lease.ID) &&
-			!slices.ContainsFunc(snapshots, func(name string) bool { return !strings.HasPrefix(name, lease.ID) })
+		orphan := isOfContainer(lease.ID, snapshots) && !slices.Contains(containers, lease.ID)
 		if orphan && !slices.Contains(l.orphans, lease.ID) {
 			l.orphans = append(l.orphans, lease.ID)
 			continue
@@ -51,4 +50,14 @@ func (l *leases) end(ctx context.Context, docker *engine.Client, below engine.Be
 		ended++
 	}
 	return ended, nil
+}
+
+var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// isOfContainer tells the lease that Docker takes for a container from all others, as those that BuildKit has on its cache:
+// it has the container's ID, and holds its files while they are made, what Docker itself adds, and what the container writes.
+func isOfContainer(id string, snapshots []string) bool {
+	return containerID.MatchString(id) && len(snapshots) > 0 && !slices.ContainsFunc(snapshots, func(name string) bool {
+		return name != id && name != id+"-init" && name != id+"-init-key"
+	})
 }
