@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'b6573cec5464c47e9ab83cf2e97ba6342f799725a328c202cabcac67f29befed' },
-    arm64: { sha256: 'e06d75d2ff5fa36194353d7ca44fa981a9cb73b2caa5fd3ff0347436f3293253' },
+    amd64: { sha256: 'fc9d2491b56529b5a59d96f4f30ca830a0ebe0ab52a70db9054dfeb79402e0e7' },
+    arm64: { sha256: 'ab5ec48b4db5fa37958ca1d1852550292f6f32c657c1f74191dac45fa9dc0679' },
   },
 };

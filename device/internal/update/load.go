@@ -188,9 +188,9 @@ func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *
 			return nil, context.Cause(ctx)
 		}
 		if errors.Is(err, errNotThere) {
-			a.Log("reading the source image %s from Docker", short(candidate.ID))
+			a.Log("reading the source image %s from %s", short(candidate.ID), a.Engine)
 		} else {
-			a.Log("reading the source image %s from Docker, since its folders cannot be read: %s", short(candidate.ID), err)
+			a.Log("reading the source image %s from %s, since its folders cannot be read: %s", short(candidate.ID), a.Engine, err)
 		}
 		plan.wanted.again()
 		return a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
