@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'fc9d2491b56529b5a59d96f4f30ca830a0ebe0ab52a70db9054dfeb79402e0e7' },
-    arm64: { sha256: 'ab5ec48b4db5fa37958ca1d1852550292f6f32c657c1f74191dac45fa9dc0679' },
+    amd64: { sha256: '1a8eac37615dde1a9f32966744d716ee071a213ccfc58d3cd4ebb3138cb38e0b' },
+    arm64: { sha256: '89a2f729c8ba9ff184ed805551995e2ae5db5be78b444623419b039a9df0cb17' },
   },
 };
