@@ -179,9 +179,9 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
 	return plan.wanted.gather(func() (*readImage, error) {
-		found, err := a.readFolders(ctx, a.info, candidate, plan.wanted, tars, a.folder.Path)
+		found, err := a.readFiles(ctx, plan, candidate, tars)
 		if err == nil {
-			a.Log("read the source image %s from its folders", short(candidate.ID))
+			a.Log("read the source image %s from its files", short(candidate.ID))
 			return found, nil
 		}
 		if ctx.Err() != nil {
@@ -190,11 +190,19 @@ func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *
 		if errors.Is(err, errNotThere) {
 			a.Log("reading the source image %s from %s", short(candidate.ID), a.Engine)
 		} else {
-			a.Log("reading the source image %s from %s, since its folders cannot be read: %s", short(candidate.ID), a.Engine, err)
+			a.Log("reading the source image %s from %s, since its files cannot be read: %s", short(candidate.ID), a.Engine, err)
 		}
 		plan.wanted.again()
 		return a.read(ctx, candidate, plan.wanted, tars, a.folder.Path)
 	})
+}
+
+// readFiles of the engine's store.
+func (a *application) readFiles(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
+	if a.info.Store == engine.Containerd {
+		return a.readBlobs(ctx, a.info, candidate, plan.wanted, a.folder.Path)
+	}
+	return a.readFolders(ctx, a.info, candidate, plan.wanted, tars, a.folder.Path)
 }
 
 // gather what is wanted, by another reading where hard links turn out to lead to what was not asked for.
