@@ -19,24 +19,32 @@ import (
 // returned.
 func (e *Engine) PutBlobs(t *testing.T) string {
 	t.Helper()
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	folder := filepath.Join(e.folder, "content")
 	put := filepath.Join(folder, "blobs/sha256")
 	if err := os.MkdirAll(put, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for digest, bytes := range e.blobs {
-		if err := os.WriteFile(filepath.Join(put, digest.Hex()), bytes, 0o644); err != nil {
-			t.Fatal(err)
+	written := map[oci.Digest]bool{}
+	write := func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for digest, bytes := range e.blobs {
+			if written[digest] {
+				continue
+			}
+			written[digest] = true
+			if err := os.WriteFile(filepath.Join(put, digest.Hex()), bytes, 0o644); err != nil {
+				t.Error(err)
+			}
 		}
 	}
-	e.serveContainerd(t, folder)
+	write()
+	e.serveContainerd(t, folder, write)
 	return put
 }
 
-// serveContainerd that knows where its blobs are, and nothing else.
-func (e *Engine) serveContainerd(t *testing.T, folder string) {
+// serveContainerd that knows where its blobs are, and nothing else. It writes those that came since before it says so.
+func (e *Engine) serveContainerd(t *testing.T, folder string, write func()) {
 	listener, err := net.Listen("unix", filepath.Join(e.folder, "c"))
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +58,7 @@ func (e *Engine) serveContainerd(t *testing.T, folder string) {
 			w.Header().Set("Grpc-Status", "12")
 			return
 		}
+		write()
 		w.Header().Set("Trailer", "Grpc-Status")
 		answer := message(1, plugin)
 		w.Write(append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(answer))), answer...))

@@ -58,7 +58,7 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 
 func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
 	return plan.wanted.gather(func() (*readImage, error) {
-		found, err := a.readFiles(ctx, plan, candidate, tars)
+		found, err := a.readFiles(ctx, candidate, plan.wanted, tars)
 		if err == nil {
 			a.Log("read the source image %s from its files", short(candidate.ID))
 			return found, nil
@@ -76,12 +76,12 @@ func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *
 	})
 }
 
-// readFiles of the engine's store.
-func (a *application) readFiles(ctx context.Context, plan *plan, candidate *engine.Image, tars map[oci.Digest]bool) (*readImage, error) {
+// readFiles of the engine's store: it fails with whatever keeps an image from being read there.
+func (a *application) readFiles(ctx context.Context, image *engine.Image, files blobVisitor, tars map[oci.Digest]bool) (*readImage, error) {
 	if a.info.Store == engine.Containerd {
-		return a.readBlobs(ctx, a.info, candidate, plan.wanted, a.folder.Path)
+		return a.readBlobs(ctx, a.info, image, files, a.folder.Path)
 	}
-	return a.readFolders(ctx, a.info, candidate, plan.wanted, tars, a.folder.Path)
+	return a.readFolders(ctx, a.info, image, files, tars, a.folder.Path)
 }
 
 // gather what is wanted, by another reading where hard links turn out to lead to what was not asked for.

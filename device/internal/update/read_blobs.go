@@ -17,11 +17,20 @@ import (
 	"imgbuild/device/internal/oci"
 )
 
+// blobVisitor is told of filesystem layers before they are read.
+type blobVisitor interface {
+	layerVisitor
+	// needs tells whether a filesystem layer has to be read.
+	needs(id oci.Digest) bool
+	// lend offers the file of an uncompressed one, which stays open where it is taken.
+	lend(id oci.Digest, tar *os.File, size int64) (taken bool, err error)
+}
+
 // readBlobs is read from the files in which containerd keeps the blobs of images, where Docker would have them copied to it and
 // would copy them to us. What is there is not trusted: manifests and configs must have the digests by which they are named, the
 // engine's ID of the image first, and filesystem layers their diffIDs. Those of which nothing is wanted are not read: the new
 // image names them as the old one does. It may be that containerd removes a blob meanwhile: a file that is open stays.
-func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engine.Image, wanted *wanted,
+func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engine.Image, files blobVisitor,
 	temporary string) (found *readImage, err error) {
 	if info.Store != engine.Containerd {
 		return nil, errNotThere
@@ -37,7 +46,7 @@ func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engin
 		return nil, err
 	}
 	defer root.Close()
-	reading := u.newReading(image, fromDocker, wanted, nil, temporary)
+	reading := u.newReading(image, fromDocker, files, nil, temporary)
 	defer func() {
 		if err != nil {
 			reading.found.close()
@@ -50,7 +59,7 @@ func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engin
 	reading.found.configs[manifest.Config.Digest] = true
 	reading.manifests = append(reading.manifests, *manifest)
 	for at, id := range image.DiffIDs {
-		if err := reading.blob(ctx, &blobs{root}, id, manifest.Layers[at], wanted); err != nil {
+		if err := reading.blob(ctx, &blobs{root}, id, manifest.Layers[at], files); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +68,7 @@ func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engin
 }
 
 // blob reads one filesystem layer, as far as it is needed. One that is not compressed is lent, and read for its digest here.
-func (r *reading) blob(ctx context.Context, from *blobs, id oci.Digest, layer oci.Descriptor, wanted *wanted) error {
+func (r *reading) blob(ctx context.Context, from *blobs, id oci.Digest, layer oci.Descriptor, files blobVisitor) error {
 	file, err := from.open(layer)
 	if err != nil {
 		return err
@@ -70,11 +79,11 @@ func (r *reading) blob(ctx context.Context, from *blobs, id oci.Digest, layer oc
 			file.Close()
 		}
 	}()
-	if r.seen[id] || !wanted.needs(id) {
+	if r.seen[id] || !files.needs(id) {
 		return nil
 	}
 	if layer.Digest == id {
-		if lent, err = wanted.lend(id, file, layer.Size); err != nil {
+		if lent, err = files.lend(id, file, layer.Size); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ type wanted struct {
 	ranges *source.Ranges
 }
 
-var _ layerVisitor = (*wanted)(nil)
+var _ blobVisitor = (*wanted)(nil)
 
 // newWanted reads what the bundle says of an image's sources.
 func newWanted(b *bundle.Bundle, image *bundle.Image, budget memory.Budget) (*wanted, error) {
