@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '1a8eac37615dde1a9f32966744d716ee071a213ccfc58d3cd4ebb3138cb38e0b' },
-    arm64: { sha256: '89a2f729c8ba9ff184ed805551995e2ae5db5be78b444623419b039a9df0cb17' },
+    amd64: { sha256: 'b4e867b687a8420081620d7bc08db5a5ffc2c5b5b81f1db4c98ab5b7400fc36c' },
+    arm64: { sha256: 'a4d77b04e41aaf1f1047d2b7073fd5720888d803ee658935dd3aeeaf7af45a15' },
   },
 };

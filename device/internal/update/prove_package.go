@@ -41,8 +41,8 @@ func (u *Updater) provePackage(ctx context.Context, carried carriedPackage, old 
 		var altered *packagedelta.AlteredError
 		if errors.As(err, &altered) {
 			return failure.Input("making the package "+carried.Name,
-				fmt.Sprintf("version %s is made from the files of %s, and %s %s in %s", carried.Version, carried.Delta.From, altered.Path,
-					altered.Because, from.File), "give the package that the bundle was made from")
+				fmt.Sprintf("version %s is made from the files of %s, and %s in %s", carried.Version, carried.Delta.From, altered, from.File),
+				"give the package that the bundle was made from")
 		}
 		return err
 	}

@@ -76,8 +76,8 @@ func TestPackageNotProven(t *testing.T) {
 	}{
 		"it holds no app 1 for all, from which 2 is made": {folderOf(t, vectorDeb("3").Build(t)), same},
 		"it cannot be read": {&update.OldPackages{Folder: "/nonexistent"}, same},
-		"version 2 is made from the files of 1, and usr/lib/app/text was altered in ": {folderOf(t, bytes.Replace(one, []byte("line 2000\n"), []byte("line 2002\n"), 1)), same},
-		"version 2 is made from the files of 1, and usr/lib/app/text is missing in ":  {folderOf(t, bytes.ReplaceAll(one, []byte("app/text"), []byte("app/next"))), same},
+		`version 2 is made from the files of 1, and "usr/lib/app/text" was altered in `: {folderOf(t, bytes.Replace(one, []byte("line 2000\n"), []byte("line 2002\n"), 1)), same},
+		`version 2 is made from the files of 1, and "usr/lib/app/text" is missing in `:  {folderOf(t, bytes.ReplaceAll(one, []byte("app/text"), []byte("app/next"))), same},
 		"comes out with the digest":              {folderOf(t, one), func(delta *sample.Package) { delta.Delta.SHA256 = strings.Repeat("0", 64) }},
 		"it becomes larger than the bundle says": {folderOf(t, one), func(delta *sample.Package) { delta.Delta.Size-- }},
 	} {
