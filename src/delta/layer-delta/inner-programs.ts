@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Failure } from '../../failure.ts';
+import { readTar } from '../../tar/extract.ts';
 import { machineOf } from '../codec/elf/image.ts';
 import { mebibyte } from '../codec/format.ts';
-import { locateEntries } from '../locate-entries.ts';
+import { isPlainFile } from '../locate-entries.ts';
 import { indexSources, type OldFile } from '../old-tree.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
 import type { Expansion, SpooledMember } from './expansion.ts';
@@ -52,20 +53,22 @@ async function programsOf(members: readonly SpooledMember[], spool: RandomAccess
   const found: FoundProgram[] = [];
   for (const member of members) {
     const file = partOf(spool, member.place, member.unpackedSize);
-    if (machineOf(file) !== undefined) {
-      found.push({ path: member.name, size: file.size, hash: await hashOf(file), member, start: 0 });
-    } else if (isTar(file)) {
-      for await (const program of programsOfTar(file)) found.push({ ...program, member });
+    const whole = { path: member.name, start: 0, size: file.size };
+    for await (const { path, start, size } of isTar(file) ? filesOf(file) : [whole]) {
+      const program = partOf(file, start, size);
+      if (machineOf(program) === undefined) continue;
+      found.push({ path, start, size, hash: await hashOf(program), member });
     }
   }
   return found;
 }
 
-async function* programsOfTar(file: RandomAccess): AsyncGenerator<Omit<FoundProgram, 'member'>> {
+async function* filesOf(tar: RandomAccess): AsyncGenerator<{ path: string; start: number; size: number }> {
   try {
-    for await (const { entry } of locateEntries(chunksOf(file))) {
-      const { path, size, hash, contentStart: start } = entry;
-      if (entry.plain && machineOf(partOf(file, start, size)) !== undefined) yield { path, size, hash, start };
+    for await (const entry of readTar(chunksOf(tar))) {
+      const { contentStart: start, header } = entry;
+      const { name: path, size } = header;
+      if (isPlainFile(entry) && start + size <= tar.size) yield { path, start, size };
     }
   } catch (error) {
     // It only seems to be one; what was found until then are programs.
