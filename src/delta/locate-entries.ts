@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readTar, type TarEntry } from '../tar/extract.ts';
 import { padding } from '../tar/header.ts';
-import { ContentSketcher, sketchedSize, type ContentSketch } from './content-sketch.ts';
 import type { EntryTap } from './packages/package-lists.ts';
 
 /** Where an entry of a filesystem layer's tar lies, in bytes from the tar's start, and what is in it. */
@@ -20,8 +19,6 @@ export interface LocatedEntry {
   hash: string;
   /** As the last header says, or pax records: seconds. */
   mtime: number;
-  /** By what contents of some size are known again, where that was asked for. */
-  sketch?: ContentSketch;
   /** A regular file whose contents are stored as they are. */
   plain: boolean;
 }
@@ -45,36 +42,30 @@ export function endOf({ contentStart, size }: LocatedEntry): number {
   return contentStart + size + padding(size);
 }
 
-/** Goes through a tar to its last entry, hashing contents, which `tap` may look at, and sketching them where
- * `sketches` asks for it. What follows that is left in the stream. */
+/** Goes through a tar to its last entry, hashing contents, which `tap` may look at. What follows that is left in the stream. */
 export async function* locateEntries(
   tar: AsyncIterable<Uint8Array>,
   tap?: EntryTap,
-  sketches = false,
 ): AsyncGenerator<{ entry: LocatedEntry; parts: string[] | undefined }, void, undefined> {
   let before = 0;
   for await (const entry of readTar(tar)) {
     const parts = pathParts(entry.header.name);
     let hash = '';
-    let sketch: ContentSketch | undefined;
     const { size, type, mtime } = entry.header;
     const plain = isPlainFile(entry);
     const path = parts?.join('/') ?? entry.header.name;
     const onContents = parts && tap?.(path, plain, size);
     if (size > 0) {
       const hasher = createHash('sha256');
-      const sketcher = sketches && plain && size >= sketchedSize ? new ContentSketcher() : undefined;
       for await (const chunk of entry.contents()) {
         hasher.update(chunk);
-        sketcher?.write(chunk);
         onContents?.(chunk);
       }
       hash = hasher.digest('hex');
-      sketch = sketcher?.end();
     }
     const { start, contentStart } = entry;
     const where = { start, before, contentStart, size };
-    yield { entry: { path, type, ...where, hash, mtime, ...(sketch && { sketch }), plain }, parts };
+    yield { entry: { path, type, ...where, hash, mtime, plain }, parts };
     before = padding(size);
   }
 }

@@ -72,7 +72,7 @@ async function addLayer(
   const tap = lists?.tap(layer.diffId);
   const tar = counted(layer.tar(), onBytes);
   const shared = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
-  for await (const { entry, parts: path } of locateEntries(shared, tap, true)) {
+  for await (const { entry, parts: path } of locateEntries(shared, tap)) {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
     if (path === undefined) continue;
