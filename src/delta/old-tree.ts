@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { locateEntries, type LocatedEntry } from './locate-entries.ts';
@@ -164,7 +163,10 @@ export function indexSources<File extends OldFile>(
     if (known === undefined || shorter(file.path, known.path)) byHash.set(file.hash, file);
   }
   const byKey = new Map<string, File[]>();
-  for (const { path, hash } of wanted) if (!byHash.has(hash)) for (const key of keysOf(path)) byKey.set(key, []);
+  for (const file of wanted) {
+    if (byHash.has(file.hash) || resembles(byPath.get(file.path), file)) continue;
+    for (const key of keysOf(file.path)) byKey.set(key, []);
+  }
   if (byKey.size > 0) for (const file of files) for (const key of keysOf(file.path)) byKey.get(key)?.push(file);
   for (const list of byKey.values()) list.sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
 
@@ -174,7 +176,7 @@ export function indexSources<File extends OldFile>(
       if (here !== undefined && here.hash === file.hash) return { kind: 'same', old: here, moved: false };
       const same = byHash.get(file.hash);
       if (same !== undefined && same.size === file.size) return { kind: 'same', old: same, moved: true };
-      if (here !== undefined && similarSize(here.size, file.size)) return { kind: 'similar', old: here };
+      if (resembles(here, file)) return { kind: 'similar', old: here };
       for (const key of keysOf(file.path)) {
         const old = nearest(byKey.get(key) ?? [], file);
         if (old !== undefined) return { kind: 'similar', old };
@@ -184,10 +186,30 @@ export function indexSources<File extends OldFile>(
   };
 }
 
+/** Whether a new file resembles the old one of its path: no other is looked for then. */
+export function resembles<File extends { size: number }>(old: File | undefined, file: { size: number }): old is File {
+  return old !== undefined && similarSize(old.size, file.size);
+}
+
 /** Under what a file is found again: its path, its name, its path and its name without versions. */
 export function keysOf(path: string): string[] {
-  const name = posix.basename(path);
-  return [`path ${stem(path)}`, `name ${name}`, `stem ${stem(name)}`];
+  const slash = path.lastIndexOf('/');
+  const [folder, name] = [path.slice(0, slash + 1), path.slice(slash + 1)];
+  const stemOfName = knownStem(name);
+  return [`path ${knownStem(folder)}${stemOfName}`, `name ${name}`, `stem ${stemOfName}`];
+}
+
+/** Many files have one folder or one name, and no part of a path changes what the next one becomes. */
+const stems = new Map<string, string>();
+const stemsMost = 4096;
+
+function knownStem(part: string): string {
+  const known = stems.get(part);
+  if (known !== undefined) return known;
+  if (stems.size === stemsMost) stems.clear();
+  const made = stem(part);
+  stems.set(part, made);
+  return made;
 }
 
 /** Names of pre-releases, revisions and builds between the numbers of a version: `1.0rc1`, `2.4.0.post1`, `1.1+dfsg-2~deb12u1`. */

@@ -1,6 +1,6 @@
 import { AlikeFiles, sketchedSize } from '../content-sketch.ts';
 import type { LocatedEntry } from '../locate-entries.ts';
-import { indexSources, keysOf, type OldEntry, type SourceIndex } from '../old-tree.ts';
+import { indexSources, keysOf, resembles, type OldEntry, type SourceIndex } from '../old-tree.ts';
 
 /** What an entry of a new filesystem layer is made from. */
 export interface EntrySources {
@@ -40,13 +40,22 @@ export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedE
   }
   const unequal: LocatedEntry[] = [];
   for (const entry of wanted) if (entry.size > 0 && !byHash.has(entry.hash)) unequal.push(entry);
-  const keys = new Set(unequal.flatMap(({ path }) => keysOf(path)));
-  const mayBe = ({ path, plain, size }: OldEntry) => plain && size > 0 && keysOf(path).some((key) => keys.has(key));
-  const files = indexSources(keys.size === 0 ? [] : all.filter(mayBe), unequal);
+  const files = indexSources(candidates(all, unequal), unequal);
   const strangers = unequal.filter(
     (entry) => entry.plain && entry.size >= sketchedSize && files.sourceOf(entry).kind === 'none',
   );
   return { all, byPath, below, byHash, files, strangers };
+}
+
+/** Old files of the same paths as new ones; and those of similar names, for new files that have none of their path. */
+function candidates(all: readonly OldEntry[], wanted: readonly LocatedEntry[]): OldEntry[] {
+  if (wanted.length === 0) return [];
+  const paths = new Map<string, OldEntry | undefined>(wanted.map(({ path }) => [path, undefined]));
+  const files = all.filter(({ plain, size }) => plain && size > 0);
+  for (const file of files) if (paths.has(file.path)) paths.set(file.path, file);
+  const lost = wanted.filter((entry) => !resembles(paths.get(entry.path), entry));
+  const keys = new Set(lost.flatMap(({ path }) => keysOf(path)));
+  return files.filter(({ path }) => paths.has(path) || (keys.size > 0 && keysOf(path).some((key) => keys.has(key))));
 }
 
 const noneAlike = new AlikeFiles<OldEntry>(new Map());
