@@ -77,9 +77,10 @@ async function sketchesIn(
       sketcher?.write(chunk);
     };
   };
-  for await (const { entry } of locateEntries(layer.tar(), tap)) {
-    if (sketcher !== undefined) sketches.set(entry.contentStart, sketcher.end());
+  const onEntry = ({ contentStart }: LocatedEntry) => {
+    if (sketcher !== undefined) sketches.set(contentStart, sketcher.end());
     sketcher = undefined;
-  }
+  };
+  await locateEntries(layer.tar(), onEntry, tap);
   return sketches;
 }

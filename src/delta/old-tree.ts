@@ -7,7 +7,7 @@ import type { PackageLists } from './packages/package-lists.ts';
 export interface OldFile {
   path: string;
   size: number;
-  /** sha256, hex. */
+  /** sha256, in any form that both sides have. */
   hash: string;
 }
 
@@ -27,9 +27,11 @@ export interface OldImage {
 
 /** `undefined`: no regular file, or one that cannot be a source. */
 interface Node {
-  file?: OldEntry;
-  children?: Map<string, Node>;
+  file: OldEntry | undefined;
+  children: Map<string, Node> | undefined;
 }
+
+const emptyNode = (): Node => ({ file: undefined, children: undefined });
 
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
@@ -44,7 +46,7 @@ export async function readOldImage(
   onBytes: (bytes: number) => void,
   lists?: PackageLists,
 ): Promise<OldImage> {
-  const root: Node = { children: new Map() };
+  const root = emptyNode();
   const entries: OldEntry[] = [];
   const seen = new Set<Digest>();
   for (const layer of layers) {
@@ -68,22 +70,24 @@ async function addLayer(
   lists: PackageLists | undefined,
 ): Promise<void> {
   const added: OldEntry[] = [];
-  const tap = lists?.tap(layer.diffId);
-  const tar = counted(layer.tar(), onBytes);
-  const shared = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
-  for await (const { entry, parts: path } of locateEntries(shared, tap)) {
+  const onEntry = (entry: LocatedEntry, isInTree: boolean) => {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
-    if (path === undefined) continue;
-    const name = path.at(-1)!;
-    if (name === opaque) clear(root, path.slice(0, -1));
-    else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
+    if (!isInTree) return;
+    const [folder, name] = partsOf(entry.path);
+    if (name === opaque) clear(root, folder);
+    else if (name.startsWith(whiteout)) remove(root, folder, name.slice(whiteout.length));
     else added.push(old);
-  }
-  // What follows the archive's end belongs to the digest.
-  while ((await tar.next()).done !== true);
+  };
+  await locateEntries(counted(layer.tar(), onBytes), onEntry, lists?.tap(layer.diffId));
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
-  for (const entry of added) put(root, entry);
+  putAll(root, added);
+}
+
+/** The folder, '' at the top, and the name in it. */
+function partsOf(path: string): [folder: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, Math.max(0, slash)), path.slice(slash + 1)];
 }
 
 async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
@@ -93,40 +97,50 @@ async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) 
   }
 }
 
-function put(root: Node, entry: OldEntry): void {
-  const path = entry.path.split('/');
-  const isFolder = entry.type === 'directory';
-  let node = root;
-  for (const [at, part] of path.entries()) {
-    const isLast = at === path.length - 1;
-    // Whatever is no folder and has something below it now is hidden by the folder that holds it.
-    node.children ??= new Map();
-    delete node.file;
-    let child = node.children.get(part);
-    if (child === undefined || (isLast && !isFolder)) {
-      child = {};
-      node.children.set(part, child);
-    }
-    node = child;
+function putAll(root: Node, entries: readonly OldEntry[]): void {
+  let last: { folder: string; node: Node } | undefined;
+  for (const entry of entries) {
+    const [folder, name] = partsOf(entry.path);
+    // Neighbours mostly have one folder.
+    if (last?.folder !== folder) last = { folder, node: makeFolder(root, folder) };
+    const { children } = last.node;
+    const child = children!.get(name);
+    if (entry.type === 'directory') {
+      if (child !== undefined) becomeFolder(child);
+      else children!.set(name, becomeFolder(emptyNode()));
+    } else children!.set(name, { file: entry.plain && entry.size > 0 ? entry : undefined, children: undefined });
   }
-  if (isFolder) {
-    delete node.file;
-    node.children ??= new Map();
-  } else if (entry.plain && entry.size > 0) node.file = entry;
 }
 
-function find(root: Node, path: string[]): Node | undefined {
-  let node: Node | undefined = root;
-  for (const part of path) node = node?.children?.get(part);
+/** Whatever is no folder and has something below it now is hidden by the folder that holds it. */
+function makeFolder(root: Node, folder: string): Node {
+  let node = becomeFolder(root);
+  for (const part of folder === '' ? [] : folder.split('/')) {
+    let child = node.children!.get(part);
+    if (child === undefined) node.children!.set(part, (child = emptyNode()));
+    node = becomeFolder(child);
+  }
   return node;
 }
 
-function clear(root: Node, path: string[]): void {
-  find(root, path)?.children?.clear();
+function becomeFolder(node: Node): Node {
+  node.file = undefined;
+  node.children ??= new Map();
+  return node;
 }
 
-function remove(root: Node, path: string[]): void {
-  find(root, path.slice(0, -1))?.children?.delete(path.at(-1)!);
+function find(root: Node, folder: string): Node | undefined {
+  let node: Node | undefined = root;
+  for (const part of folder === '' ? [] : folder.split('/')) node = node?.children?.get(part);
+  return node;
+}
+
+function clear(root: Node, folder: string): void {
+  find(root, folder)?.children?.clear();
+}
+
+function remove(root: Node, folder: string, name: string): void {
+  find(root, folder)?.children?.delete(name);
 }
 
 /** What of an old file a new one may be made from. */
