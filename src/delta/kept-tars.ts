@@ -2,6 +2,7 @@ import { closeSync, createReadStream, openSync, rmSync } from 'node:fs';
 import type { SourceLayer } from '../image-source/image.ts';
 import { verified } from '../image-source/verified.ts';
 import type { Digest } from '../oci/digest.ts';
+import { readAhead } from './read-ahead.ts';
 import { readAll, writeAll, type RandomAccess } from './source-spool.ts';
 
 /** Of all filesystem layers of an image, in bytes: what is beyond is fetched, unpacked and checked each time. */
@@ -21,7 +22,7 @@ export interface KeptTars {
  * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, those that together have `most` bytes.
  */
 export function keepTars(layers: readonly SourceLayer[], prefix: string, most = keptMost): KeptTars {
-  const kept = new Map<Digest, { path: string; file: number; size: number }>();
+  const kept = new Map<Digest, { path: string; file: number; bytes: RandomAccess }>();
   let size = 0;
 
   async function* keeping(layer: SourceLayer, path: string): AsyncGenerator<Buffer, void, undefined> {
@@ -41,8 +42,11 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
       }
       isWhole = fits;
     } finally {
-      if (isWhole) kept.set(layer.diffId, { path, file, size: written });
-      else {
+      if (isWhole) {
+        const read: RandomAccess['read'] = (position, length, into) => readAll(file, into, length, position);
+        const bytes = readAhead({ size: written, read, place: { path, start: 0 } });
+        kept.set(layer.diffId, { path, file, bytes });
+      } else {
         size -= written;
         closeSync(file);
         rmSync(path, { force: true });
@@ -69,16 +73,7 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
         },
       };
     }),
-    file(diffId) {
-      const found = kept.get(diffId);
-      return (
-        found && {
-          size: found.size,
-          read: (position, length, into) => readAll(found.file, into, length, position),
-          place: { path: found.path, start: 0 },
-        }
-      );
-    },
+    file: (diffId) => kept.get(diffId)?.bytes,
     close() {
       for (const { path, file } of kept.values()) {
         closeSync(file);
