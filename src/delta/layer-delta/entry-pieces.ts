@@ -75,7 +75,7 @@ export async function* entryPieces(
       done = end;
     } else if (content.kind === 'similar' && end > done) {
       if (batch.length > 0) yield take();
-      const source = old.expanded(content.old, sources.oldMembers);
+      const source = old.expanded(content.old, sources.oldMembers ?? []);
       for await (const pieces of alignedPieces(source.bytes, partOf(tar, done, end - done), generalWindows)) {
         seen.contents(
           owner,
