@@ -14,6 +14,7 @@ import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { codePackages } from './code-packages.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
+import { keepTars } from './kept-tars.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { ownProver, type Decoder, type Prover } from './prove.ts';
 
@@ -102,8 +103,19 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
+  const { from, to } = request;
+  const pairs = pairImages(from, to).map((pair, at) => {
+    return { ...pair, kept: keepTars(pair.from?.layers ?? [], join(temporary, `${at}-kept`)) };
+  });
+  try {
+    return await makeOf(pairs, temporary, request);
+  } finally {
+    for (const { kept } of pairs) kept.close();
+  }
+}
+
+async function makeOf(pairs: readonly ImagePair[], temporary: string, request: DeltaRequest): Promise<DeltaReport> {
   const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
-  const pairs = pairImages(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));

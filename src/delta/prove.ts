@@ -46,8 +46,11 @@ async function rebuildHere({ path, pairs, packages, temporary, progress, signal 
   try {
     const images = await bundle.images();
     for (const [at, image] of images.entries()) {
-      const { from, to } = pairs[at]!;
-      await rebuildAll(bundle, image, from, temporary, progress, { signal });
+      const { from, to, kept } = pairs[at]!;
+      // All of them were read and checked to make the bundle.
+      const source = from && kept && { ...from, layers: kept.layers };
+      const isChecked = source !== undefined;
+      await rebuildAll(bundle, image, source ?? from, temporary, progress, { signal, isChecked });
       const same =
         image.config.bytes.equals(to.config.bytes) &&
         image.layers.length === to.layers.length &&

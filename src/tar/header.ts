@@ -113,7 +113,7 @@ export function padding(size: number): number {
 
 /** Whether a block is one of the zero blocks that end an archive. */
 export function isZeroBlock(block: Uint8Array): boolean {
-  return block.every((byte) => byte === 0);
+  return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
 /**
@@ -250,6 +250,7 @@ function slice(bytes: Buffer, of: FieldName): Buffer {
 }
 
 function text(bytes: Buffer, of: FieldName): string {
+  if (bytes[field[of][0]] === 0) return '';
   const raw = slice(bytes, of);
   const end = raw.indexOf(0);
   return decodeName(end === -1 ? raw : raw.subarray(0, end));
@@ -277,10 +278,22 @@ function number(bytes: Buffer, of: FieldName): number {
       throw damaged('reading a tar header', `a ${of} of ${value}`);
     return Number(value);
   }
+  if (first === 0) return 0;
+  const plain = octalDigits(raw);
+  if (plain >= 0) return plain;
   const digits = raw.toString('latin1').replace(/\0.*$/s, '').trim();
   if (digits === '') return 0;
   if (!/^-?[0-7]+$/.test(digits)) throw damaged('reading a tar header', `a ${of} that reads ${JSON.stringify(digits)}`);
   return Number.parseInt(digits, 8);
+}
+
+/** Of digits, and then one NUL or space or the end, as nearly all headers have them; -1 for anything else. */
+function octalDigits(raw: Buffer): number {
+  let value = 0;
+  let at = 0;
+  for (; at < raw.length && raw[at]! >= 0x30 && raw[at]! <= 0x37; at++) value = value * 8 + raw[at]! - 0x30;
+  const isPlain = at > 0 && (at === raw.length || raw[at] === 0 || (raw[at] === 0x20 && at + 1 === raw.length));
+  return isPlain ? value : -1;
 }
 
 function putNumber(block: Buffer, of: FieldName, value: number, name: string): void {
@@ -319,11 +332,15 @@ function checksum(bytes: Buffer): { unsigned: number; signed: number } {
   const [offset, length] = field.checksum;
   let unsigned = 32 * length;
   let high = 0;
-  for (let at = 0; at < blockSize; at++) {
-    const byte = at >= offset && at < offset + length ? 0 : bytes[at]!;
-    unsigned += byte;
-    high += byte >> 7;
-  }
+  const add = (from: number, to: number) => {
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at]!;
+      unsigned += byte;
+      high += byte >> 7;
+    }
+  };
+  add(0, offset);
+  add(offset + length, blockSize);
   return { unsigned, signed: unsigned - 256 * high };
 }
 

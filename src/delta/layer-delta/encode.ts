@@ -6,6 +6,7 @@ import { ByteWriter } from '../codec/bytes.ts';
 import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
 import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
+import { readAhead } from '../read-ahead.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
 import { BlockGroup, streamTaker } from './block-group.ts';
@@ -21,6 +22,9 @@ import { listStreams, memberStreams, putMembers, type RepackedMember } from './m
 import type { OldBytes } from './old-bytes.ts';
 import type { PartThreads } from './part-threads.ts';
 import { planHeaders, type HeaderPlan } from './plan-headers.ts';
+
+/** Groups of blocks that are packed while more are gathered. */
+const groupsAtOnce = 2;
 
 export interface LayerDeltaWork {
   layer: StoredLayer;
@@ -53,11 +57,11 @@ export interface EncodedLayerDelta extends EncodedLayer {
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
   const { path, size } = work.layer;
-  const stored: RandomAccess = {
+  const stored = readAhead({
     size,
     read: (position, length, into) => readAll(file, into, length, position),
     place: { path, start: 0 },
-  };
+  });
   const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
   const headers = planHeaders(stored, work.sources);
   const lengths = { ...work.lengths, newMembers: layer.members.length, headers: headers.list.length };
@@ -107,8 +111,14 @@ async function writeDelta(
   };
   const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * tar.size + 64);
   const group = new BlockGroup(level);
+  /** In their order; what is packed now is put when it is done. */
+  const groups: AsyncIterable<Buffer>[] = [];
+  const putGroups = async (left: number) => {
+    while (groups.length > left) for await (const bytes of groups.shift()!) put(bytes);
+  };
   const endGroup = async () => {
-    for await (const bytes of group.end()) put(bytes);
+    groups.push(group.end());
+    await putGroups(groupsAtOnce);
   };
   const general = async (pieces: AsyncIterable<Piece[]>, bytes: number) => {
     group.put(numberOf(bytes));
@@ -152,6 +162,7 @@ async function writeDelta(
       for (const { kind, head, streams } of fileParts.streams(part)) await group.block(kind, head, streams, onSize);
       if (part.unpacked === undefined) {
         await endGroup();
+        await putGroups(0);
         for (const bytes of fileParts.read(part)) put(bytes);
         onSize(part.size);
       }
@@ -163,6 +174,7 @@ async function writeDelta(
       await general(after, tar.size - done);
     }
     await endGroup();
+    await putGroups(0);
     const entries = stored.map((each, at) => {
       const others = apart.has(at) ? undefined : differing.get(at);
       return accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: others });

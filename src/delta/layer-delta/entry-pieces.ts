@@ -80,7 +80,7 @@ export async function* entryPieces(
       done = end;
     } else if (content.kind === 'similar' && end > done) {
       if (batch.length > 0) yield take();
-      const source = old.expanded(content.old, sources.oldMembers);
+      const source = old.expanded(content.old, sources.oldMembers ?? []);
       for await (const pieces of rests.pieces(owner, entry, source.bytes, done, end - done)) {
         seen.contents(
           owner,
