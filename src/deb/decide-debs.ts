@@ -9,7 +9,7 @@ import type { LayerStore } from '../store/layer-store.ts';
 import { findSaved, lastSaved } from '../store/saved-layer.ts';
 import type { Compressors } from './compressors.ts';
 import type { FileOnDisk } from './entry.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 import { packageInputs, partInput, type SumOf } from './package-inputs.ts';
 import { debRepository } from './repository.ts';
 import { filesOf, partsKey, versionKey, type SavedDebs, type SavedFile, type SavedPart } from './saved-debs.ts';

@@ -7,7 +7,7 @@ import { writePackage } from './archive.ts';
 import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
 import { decidedParts, planSavedDebs, type DecidedDeb } from './decide-debs.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 import { makeOutputFolder } from './output-file.ts';
 import { restoreDeb } from './restore-deb.ts';
 import { branchToSaveOn, saveDeb } from './save-deb.ts';
@@ -17,7 +17,7 @@ import { keepHeapSmall } from './small-heap.ts';
 import { defaultSourceDate } from './source-date.ts';
 import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
-export type { ServiceImage } from './layout.ts';
+export type { ServiceImage } from './planned-deb.ts';
 export { defaultSourceDate } from './source-date.ts';
 export { planDebs, type PlanDebsOptions } from './plan-debs.ts';
 

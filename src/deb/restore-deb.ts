@@ -3,7 +3,7 @@ import { restoreFile } from '../artifact/restore.ts';
 import { missingOrThrow } from '../files/unreadable.ts';
 import { hexOf } from '../oci/digest.ts';
 import type { Progress } from '../progress.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 import type { PackedDeb } from './pack-debs.ts';
 import type { SavedDebs, SavedFile } from './saved-debs.ts';
 

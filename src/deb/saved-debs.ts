@@ -3,7 +3,7 @@ import type { FileHashes } from '../files/file-hashes.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { ImageManifest } from '../oci/manifest.ts';
 import type { LayerStore } from '../store/layer-store.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 
 /** Where packages are saved by their inputs. */
 export interface SavedDebs {

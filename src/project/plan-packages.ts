@@ -1,4 +1,4 @@
-import type { PlannedDeb } from '../deb/layout.ts';
+import type { PlannedDeb } from '../deb/planned-deb.ts';
 import type { DebDecision } from '../deb/decide-debs.ts';
 import { shareOut, type PackLeg, type Sharing } from '../deb/share-out.ts';
 import type { Reason } from '../plan/plan.ts';
