@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { analyse, imageReferences } from '../../src/dockerfile/analyse.ts';
+import { analyse } from '../../src/dockerfile/analyse.ts';
+import { imageReferences } from '../../src/dockerfile/images.ts';
 import type { Analysis, AnalysisOptions, ImageTraits } from '../../src/dockerfile/analysis.ts';
 import { parseDockerfile } from '../../src/dockerfile/parse.ts';
 import { Failure } from '../../src/failure.ts';
