@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'fc9d2491b56529b5a59d96f4f30ca830a0ebe0ab52a70db9054dfeb79402e0e7' },
-    arm64: { sha256: 'ab5ec48b4db5fa37958ca1d1852550292f6f32c657c1f74191dac45fa9dc0679' },
+    amd64: { sha256: '93e59a8d815f913bdce2d8b878e2bf609c1ed0a13de2badc76121f8fad1d08c9' },
+    arm64: { sha256: '633959a1b8c00f3229c364b5ac57f5999c4fabe3a23dfb95017a242282efb484' },
   },
 };
