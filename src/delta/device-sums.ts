@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '93e59a8d815f913bdce2d8b878e2bf609c1ed0a13de2badc76121f8fad1d08c9' },
-    arm64: { sha256: '633959a1b8c00f3229c364b5ac57f5999c4fabe3a23dfb95017a242282efb484' },
+    amd64: { sha256: 'beedd941d6f3b34867eb835aa574dbaf5cdf0e1061b8227b49d8882bdba25ec2' },
+    arm64: { sha256: 'b4c8e6d0535d3ba1bb1656f7fa10286bf82162f5e4b4987ce6c7de9253d9edb4' },
   },
 };
