@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'beedd941d6f3b34867eb835aa574dbaf5cdf0e1061b8227b49d8882bdba25ec2' },
-    arm64: { sha256: 'b4c8e6d0535d3ba1bb1656f7fa10286bf82162f5e4b4987ce6c7de9253d9edb4' },
+    amd64: { sha256: '3ccf31010f3bc40420e2f1f5e841af5996a3f85e49aac28a6c2752d4628f8d12' },
+    arm64: { sha256: 'd0861e0640e568d3e6871deca69c7c37646a182e306532f395149a868d10c15c' },
   },
 };

@@ -60,6 +60,15 @@ export class OldBytes {
     };
   }
 
+  /** A part of what a member of an entry unpacks to, and its place in the old file. */
+  withinMember(
+    entry: OldEntry,
+    { member, start, size }: { member: SpooledMember; start: number; size: number },
+  ): { file: RandomAccess; position: number } {
+    const { placed, unpacked } = this.#members!;
+    return { file: partOf(unpacked, member.place + start, size), position: placed.placeOf(entry, member) + start };
+  }
+
   contents(entry: OldEntry): RandomAccess {
     return partOf(this.#spool, this.#compared.at(entry.layer, entry.contentStart), entry.size);
   }
