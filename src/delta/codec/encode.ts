@@ -3,7 +3,8 @@ import type { EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { packerAt } from './block.ts';
 import { BlockSizer } from './block-sizer.ts';
-import { encodeElf, planElf, type ElfPlan } from './elf/elf-encoder.ts';
+import { encodeElf } from './elf/elf-encoder.ts';
+import { planElf, type ElfPlan } from './elf/plan.ts';
 import { blockLimit, encodeHeader, mebibyte, memoryNeeded, type Codec } from './format.ts';
 import { encodeGeneral, generalWindows } from './general-encoder.ts';
 

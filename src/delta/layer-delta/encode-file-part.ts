@@ -1,8 +1,9 @@
 import { packerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
-import { encodeElf, planElf, type ElfPlan } from '../codec/elf/elf-encoder.ts';
+import { encodeElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
+import { planElf, type ElfPlan } from '../codec/elf/plan.ts';
 import { blockLimit, mebibyte, memoryLimit, type ElfTables } from '../codec/format.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { packed, streamTaker } from './block-group.ts';

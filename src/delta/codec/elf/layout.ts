@@ -87,11 +87,15 @@ function goSections(image: ElfImage, section: ElfSection, bytes: Buffer): NamedS
 }
 
 function goData(image: ElfImage, bytes: Buffer, tables: number): number {
+  const word = Buffer.alloc(8);
+  word.writeUInt32LE(tables);
   for (const { name, offset, size } of image.sections) {
     if (name !== '.noptrdata' && name !== '.data' && name !== '.go.module' && name !== '.data.rel.ro') continue;
-    for (let at = offset; at + 8 * (goDataWord + 1) <= offset + size; at += 8) {
-      if (wide(bytes, at) !== tables) continue;
-      const found = wide(bytes, at + 8 * goDataWord);
+    const data = bytes.subarray(offset, offset + size);
+    for (let at = data.indexOf(word); at >= 0; at = data.indexOf(word, at + 1)) {
+      if (at % 8 !== 0) continue;
+      if (at + 8 * (goDataWord + 1) > size) break;
+      const found = wide(data, at + 8 * goDataWord);
       return found < 2 ** 31 ? found : 0;
     }
   }
