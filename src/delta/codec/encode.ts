@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
-import { packerAt } from './block.ts';
+import { elfPackerAt } from './block.ts';
 import { BlockSizer } from './block-sizer.ts';
 import { encodeElf } from './elf/elf-encoder.ts';
 import { planElf, type ElfPlan } from './elf/plan.ts';
@@ -88,7 +88,7 @@ async function* generalDelta({ old, text, level, onBytes, windows }: Work): Asyn
 async function* elfDelta(plan: ElfPlan, { old, text, level, onBytes }: Work): AsyncGenerator<Buffer> {
   const memory = memoryNeeded(blockLimit, plan.tables);
   yield encodeHeader({ codec: 'elf', oldSize: old.size, newSize: text.size, blockSize: blockLimit, memory });
-  yield* encodeElf(plan, old, text, packerAt(level), new BlockSizer(blockLimit), onBytes);
+  yield* encodeElf(plan, old, text, elfPackerAt(level), new BlockSizer(blockLimit), onBytes);
 }
 
 /** sha256, read in pieces. */
