@@ -43,7 +43,7 @@ export async function* encodeDelta(
   { codec, level = 19, onBytes = () => {}, windows = generalWindows }: EncodeOptions = {},
 ): AsyncGenerator<Buffer> {
   const work = { old, text, level, onBytes, windows };
-  const plan = codec === 'general' ? undefined : planElf(old, text);
+  const plan = codec === 'general' ? undefined : await planElf(old, text, true);
   if (plan === undefined) yield* generalDelta(work);
   else if (codec === 'elf') yield* elfDelta(plan, work);
   else yield* smallerDelta(plan, work);

@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { packerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
@@ -108,7 +109,7 @@ async function encodePart(
     return (await encodePlanesPart(text, old, level, onBytes, put)) ? { version: 3 } : undefined;
   }
   if (!arePrograms({ text, old })) return undefined;
-  const plan = planElf(old.file, text);
+  const plan = await planElf(old.file, text, isMainThread);
   if (plan === undefined || layerMemoryNeeded(blockLimit, lengths, plan.tables) > memoryLimit) return undefined;
   const writer = new ByteWriter(32);
   writer.byte(elfPart);

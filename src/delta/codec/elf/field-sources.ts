@@ -1,9 +1,9 @@
 import { chunkSize, type FieldFinder } from './field-finder.ts';
-import { FieldList, type Fields } from './field.ts';
+import { FieldList } from './field.ts';
 
 /** Fields of a list, from `start` on and before `end`. */
-export interface FieldRange<List = Fields> {
-  list: List;
+export interface FieldRange {
+  list: FieldList;
   start: number;
   end: number;
 }
@@ -21,7 +21,7 @@ export class FoundFields implements FieldSource {
   readonly #finder: FieldFinder;
   readonly #numbers = new Int32Array(kept).fill(-1);
   /** Made when they are needed: most files are small. */
-  readonly #ranges: (FieldRange<FieldList> | undefined)[] = Array.from({ length: kept }, () => undefined);
+  readonly #ranges: (FieldRange | undefined)[] = Array.from({ length: kept }, () => undefined);
 
   constructor(finder: FieldFinder) {
     this.#finder = finder;
@@ -42,9 +42,9 @@ export class FoundFields implements FieldSource {
 /** Fields that were all found before, each list in order of positions. */
 export class KnownFields implements FieldSource {
   readonly #ranges: readonly FieldRange[];
-  readonly #merged: FieldRange<FieldList> = { list: new FieldList(), start: 0, end: 0 };
+  readonly #merged: FieldRange = { list: new FieldList(), start: 0, end: 0 };
 
-  constructor(lists: readonly Fields[]) {
+  constructor(lists: readonly FieldList[]) {
     this.#ranges = lists.map((list) => ({ list, start: 0, end: 0 }));
   }
 
@@ -98,7 +98,7 @@ function moveTo(range: FieldRange, position: number): void {
   range.end = end;
 }
 
-function firstFrom({ count, position }: Fields, start: number): number {
+function firstFrom({ count, position }: FieldList, start: number): number {
   let low = 0;
   let high = count;
   while (low < high) {

@@ -26,21 +26,12 @@ export const fieldKind = {
   lowLoad: 14,
 } as const;
 
-/** Fields in order of their positions: arrays side by side, which may be longer. */
-export interface Fields {
-  readonly count: number;
-  readonly position: Int32Array;
-  readonly kind: Uint8Array;
-  /** The address or the offset that the field names. */
-  readonly target: Int32Array;
-  readonly base: Int32Array;
-}
-
-/** Growing; `clear` keeps the memory. */
-export class FieldList implements Fields {
+/** Fields in order of their positions. Growing; `clear` keeps the memory. */
+export class FieldList {
   count = 0;
   position = new Int32Array(256);
   kind = new Uint8Array(256);
+  /** The address or the offset that the field names. */
   target = new Int32Array(256);
   base = new Int32Array(256);
 
