@@ -28,7 +28,7 @@ interface ImagePairSource {
   new: Layer[];
 }
 
-const amd64 = { '2_17': 'manylinux_2_17_x86_64', '2_28': 'manylinux_2_28_x86_64' };
+const amd64 = { '2_17': 'manylinux_2_17_x86_64', '2_27': 'manylinux_2_27_x86_64', '2_28': 'manylinux_2_28_x86_64' };
 const arm64 = { '2_17': 'manylinux_2_17_aarch64', '2_28': 'manylinux_2_28_aarch64' };
 /** When the old and the new release were built. */
 const [then, now] = [1_753_000_000, 1_756_000_000];
@@ -109,14 +109,67 @@ const biome = {
   old: npm('@biomejs/cli-linux-x64', '2.2.0', '8cf973e6efb6c5bcc83ae3aa49203cfa7de6c29c84769982b122f59b979b429c'),
   new: npm('@biomejs/cli-linux-x64', '2.2.2', '5cfe845ddd36294a0160e30001f0d56537c00a8a973cfcefb189d5338f8bdf91'),
 };
+const engine = {
+  old: wheel(
+    'onnxruntime',
+    '1.22.0',
+    amd64['2_27'],
+    '6964a975731afc19dc3418fad8d4e08c48920144ff590149429a5ebe0d15fb3c',
+  ),
+  new: wheel(
+    'onnxruntime',
+    '1.22.1',
+    amd64['2_27'],
+    '2d39a530aff1ec8d02e365f35e503193991417788641b184f5b1e8c9a6d5ce8d',
+  ),
+};
+const scipy = wheel(
+  'scipy',
+  '1.16.0',
+  amd64['2_17'],
+  '03931b4e870c6fef5b5c0970d52c9f6ddd8c8d3e934a98f09308377eba6f3824',
+);
+const pandas = wheel(
+  'pandas',
+  '2.3.1',
+  amd64['2_17'],
+  '7dcb79bf373a47d2a40cf7232928eb7540155abbc460925c2c96d2d30b006eb4',
+);
+const tensorflow = wheel(
+  'tensorflow-cpu',
+  '2.19.0',
+  amd64['2_17'],
+  '0b9dbed26ca64194cdadee6a471b916825be803c4608f0f6a68b8336f47fb7f3',
+);
+const tokenizers = wheel(
+  'tokenizers',
+  '0.21.4',
+  amd64['2_17'],
+  '51b7eabb104f46c1c50b486520555715457ae833d5aee9ff6ae853d1130506ff',
+);
 const python = ['python3', 'openssl', 'curl', 'ca-certificates', 'libxml2', 'libsqlite3-0'];
+
+const base = {
+  old: debian('released', ['bookworm'], python),
+  new: debian('updated', ['bookworm', 'bookworm-updates', 'bookworm-security'], python),
+};
+const unchanged = [tensorflow, numpy.old, scipy, pandas, opencv.old];
 
 export const imagePairs: ImagePairSource[] = [
   {
+    name: 'service',
+    what:
+      'a whole service, all of it built anew since its base has updates: below, Debian as in the next pair; above, ' +
+      'tensorflow-cpu, numpy, scipy, pandas and opencv as they were and onnxruntime 1.22.0 → 1.22.1; at the top, tokenizers ' +
+      'as it was and transformers 4.55.0 → 4.55.1',
+    old: [base.old, installed(then, ...unchanged, engine.old), installed(then, tokenizers, transformers.old)],
+    new: [base.new, installed(now, ...unchanged, engine.new), installed(now, tokenizers, transformers.new)],
+  },
+  {
     name: 'debian',
     what: 'a Debian 12 base with Python, OpenSSL and curl: as released → with security and other updates',
-    old: [debian('released', ['bookworm'], python)],
-    new: [debian('updated', ['bookworm', 'bookworm-updates', 'bookworm-security'], python)],
+    old: [base.old],
+    new: [base.new],
   },
   {
     name: 'numpy',

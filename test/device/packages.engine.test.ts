@@ -180,7 +180,7 @@ describe.skipIf(!offered.available || go === undefined)('an update with packages
       const refused = await device('apply', '/tmp/new.ota.tar', '--allow-unsigned');
       expect(refused).toMatchObject({
         exitCode: 2,
-        stderr: expect.stringContaining('/usr/lib/ccai-xz/data was altered on this device'),
+        stderr: expect.stringContaining('"/usr/lib/ccai-xz/data" was altered on this device'),
       });
       expect(refused.stderr).toContain('apply a bundle that starts from none, or install ccai-xz 1.0.0 again');
       expect(await versions()).toEqual(names.map((name) => `${name} 1.0.0 installed`));

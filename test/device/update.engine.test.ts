@@ -152,7 +152,7 @@ for (const which of ['classic', 'current'] as const) {
       const path = await device.delta(one, two);
       const applied = await device.call('apply', path);
       expect([applied.exitCode, String(applied.stdout)]).toEqual([0, 'app: 2.0.0 runs now\n']);
-      expect(applied.stderr).toMatch(store === 'classic' ? /read the source .+ from its folders/ : /from Docker/);
+      expect(applied.stderr).toMatch(/read the source .+ from its files/);
       await expectNew();
       expect(await device.expect('apply', path)).toBe('app: nothing to do\n');
       await expectNew();

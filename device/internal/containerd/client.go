@@ -1,4 +1,5 @@
-// Package containerd speaks to the containerd below Docker: only about leases, which Docker itself cannot end.
+// Package containerd speaks to the containerd below Docker: about leases, which Docker itself cannot end, and about where it
+// keeps the blobs of images, which Docker gives to nobody but as copies.
 package containerd
 
 import (
@@ -12,11 +13,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"imgbuild/device/internal/failure"
 )
 
-const answerLimit = 16 << 20
+const (
+	answerLimit = 16 << 20
+	// patience with an answer: giving up a lease waits for the removal of all files that it kept.
+	patience = 5 * time.Minute
+)
 
 // notFound is gRPC's code for what is not there (doc/statuscodes.md).
 const notFound = "5"
@@ -27,6 +33,7 @@ var errNotFound = errors.New("containerd has no such thing")
 type Client struct {
 	address   string
 	namespace string
+	patience  time.Duration
 	http      *http.Client
 }
 
@@ -39,21 +46,26 @@ func Connect(address, namespace string) *Client {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{DialContext: dial, Protocols: &protocols}
-	return &Client{address, namespace, &http.Client{Transport: transport}}
+	return &Client{address, namespace, patience, &http.Client{Transport: transport}}
 }
 
 // Close ends the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// call sends one message to a method of the service of leases and returns the one that comes back: gRPC over HTTP/2
+// call sends one message to a method (`leases.v1.Leases/List`) and returns the one that comes back: gRPC over HTTP/2
 // (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md) without streams, compression or metadata.
 func (c *Client) call(ctx context.Context, method string, message []byte) ([]byte, error) {
-	answer, err := c.exchange(ctx, method, message)
+	limited, end := context.WithTimeoutCause(ctx, c.patience, fmt.Errorf("it has not answered for %s", c.patience))
+	defer end()
+	answer, err := c.exchange(limited, method, message)
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		told := failure.Operation(fmt.Sprintf("asking containerd at %s to %s", c.address, method), err.Error(),
+		if limited.Err() != nil {
+			err = context.Cause(limited)
+		}
+		told := failure.Operation(fmt.Sprintf("asking containerd at %s for %s", c.address, method), err.Error(),
 			"see whether containerd runs there")
 		told.Err = err
 		return nil, told
@@ -65,7 +77,7 @@ func (c *Client) exchange(ctx context.Context, method string, message []byte) ([
 	framed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
 	framed = append(framed, message...)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		"http://containerd/containerd.services.leases.v1.Leases/"+method, bytes.NewReader(framed))
+		"http://containerd/containerd.services."+method, bytes.NewReader(framed))
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,14 @@ type Lease struct {
 	Resources map[string][]string
 }
 
+const leaseService = "leases.v1.Leases/"
+
 // expiring is the label of leases that end by themselves.
 const expiring = "containerd.io/gc.expire"
 
 // Leases of the namespace (containerd, api/services/leases/v1/leases.proto). Those that somebody ends meanwhile are left out.
 func (c *Client) Leases(ctx context.Context) ([]Lease, error) {
-	answer, err := c.call(ctx, "List", nil)
+	answer, err := c.call(ctx, leaseService+"List", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,7 @@ func (c *Client) Leases(ctx context.Context) ([]Lease, error) {
 // EndLease gives up what a lease holds. What nothing else keeps is gone when it returns.
 func (c *Client) EndLease(ctx context.Context, id string) error {
 	request := appendBytes(nil, 1, []byte(id))
-	if _, err := c.call(ctx, "Delete", appendTrue(request, 2)); !errors.Is(err, errNotFound) {
+	if _, err := c.call(ctx, leaseService+"Delete", appendTrue(request, 2)); !errors.Is(err, errNotFound) {
 		return err
 	}
 	return nil
@@ -75,7 +77,7 @@ func parseLease(message []byte) (lease Lease, err error) {
 }
 
 func (c *Client) resources(ctx context.Context, lease string) (map[string][]string, error) {
-	answer, err := c.call(ctx, "ListResources", appendBytes(nil, 1, []byte(lease)))
+	answer, err := c.call(ctx, leaseService+"ListResources", appendBytes(nil, 1, []byte(lease)))
 	if err != nil {
 		return nil, err
 	}

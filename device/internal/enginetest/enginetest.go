@@ -249,7 +249,8 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		if e.store == engine.Containerd {
 			status = [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
 		}
-		answer(w, http.StatusOK, map[string]any{"DockerRootDir": e.folder, "DriverStatus": status, "ServerVersion": "0"})
+		answer(w, http.StatusOK, map[string]any{"DockerRootDir": e.folder, "DriverStatus": status, "ServerVersion": "0",
+			"Containerd": map[string]string{"Address": filepath.Join(e.folder, "c")}})
 	case r.URL.Path == "/version":
 		program := map[string]string{"Name": "Engine"}
 		if e.store == engine.Podman {

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"strings"
 
 	"imgbuild/device/internal/delta"
 	"imgbuild/device/internal/delta/layerdelta"
 	"imgbuild/device/internal/oci"
 )
 
-// Ranges of old filesystem layers in one temporary file, each at the place that the list of sources gives it, and behind them
-// what members of them unpack to. Which filesystem
+// Ranges of old filesystem layers, each at the place that the list of sources gives it, and behind them what members of them
+// unpack to: in one temporary file, but for those of tars that lie on the disk as they are and are lent. Which filesystem
 // layer a tar is shows when all of it has been hashed: until then its bytes are put wherever one of those that are still
 // missing has them, and the right one overwrites them later.
 type Ranges struct {
@@ -29,6 +31,9 @@ type rangeLayer struct {
 	// place of its first range in the file.
 	place int64
 	found bool
+	// lent is where its ranges are read from instead; places are those of its ranges in the old file.
+	lent   *os.File
+	places []int64
 }
 
 // rangeCursor is how far the ranges of a filesystem layer have been filled.
@@ -64,6 +69,7 @@ func (r *Ranges) Spool(folder string) (err error) {
 
 // Close frees the disk.
 func (r *Ranges) Close() error {
+	r.giveBack()
 	if r.file == nil {
 		return nil
 	}
@@ -74,6 +80,7 @@ func (r *Ranges) Close() error {
 
 // Again forgets what was found, for another reading.
 func (r *Ranges) Again() {
+	r.giveBack()
 	for at := range r.layers {
 		r.layers[at].found = false
 	}
@@ -89,7 +96,7 @@ func (r *Ranges) Begin(name string) {
 			continue
 		}
 		cursor := &rangeCursor{layer, layer.Ranges, layer.place}
-		if name == "blobs/sha256/"+layer.DiffID.Hex() {
+		if strings.TrimSuffix(path.Base(name), ".tar") == layer.DiffID.Hex() {
 			r.reading = append(r.reading[:0], cursor)
 			return
 		}
@@ -155,7 +162,7 @@ func (r *Ranges) Unpack() error {
 	end := r.sources.RangesSize
 	for _, member := range r.sources.Members {
 		into := bufio.NewWriterSize(io.NewOffsetWriter(r.file, end), 256<<10)
-		ranges := io.NewSectionReader(r.file, 0, r.sources.RangesSize)
+		ranges := io.NewSectionReader(r, 0, r.sources.RangesSize)
 		if err := layerdelta.Unpack(into, ranges, member); err != nil {
 			return err
 		}
@@ -168,4 +175,4 @@ func (r *Ranges) Unpack() error {
 }
 
 // File is what the ranges hold, one after the other, and then what members unpack to.
-func (r *Ranges) File() delta.File { return io.NewSectionReader(r.file, 0, r.sources.Size) }
+func (r *Ranges) File() delta.File { return io.NewSectionReader(r, 0, r.sources.Size) }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -31,7 +34,7 @@ func TestRanges(t *testing.T) {
 			}
 			sources.Layers = append(sources.Layers, layer)
 		}
-		sources.Size = int64(len(want))
+		sources.Size, sources.RangesSize = int64(len(want)), int64(len(want))
 		ranges := source.NewRanges(sources)
 		if err := ranges.Spool(t.TempDir()); err != nil {
 			t.Fatal(err)
@@ -39,7 +42,10 @@ func TestRanges(t *testing.T) {
 		random.Shuffle(len(tars), func(i, j int) { tars[i], tars[j] = tars[j], tars[i] })
 		for _, tar := range tars {
 			id := oci.DigestOf(tar)
-			ranges.Begin([]string{"1/layer.tar", "blobs/sha256/" + id.Hex()}[random.IntN(2)])
+			if random.IntN(3) == 0 && lend(t, ranges, id, tar) {
+				continue
+			}
+			ranges.Begin([]string{"1/layer.tar", "blobs/sha256/" + id.Hex(), id.Hex() + ".tar"}[random.IntN(3)])
 			if _, err := io.Copy(ranges, iotest.HalfReader(bytes.NewReader(tar))); err != nil {
 				t.Fatal(err)
 			}
@@ -47,11 +53,53 @@ func TestRanges(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := io.ReadAll(io.NewSectionReader(ranges.File(), 0, sources.Size))
+		got, err := io.ReadAll(iotest.HalfReader(io.NewSectionReader(ranges.File(), 0, sources.Size)))
 		if err != nil || !slices.Equal(got, want) || ranges.Missing() != "" {
 			t.Fatalf("round %d: other bytes are there, %v", round, err)
 		}
 		ranges.Close()
+	}
+}
+
+func lend(t *testing.T, ranges *source.Ranges, id oci.Digest, tar []byte) bool {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tar")
+	if err := os.WriteFile(path, tar, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := ranges.Lend(id, file, int64(len(tar)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !taken {
+		file.Close()
+	}
+	return taken
+}
+
+// A tar whose name tells its digest is put in its own place only, as an engine names it.
+func TestRangesOfANamedTar(t *testing.T) {
+	tars := [][]byte{sample.Noise(5000, 1), sample.Noise(5000, 2)}
+	sources := &layerdelta.Sources{Size: 2000, RangesSize: 2000}
+	for _, tar := range tars {
+		sources.Layers = append(sources.Layers, layerdelta.OldLayer{DiffID: oci.DigestOf(tar),
+			Ranges: []layerdelta.Range{{Start: 0, Size: 1000}}})
+	}
+	for _, name := range []string{"blobs/sha256/HEX", "HEX.tar"} {
+		ranges := source.NewRanges(sources)
+		if err := ranges.Spool(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		defer ranges.Close()
+		ranges.Begin(strings.Replace(name, "HEX", oci.DigestOf(tars[1]).Hex(), 1))
+		ranges.Write(tars[1])
+		if got, err := io.ReadAll(io.NewSectionReader(ranges.File(), 0, 1000)); err != nil || !slices.Equal(got, make([]byte, 1000)) {
+			t.Errorf("%s: bytes were put where another one's are, %v", name, err)
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func (s *staging) gather(ctx context.Context, made *packagedelta.Delta, ranges *
 			return err
 		}
 		place := "/" + altered.Path
-		refused = unusable(carried.Package, fmt.Sprintf("version %s is made from the files of %s, and %s %s on this device",
+		refused = unusable(carried.Package, fmt.Sprintf("version %s is made from the files of %s, and %.200q %s on this device",
 			carried.Version, from, place, altered.Because), fmt.Sprintf("install %s %s again", carried.Name, from))
 	}
 	files, err := s.filesOf(ctx, carried, from)

@@ -31,3 +31,5 @@ func (t *expectedTree) Compare(exported io.Reader) error { return t.compare(expo
 
 // IsOfContainer tells leases that Docker takes for containers.
 var IsOfContainer = isOfContainer
+
+var EngineFolders = engineFolders

@@ -112,11 +112,11 @@ func TestPackageDelta(t *testing.T) {
 
 func TestPackageDeltaRefused(t *testing.T) {
 	for because, spoil := range map[string]func(*packaged, *sample.Package){
-		"version 2 is made from the files of 1, and /usr/lib/app/text was altered on this device; apply a bundle that starts from none, or install app 1 again": func(p *packaged, _ *sample.Package) {
+		`version 2 is made from the files of 1, and "/usr/lib/app/text" was altered on this device; apply a bundle that starts from none, or install app 1 again`: func(p *packaged, _ *sample.Package) {
 			p.alter(packageText, strings.Replace(p.installedText(), "line 7\n", "line 8\n", 1))
 		},
-		"/usr/lib/app/text was altered": func(p *packaged, _ *sample.Package) { p.alter(packageText, p.installedText()+"more") },
-		"/usr/lib/app/text is missing": func(p *packaged, _ *sample.Package) {
+		`"/usr/lib/app/text" was altered`: func(p *packaged, _ *sample.Package) { p.alter(packageText, p.installedText()+"more") },
+		`"/usr/lib/app/text" is missing`: func(p *packaged, _ *sample.Package) {
 			os.Remove(filepath.Join(p.host.Root, packageText))
 			os.Mkdir(filepath.Join(p.host.Root, packageText), 0o755)
 		},

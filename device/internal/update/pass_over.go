@@ -70,7 +70,7 @@ func (f *followed) unusable(
 				if path == "" {
 					continue
 				}
-				has = fmt.Sprintf("has another %s: install %s %s again", path, each.Name, each.Version)
+				has = fmt.Sprintf("has another %.200q: install %s %s again", path, each.Name, each.Version)
 			}
 		}
 		return fmt.Errorf("%s makes the package %s from the files of version %s, and this device %s", delta.File, each.Name, each.Version, has), nil

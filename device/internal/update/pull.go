@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"imgbuild/device/internal/channel"
@@ -101,8 +102,11 @@ func (a *application) provePulled(ctx context.Context, id string, image *channel
 			"see whether the registry has the right image"))
 	}
 	if a.info.Store == engine.Containerd && found.Damaged == "" {
-		// The image is called by its manifest: its config is what Docker says when it saves it.
-		read, err := a.read(ctx, found, nothing{}, nil, a.folder.Path)
+		// The image is called by its manifest, which names its config.
+		read, err := a.readFiles(ctx, found, nothing{}, nil)
+		if err != nil && ctx.Err() == nil {
+			read, err = a.read(ctx, found, nothing{}, nil, a.folder.Path)
+		}
 		if err != nil {
 			return err
 		}
@@ -124,3 +128,7 @@ func (nothing) Add(_ string, r io.Reader) error {
 }
 
 func (nothing) Commit(int, oci.Digest) error { return nil }
+
+func (nothing) needs(oci.Digest) bool { return true }
+
+func (nothing) lend(oci.Digest, *os.File, int64) (bool, error) { return false, nil }

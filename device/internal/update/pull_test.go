@@ -20,6 +20,17 @@ func TestFollowPull(t *testing.T) {
 	})
 }
 
+func TestPulledImageIsReadFromBlobs(t *testing.T) {
+	s := newServed(t, engine.Containerd)
+	s.engine.PutBlobs(t)
+	saved := s.saved()
+	s.pullable(1000, s.two)
+	s.updated("2.0.0")
+	if *saved != 0 || len(s.requests) != 0 {
+		t.Errorf("%d times saved, %v was downloaded", *saved, s.requests)
+	}
+}
+
 // A registry that has another image under the digest, or none: the delta is taken, and nothing is left.
 func TestFollowWrongPull(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {

@@ -12,7 +12,6 @@ import (
 	"imgbuild/device/internal/bundle"
 	"imgbuild/device/internal/delta"
 	"imgbuild/device/internal/dpkg"
-	"imgbuild/device/internal/durable"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/lock"
 	"imgbuild/device/internal/memory"
@@ -134,32 +133,6 @@ func target(images []bundle.Image) state.Release {
 			Name: nameOf(image), Reference: image.Reference, Config: config, Platform: platform})
 	}
 	return release
-}
-
-// sync writes the engine's data to its disk: a power cut must not take back what a tag or `current` speaks of, and
-// containerd does not sync what it unpacks.
-func (u *Updater) sync(info *engine.Info) error {
-	synced := false
-	for _, folder := range engineFolders(info) {
-		if err := durable.SyncFileSystem(folder); err != nil {
-			return err
-		}
-		synced = true
-	}
-	if !synced {
-		u.Log("warning: %s is not on this device: it could not be synced to its disk", info.DataRoot)
-	}
-	return nil
-}
-
-func engineFolders(info *engine.Info) []string {
-	var folders []string
-	for _, folder := range []string{info.DataRoot, "/var/lib/containerd"} {
-		if found, err := os.Stat(folder); folder != "" && err == nil && found.IsDir() {
-			folders = append(folders, folder)
-		}
-	}
-	return folders
 }
 
 func sameDiffIDs(image *engine.Image, ids []oci.Digest) bool { return slices.Equal(image.DiffIDs, ids) }

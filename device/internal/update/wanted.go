@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"imgbuild/device/internal/bundle"
@@ -23,7 +24,7 @@ type wanted struct {
 	ranges *source.Ranges
 }
 
-var _ layerVisitor = (*wanted)(nil)
+var _ blobVisitor = (*wanted)(nil)
 
 // newWanted reads what the bundle says of an image's sources.
 func newWanted(b *bundle.Bundle, image *bundle.Image, budget memory.Budget) (*wanted, error) {
@@ -65,6 +66,20 @@ func (w *wanted) isIn(image *engine.Image) bool {
 	return !slices.ContainsFunc(w.ranges.Sources().Layers, func(layer layerdelta.OldLayer) bool {
 		return !slices.Contains(image.DiffIDs, layer.DiffID)
 	})
+}
+
+// needs tells whether a filesystem layer of the source image has to be read. Files are wanted by their paths, which any may have.
+func (w *wanted) needs(id oci.Digest) bool {
+	return w.files.Len() > 0 || w.ranges != nil && slices.ContainsFunc(w.ranges.Sources().Layers,
+		func(layer layerdelta.OldLayer) bool { return layer.DiffID == id })
+}
+
+// lend the tar of a filesystem layer: ranges of it are read from there.
+func (w *wanted) lend(id oci.Digest, tar *os.File, size int64) (taken bool, err error) {
+	if w.ranges == nil {
+		return false, nil
+	}
+	return w.ranges.Lend(id, tar, size)
 }
 
 func (w *wanted) spool(folder string) error {

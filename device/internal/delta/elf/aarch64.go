@@ -30,10 +30,10 @@ var aarch64Kinds = func() (of [256]fieldKind) {
 	return of
 }()
 
-// aarch64Kind is that of the field that an instruction is.
+// aarch64Kind is that of the field that an instruction is. Most are none, which their upper byte tells.
 func aarch64Kind(word int32) fieldKind {
 	kind := aarch64Kinds[uint32(word)>>24]
-	if kind == branch19 && uint32(word)&0xff000010 == 0x54000010 || kind == lowAdd && word&0x00c00000 != 0 {
+	if kind == noField || kind == branch19 && uint32(word)&0xff000010 == 0x54000010 || kind == lowAdd && word&0x00c00000 != 0 {
 		return noField
 	}
 	return kind
@@ -134,8 +134,9 @@ func (d *Decoder) aarch64Fields(s *section, from, to int32) {
 		pages[at].place = noPlace
 	}
 	fields, segment := d.fields, d.oldSegment
-	for at := begin; at <= end-4; at += 4 {
-		word := d.word(at)
+	code := d.window[begin-d.windowStart : max(begin, end)-d.windowStart]
+	for at := begin; len(code) >= 4; at, code = at+4, code[4:] {
+		word := word(code)
 		kind := aarch64Kind(word)
 		wanted := uint32(at-first) < within
 		if kind == noField || !wanted && kind < page {

@@ -134,13 +134,15 @@ func (m *model) stays(c copied) bool {
 
 // sectionAt is the number of the first section of the old file that ends behind an offset.
 func (m *model) sectionAt(offset int32) int {
-	at, _ := slices.BinarySearchFunc(m.sections, offset, func(s section, offset int32) int {
-		if s.end <= offset {
-			return -1
+	low, high := 0, len(m.sections)
+	for low < high {
+		if middle := (low + high) / 2; m.sections[middle].end <= offset {
+			low = middle + 1
+		} else {
+			high = middle
 		}
-		return 1
-	})
-	return at
+	}
+	return low
 }
 
 // isSectionAt tells whether a number is what sectionAt finds.

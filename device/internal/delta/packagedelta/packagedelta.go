@@ -240,7 +240,7 @@ type AlteredError struct {
 	Because string
 }
 
-func (a *AlteredError) Error() string { return a.Path + " " + a.Because }
+func (a *AlteredError) Error() string { return fmt.Sprintf("%.200q %s", a.Path, a.Because) }
 
 // missing tells that an error is about what is not there, or is no file.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) }
