@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'fc9d2491b56529b5a59d96f4f30ca830a0ebe0ab52a70db9054dfeb79402e0e7' },
-    arm64: { sha256: 'ab5ec48b4db5fa37958ca1d1852550292f6f32c657c1f74191dac45fa9dc0679' },
+    amd64: { sha256: 'b4e867b687a8420081620d7bc08db5a5ffc2c5b5b81f1db4c98ab5b7400fc36c' },
+    arm64: { sha256: 'a4d77b04e41aaf1f1047d2b7073fd5720888d803ee658935dd3aeeaf7af45a15' },
   },
 };

@@ -15,7 +15,6 @@ import { codePackages } from './code-packages.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
 import { keepTars } from './kept-tars.ts';
-import { provePackages } from './prove-packages.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { ownProver, type Decoder, type Prover } from './prove.ts';
 
@@ -83,7 +82,7 @@ export interface DeltaReport {
   /** Of the release, where both sides are releases; `bytes` and `pullBytes` are 0 for what the device has. */
   packages: PackageReport[];
   signedBy: string | undefined;
-  /** What has applied the finished file to the old images. */
+  /** What has applied the finished file to the old images and packages. */
   provenBy: Decoder;
   images: ImageReport[];
   /** The version that it takes to read it. */
@@ -92,7 +91,7 @@ export interface DeltaReport {
 
 /**
  * Makes the bundle that turns the images of `from` into those of `to`, and has it applied to `from` before it gets its
- * name: every filesystem layer and config is compared. Throws a Failure and leaves nothing behind otherwise.
+ * name: every filesystem layer, config and package is compared. Throws a Failure and leaves nothing behind otherwise.
  */
 export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
   const folder = dirname(request.output);
@@ -148,8 +147,15 @@ async function makeOf(pairs: readonly ImagePair[], temporary: string, request: D
   } finally {
     await file.close();
   }
-  await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
-  if (packages !== undefined) await provePackages(unproven, packages, { from: from.packages, temporary, signal });
+  await prover.prove({
+    path: unproven,
+    pairs,
+    packages: packages && { changes: packages, from: from.packages },
+    signKey: request.signKey,
+    temporary,
+    progress,
+    signal,
+  });
   await rename(unproven, output);
   await syncFolder(dirname(output));
   return report(request, bundled, packages ?? [], written, prover.decoder);

@@ -158,7 +158,11 @@ func (s *session) verify(ctx context.Context) error {
 		defer images.Close()
 		archive = &update.Archive{Name: s.from, File: images, Temporary: os.TempDir()}
 	}
-	report, err := s.Verify(ctx, b, archive)
+	var old *update.OldPackages
+	if s.packages != "" {
+		old = &update.OldPackages{Folder: s.packages, Temporary: os.TempDir()}
+	}
+	report, err := s.Verify(ctx, b, archive, old)
 	if err != nil {
 		return err
 	}
@@ -184,6 +188,9 @@ func (s *session) verify(ctx context.Context) error {
 		}
 		if each.From != "" {
 			carried += ", made from the installed files of " + each.From
+		}
+		if each.Applied {
+			carried += ": applied to those of it in " + s.packages + ", and compared"
 		}
 		fmt.Fprintf(s.out, "  package %s %s: %s\n", each.Name, each.Version, carried)
 	}

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { RandomAccess } from '../source-spool.ts';
+import { partOf, type RandomAccess } from '../source-spool.ts';
 import type { OldEntry } from '../old-tree.ts';
 import { segmentsOf, type SpooledMember } from './expansion.ts';
 import type { OldMembers } from './old-members.ts';
@@ -62,6 +62,15 @@ export class OldBytes {
         }
       },
     };
+  }
+
+  /** A part of what a member of an entry unpacks to, and its place in the old file. */
+  withinMember(
+    entry: OldEntry,
+    { member, start, size }: { member: SpooledMember; start: number; size: number },
+  ): { file: RandomAccess; position: number } {
+    const { placed, unpacked } = this.#members!;
+    return { file: partOf(unpacked, member.place + start, size), position: placed.placeOf(entry, member) + start };
   }
 
   contents(entry: OldEntry): RandomAccess {
