@@ -69,7 +69,9 @@ test('what was kept is there at any place, and is checked where it is read again
   kept.file(layer.diffId)!.read(1234, 100, piece);
   expect(piece.equals(bytes.subarray(1234, 1334))).toBe(true);
   writeFileSync(path.join(folder, 'old-0'), noise(10_500, 'other'));
-  await expect(all(kept.layers[0]!.tar())).rejects.toThrow(/the copy of the filesystem layer sha256:.*: its bytes have the digest/);
+  await expect(all(kept.layers[0]!.tar())).rejects.toThrow(
+    /the copy of the filesystem layer sha256:.*: its bytes have the digest/,
+  );
   kept.close();
 });
 

@@ -78,37 +78,40 @@ function byScanner(tar: Buffer, piece: number): Outcome {
   }
 }
 
-describe.each(['gnu', 'gnu --sparse', 'pax', 'pax --sparse', 'ustar', 'v7'])('an archive of the format %s', (format) => {
-  const tarOf = () => {
-    const [name, ...more] = format.split(' ');
-    const isOld = name === 'ustar' || name === 'v7';
-    const left = isOld ? ['--exclude=ddd*', '--exclude=soft'] : [];
-    if (more.length === 0) left.push('--exclude=holes');
-    return execFileSync('tar', [`--format=${name}`, '--sort=name', ...more, ...left, '-C', tree, '-c', '.']);
-  };
+describe.each(['gnu', 'gnu --sparse', 'pax', 'pax --sparse', 'ustar', 'v7'])(
+  'an archive of the format %s',
+  (format) => {
+    const tarOf = () => {
+      const [name, ...more] = format.split(' ');
+      const isOld = name === 'ustar' || name === 'v7';
+      const left = isOld ? ['--exclude=ddd*', '--exclude=soft'] : [];
+      if (more.length === 0) left.push('--exclude=holes');
+      return execFileSync('tar', [`--format=${name}`, '--sort=name', ...more, ...left, '-C', tree, '-c', '.']);
+    };
 
-  test.each([1, 321, 512, 70_001])('is read as the waiting reader does, in pieces of %d bytes', async (piece) => {
-    const tar = tarOf();
-    const expected = await byReader(tar);
-    expect(expected.error).toBeUndefined();
-    expect(expected.seen.length).toBeGreaterThan(4);
-    expect(byScanner(tar, piece)).toEqual(expected);
-  });
-
-  test('is cut or damaged in the same words, after the same entries', async () => {
-    const tar = tarOf();
-    const damage = fc.record({
-      size: fc.nat(tar.length),
-      flips: fc.array(fc.tuple(fc.nat(tar.length - 1), fc.nat(255)), { maxLength: 2 }),
-      piece: fc.integer({ min: 1, max: 5000 }),
+    test.each([1, 321, 512, 70_001])('is read as the waiting reader does, in pieces of %d bytes', async (piece) => {
+      const tar = tarOf();
+      const expected = await byReader(tar);
+      expect(expected.error).toBeUndefined();
+      expect(expected.seen.length).toBeGreaterThan(4);
+      expect(byScanner(tar, piece)).toEqual(expected);
     });
-    await fc.assert(
-      fc.asyncProperty(damage, async ({ size, flips, piece }) => {
-        const damaged = Buffer.from(tar.subarray(0, size));
-        for (const [at, value] of flips) if (at < size) damaged[at] = value;
-        expect(byScanner(damaged, piece)).toEqual(await byReader(damaged));
-      }),
-      { numRuns: 60 },
-    );
-  });
-});
+
+    test('is cut or damaged in the same words, after the same entries', async () => {
+      const tar = tarOf();
+      const damage = fc.record({
+        size: fc.nat(tar.length),
+        flips: fc.array(fc.tuple(fc.nat(tar.length - 1), fc.nat(255)), { maxLength: 2 }),
+        piece: fc.integer({ min: 1, max: 5000 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(damage, async ({ size, flips, piece }) => {
+          const damaged = Buffer.from(tar.subarray(0, size));
+          for (const [at, value] of flips) if (at < size) damaged[at] = value;
+          expect(byScanner(damaged, piece)).toEqual(await byReader(damaged));
+        }),
+        { numRuns: 60 },
+      );
+    });
+  },
+);
