@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a as o}from"./chunk-OMD7XP5J.js";function l(a={}){let n=new Map,i=e=>{let t=n.get(e);return t===void 0&&(t=new o(e,a),n.set(e,t)),t},s=({digest:e,tag:t})=>e??t??"latest";return{at:i,getManifest:(e,t)=>i(e.registry).getManifest(e.repository,s(e),t),headManifest:(e,t)=>i(e.registry).headManifest(e.repository,s(e),t),openRest:(e,t,r,g)=>i(e.registry).openRest(e.repository,t,r,g),openBlob:(e,t,r)=>i(e.registry).openBlob(e.repository,t,r)}}export{l as a};

@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+import{t as a,u as b,v as c,w as d,x as e,y as f,z as g}from"./chunk-GRHG5QHO.js";import"./chunk-4A2URBOI.js";import"./chunk-T6LWJURR.js";import"./chunk-2ER5REWO.js";import"./chunk-2GIMWHVQ.js";import"./chunk-76M53WAM.js";import"./chunk-JA6OCYI4.js";import"./chunk-2ZB7CX4D.js";import"./chunk-YMZWJLKE.js";export{e as carriedSize,d as madeFrom,c as oldVersion,b as packagePairs,a as packagesArtifactType,f as packagesPart,g as readPackages};

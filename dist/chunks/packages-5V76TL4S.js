@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{t as a,u as b,v as c,w as d,x as e,y as f}from"./chunk-5SEPZXW6.js";import"./chunk-Y25DQJTM.js";import"./chunk-T6LWJURR.js";import"./chunk-KSVKRSJX.js";import"./chunk-2GIMWHVQ.js";import"./chunk-76M53WAM.js";import"./chunk-JA6OCYI4.js";import"./chunk-2ZB7CX4D.js";import"./chunk-YMZWJLKE.js";export{d as carriedSize,c as madeFrom,b as packagePairs,a as packagesArtifactType,e as packagesPart,f as readPackages};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-H65V3EDM.js";import"./chunk-OMD7XP5J.js";import"./chunk-4WAA3GDQ.js";import"./chunk-CTULGXEY.js";import"./chunk-YU4ZIF6X.js";import"./chunk-DI54LJXE.js";import"./chunk-4BTO4RMZ.js";import"./chunk-XZODWQBA.js";import"./chunk-2GIMWHVQ.js";import"./chunk-JA6OCYI4.js";import"./chunk-2ZB7CX4D.js";import"./chunk-YMZWJLKE.js";export{a as RegistryStore};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-MDQIPETF.js";import"./chunk-3HSYB3ZL.js";import"./chunk-W4UHFJIQ.js";import"./chunk-GI2DIYQB.js";import"./chunk-JQMGMM2G.js";import"./chunk-YJ4ITI3H.js";import"./chunk-KSVKRSJX.js";import"./chunk-XE7DGWUY.js";import"./chunk-EHSGCZDH.js";import"./chunk-YU4ZIF6X.js";import"./chunk-2GIMWHVQ.js";import"./chunk-QSDIIJEB.js";import"./chunk-JA6OCYI4.js";import"./chunk-2ZB7CX4D.js";import"./chunk-YMZWJLKE.js";export{a as openRelease};
