@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'b4e867b687a8420081620d7bc08db5a5ffc2c5b5b81f1db4c98ab5b7400fc36c' },
-    arm64: { sha256: 'a4d77b04e41aaf1f1047d2b7073fd5720888d803ee658935dd3aeeaf7af45a15' },
+    amd64: { sha256: '3ccf31010f3bc40420e2f1f5e841af5996a3f85e49aac28a6c2752d4628f8d12' },
+    arm64: { sha256: 'd0861e0640e568d3e6871deca69c7c37646a182e306532f395149a868d10c15c' },
   },
 };
