@@ -302,3 +302,30 @@ test('what each entry costs, and what became of it', async () => {
   expect(sum).toBeLessThanOrEqual(size);
   expect(sum).toBeGreaterThan(size - 100);
 });
+
+test('is the same whether old filesystem layers were kept on the disk, some of them, or none', async () => {
+  const words = (seed: string) => Buffer.from(noise(3000, seed).toString('hex'));
+  const programs = [makeElf(sampleProgram('x86-64', 20, 1)), makeElf(sampleProgram('x86-64', 20, 2))] as const;
+  const edited = (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 2000), Buffer.from('new'), bytes.subarray(2000)]);
+  const old = [
+    sampleTar([
+      { name: 'a', bytes: words('a') },
+      { name: 'lib.so', bytes: programs[0] },
+    ]),
+    sampleTar([
+      { name: 'b', bytes: words('b') },
+      { name: 'c', bytes: words('c') },
+    ]),
+  ];
+  const text = [
+    sampleTar([
+      { name: 'a', bytes: edited(words('a')) },
+      { name: 'lib.so', bytes: programs[1] },
+      { name: 'b', bytes: edited(words('b')) },
+      { name: 'another', bytes: edited(words('c')) },
+    ]),
+  ];
+  const all = await coded(old, text);
+  expect((await decoded(old, all.sources, all.deltas[0]!)).equals(text[0]!)).toBe(true);
+  for (const most of [0, old[0]!.length]) expect(await coded(old, text, most)).toEqual(all);
+});

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { CarriedLayer } from '../../../src/delta/bundle/write.ts';
 import { encodeImage } from '../../../src/delta/encode-image.ts';
 import { storeLayer } from '../../../src/delta/encode-layer.ts';
+import { keepTars } from '../../../src/delta/kept-tars.ts';
 import type { AccountedEntry } from '../../../src/delta/layer-delta/account.ts';
 import { encodeLayerDelta } from '../../../src/delta/layer-delta/encode.ts';
 import { openPartThreads } from '../../../src/delta/layer-delta/part-threads.ts';
@@ -100,12 +101,15 @@ export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entri
   });
 }
 
-/** No new filesystem layer may be among the old ones. */
-export function coded(old: readonly Buffer[], text: readonly Buffer[]): Promise<CodedLayers> {
+/** No new filesystem layer may be among the old ones. `most`: bytes of the old ones that are kept on the disk. */
+export function coded(old: readonly Buffer[], text: readonly Buffer[], most?: number): Promise<CodedLayers> {
   return withFolder(async (folder) => {
-    const pair = { from: imageOf(old), to: imageOf(text), reference: undefined };
+    const from = imageOf(old);
+    const kept = keepTars(from.layers, path.join(folder, 'kept'), most);
+    const pair = { from, to: imageOf(text), reference: undefined, kept };
     const request = { format: 'imgbuild' as const, prefix: path.join(folder, 'x'), progress: silent };
     const image = await encodeImage(pair, { ...request, signal: new AbortController().signal });
+    kept.close();
     const deltas = image.carried.map((each: CarriedLayer) => {
       if (each.kind !== 'delta' || each.format !== 'imgbuild') throw new Error(`carried as ${each.kind}`);
       return readFileSync(each.delta.path);
