@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'fc9d2491b56529b5a59d96f4f30ca830a0ebe0ab52a70db9054dfeb79402e0e7' },
-    arm64: { sha256: 'ab5ec48b4db5fa37958ca1d1852550292f6f32c657c1f74191dac45fa9dc0679' },
+    amd64: { sha256: '94261593b05a5f9ab2b8928a76f9db6b4f2ecd2b2c256b82a336003663bc8cf9' },
+    arm64: { sha256: '15573770332bb89d3050f2c553bbe23c400712a35f0184ed3ef8ef46e89712b1' },
   },
 };
