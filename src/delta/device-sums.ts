@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '94261593b05a5f9ab2b8928a76f9db6b4f2ecd2b2c256b82a336003663bc8cf9' },
-    arm64: { sha256: '15573770332bb89d3050f2c553bbe23c400712a35f0184ed3ef8ef46e89712b1' },
+    amd64: { sha256: 'c905831c5865cdf190a9692f56b65be0b9d14258a417384f6ecbda2d84810438' },
+    arm64: { sha256: '1cc3d7b9bd0d226f9ac4c0aa70799859237f1dbdaf426e0f445e2deb0dd198cd' },
   },
 };
