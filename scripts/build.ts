@@ -145,11 +145,14 @@ export async function bundle(root: string, outdir: string, entries = entryPoints
     });
     inputs.push(metafile.inputs);
   }
-  // What threads run is a file of its own: it begins where they do.
+  // What threads run are files of their own: they begin where the threads do.
   await build({
     ...common,
     target: 'node24',
-    entryPoints: [{ in: 'src/delta/layer-delta/part-thread.ts', out: 'part-thread' }],
+    entryPoints: [
+      { in: 'src/delta/layer-delta/part-thread.ts', out: 'part-thread' },
+      { in: 'src/delta/codec/elf/prepare-thread.ts', out: 'prepare-thread' },
+    ],
   });
   await build({
     ...common,

@@ -1,12 +1,14 @@
 import { setSecret } from '@actions/core';
 import { getExecOutput } from '@actions/exec';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { Failure } from '../failure.ts';
 
 export interface PagesBranchRequest {
   /** `https://github.com/acme/app`. */
   repository: string;
   branch: string;
-  /** Absolute: an empty folder for the work tree. */
+  /** Absolute: where the work tree is made. */
   folder: string;
   token: string;
   env: NodeJS.ProcessEnv;
@@ -21,7 +23,10 @@ export interface PagesBranch {
   push(message: string, aside?: string): Promise<boolean>;
 }
 
-/** The newest commit of a branch as a work tree of its own, or an empty one where there is no such branch. */
+/**
+ * The newest commit of a branch as a work tree of its own, or an empty one where there is no such branch; with `.nojekyll`, or
+ * Pages would have Jekyll look at every file, and leave some out.
+ */
 export async function checkOutPagesBranch(request: PagesBranchRequest): Promise<PagesBranch> {
   const { repository, branch, folder, token, signal } = request;
   if (!/^[A-Za-z0-9][A-Za-z0-9._/-]*$/.test(branch)) {
@@ -38,6 +43,7 @@ export async function checkOutPagesBranch(request: PagesBranchRequest): Promise<
     if (exitCode === 0) return stdout;
     throw failure(branch, `git ${args[0]}: ${stderr.trim()}`, 'see what git says, then run the job again');
   };
+  await mkdir(folder);
   const ref = `refs/heads/${branch}`;
   await done('init', '--quiet');
   await done('symbolic-ref', 'HEAD', ref);
@@ -46,6 +52,7 @@ export async function checkOutPagesBranch(request: PagesBranchRequest): Promise<
     await done('fetch', '--quiet', '--depth=1', repository, ref);
     await done('reset', '--quiet', '--hard', 'FETCH_HEAD');
   }
+  await writeFile(path.join(folder, '.nojekyll'), '', { flag: 'a' });
   return {
     async push(message, aside) {
       await done('add', '--all', '.');

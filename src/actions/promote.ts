@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { channelDeltaOf, publishChannelDelta } from '../project/channel-delta.ts';
 import { readChannel } from '../release/channel-store.ts';
@@ -35,17 +35,9 @@ await runAction(async (context) => {
   const work = await mkdtemp(path.join(temporary, 'imgbuild-promote-'));
   try {
     const pages = path.join(work, 'pages');
-    await mkdir(pages);
     const site = path.join(pagesFolderInput('folder', pages), name);
-    const checkedOut = await checkOutPagesBranch({
-      repository,
-      branch,
-      folder: pages,
-      token,
-      env: process.env,
-      signal,
-    });
-    await writeFile(path.join(pages, '.nojekyll'), '', { flag: 'a' });
+    const request = { repository, branch, folder: pages, token, env: process.env, signal };
+    const checkedOut = await checkOutPagesBranch(request);
     const deltas = await deltasIn(folder && path.resolve(directory, folder), signal);
     // First the files, then what names them.
     for (const [file, delta] of deltas) await publishChannelDelta(store, file, delta, { progress, signal });

@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { publish } from '../apt/publish.ts';
@@ -29,20 +29,11 @@ await runAction(async ({ temporary, token, progress, signal, summary }) => {
   const work = await mkdtemp(path.join(temporary, 'imgbuild-apt-'));
   try {
     const pages = path.join(work, 'pages');
-    await mkdir(pages);
     const site = pagesFolderInput('folder', pages);
     const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: slug = '' } = process.env;
     const repository = `${server}/${slug}`;
-    const checkedOut = await checkOutPagesBranch({
-      repository,
-      branch,
-      folder: pages,
-      token,
-      env: process.env,
-      signal,
-    });
-    // Pages would have Jekyll look at every file otherwise, and leave some out.
-    await writeFile(path.join(pages, '.nojekyll'), '', { flag: 'a' });
+    const request = { repository, branch, folder: pages, token, env: process.env, signal };
+    const checkedOut = await checkOutPagesBranch(request);
     const isNew = !existsSync(path.join(site, 'dists'));
     const debs = path.join(work, 'debs');
     const url = await fetchReleasePackages({ version, directory: debs, token, progress, signal });

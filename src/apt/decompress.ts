@@ -1,6 +1,10 @@
 import { pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
+import { unzstd } from '../image-source/unzstd.ts';
 import { startProgram } from '../process/start.ts';
+
+/** log2 of the most history, in bytes, that zstd may ask for: what `zstd -d` grants unless it is told otherwise. */
+const zstdWindowLog = 27;
 
 /** How control.tar is stored, by the end of its name (deb(5)). */
 export type ControlCompression = '' | '.gz' | '.xz' | '.zst';
@@ -12,7 +16,8 @@ export function decompress(
 ): AsyncIterable<Uint8Array> {
   if (compression === '') return bytes;
   if (compression === '.xz') return throughXz(bytes);
-  const stream = compression === '.gz' ? createGunzip() : createZstdDecompress();
+  if (compression === '.zst') return unzstd(bytes, zstdWindowLog);
+  const stream = createGunzip();
   // What is wrong with the source destroys the stream, whose reader then sees the error.
   pipeline(Readable.from(bytes), stream, () => {});
   return stream;

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { makeStateFolder } from '../context/state-folder.ts';
 import { checkDebs, unreleased } from '../deb/check.ts';
 import type { PackedDeb } from '../deb/pack-debs.ts';
-import type { PlannedDeb } from '../deb/layout.ts';
+import type { PlannedDeb } from '../deb/planned-deb.ts';
 import type { Reason } from '../plan/plan.ts';
 import type { Choice } from '../deb/selection.ts';
 import { listProject, packProject, type ListedDebs } from '../project/debs.ts';

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
 import { run, runChecked } from '../process/run.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 import { nodeZstd, type Compression, type Zstd } from './compression.ts';
 
 /** What compresses here: another version of a program may write other bytes. */

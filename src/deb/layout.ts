@@ -2,21 +2,21 @@ import { basename } from 'node:path';
 import type { ArtifactInput } from '../artifact/input.ts';
 import type { Config, Deb } from '../config/config.ts';
 import { Failure } from '../failure.ts';
-import type { Digest } from '../oci/digest.ts';
-import { platformName, type Platform } from '../oci/platform.ts';
+import { platformName } from '../oci/platform.ts';
 import { isRegistryHost } from '../oci/reference.ts';
 import { debianArchitecture } from './architecture.ts';
 import { arMaxSize } from './ar.ts';
-import { dataSize, splitAdvice, type PackageLayout } from './archive.ts';
+import { dataSize, splitAdvice } from './archive.ts';
 import type { Collected } from './contents.ts';
 import { formatControl, installedSize } from './control.ts';
 import { documents } from './documents.ts';
-import type { DeclaredFields } from './fields.ts';
 import { addGhostSnippet, addOwnerSnippet, ownersNobodyMakes } from './device-files.ts';
-import type { Draft, LaterFiles } from './draft.ts';
+import type { Draft } from './draft.ts';
 import { conffiles, withParents, type PackageEntry } from './entry.ts';
 import { assembleScripts, noSnippets, type Snippets } from './maintainer-scripts.ts';
+import { partFields } from './part-fields.ts';
 import { pathMatcher } from './path-matcher.ts';
+import type { PlannedDeb, ServiceImage } from './planned-deb.ts';
 import { chooseCompression } from './sample.ts';
 import { serviceFiles } from './service/files.ts';
 import { addServiceSnippets } from './service/scripts.ts';
@@ -27,47 +27,6 @@ import { debTrouble } from './trouble.ts';
 import { sysusersPackages } from './declared-draft.ts';
 import { addSysusersSnippet, addTmpfilesSnippet, addUnitSnippets } from './units.ts';
 import { debianVersion } from './version.ts';
-
-/** An image of a release, as a service package names it. */
-export interface ServiceImage {
-  /** Name of the layer. */
-  layer: string;
-  platform: Platform;
-  /** Digest of the image's config. */
-  config: Digest;
-  /** NAME:TAG under which it is pulled or loaded: `ghcr.io/acme/ccai/service_runtime:1.2.0`. */
-  reference: string;
-}
-
-/** A package that is to be written: a Deb for one architecture. */
-export interface PlannedDeb extends PackageLayout {
-  name: string;
-  /** The declared package: another name where it is a part of that. */
-  of: string;
-  version: string;
-  architecture: string;
-  /** `ccai_1.2.0_amd64.deb` */
-  fileName: string;
-  /** Bytes of all its files. */
-  size: number;
-  warnings: string[];
-  /** Paths that the device makes, without a slash in front. */
-  ghosts: string[];
-  /** That it starts. */
-  image?: ServiceImage;
-  /** How it would be laid out whatever the release is: worked out when it is asked for. */
-  unversioned?: () => Promise<PackageLayout>;
-  /** Where it has files that are not here yet: what decides them, and how it is laid out with them. */
-  later?: PlannedLater;
-}
-
-export interface PlannedLater extends Pick<LaterFiles, 'folder' | 'inputs' | 'known'> {
-  /** What `auto` comes to where the files shrink. */
-  compression: 'strong-zstd' | 'xz';
-  /** One, or its parts where it is split. */
-  complete(signal?: AbortSignal): Promise<PlannedDeb[]>;
-  trouble: Draft['trouble'];
-}
 
 export interface LayoutOptions {
   /** The release, with or without `v`. */
@@ -202,42 +161,6 @@ async function layOutPart(
     entries: all,
     compression,
     ghosts: isFirst ? collected.ghosts : [],
-  };
-}
-
-/** An earlier version may have had so many more parts. */
-const formerParts = 8;
-
-/**
- * Parts depend on each other in the exact version, and may take files over from each other, and from parts that there
- * are no more: where one ends moves with every change of the contents.
- */
-function partFields({ fields, version }: Draft, names: readonly string[], index: number): DeclaredFields {
-  if (names.length === 1) return fields;
-  const exact = (name: string) => `${name} (= ${version})`;
-  const others = names.filter((_, other) => other !== index);
-  const former = Array.from({ length: formerParts }, (_, more) => partName(names[0]!, names.length + more));
-  if (index === 0) {
-    return {
-      ...fields,
-      depends: [...fields.depends, ...others.map(exact)],
-      replaces: [...fields.replaces, ...others, ...former],
-    };
-  }
-  const { maintainer, section, priority, homepage, source, extended } = fields;
-  return {
-    maintainer,
-    section,
-    ...(priority === undefined ? {} : { priority }),
-    ...(homepage === undefined ? {} : { homepage }),
-    ...(source === undefined ? {} : { source }),
-    depends: [exact(names[0]!)],
-    recommends: [],
-    conflicts: [],
-    replaces: [...others, ...former],
-    provides: [],
-    synopsis: `${fields.synopsis} (part ${index + 1} of ${names.length})`,
-    extended,
   };
 }
 

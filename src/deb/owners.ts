@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts';
 import type { Draft } from './draft.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 
 /**
  * dpkg refuses to install two packages that own one path, unless it is a folder in both: says which would. Packages of different

@@ -6,23 +6,18 @@ import { removeAbandoned } from './abandoned.ts';
 import { writePackage } from './archive.ts';
 import { findCompressors } from './compressors.ts';
 import { buildDebianSource } from './debian/build.ts';
-import type { PlannedDeb } from './layout.ts';
+import { decidedParts, planSavedDebs, type DecidedDeb } from './decide-debs.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 import { makeOutputFolder } from './output-file.ts';
-import {
-  branchToSaveOn,
-  decidedParts,
-  planSavedDebs,
-  restoreDeb,
-  saveDeb,
-  type DecidedDeb,
-  type SavedDebs,
-} from './saved-debs.ts';
+import { restoreDeb } from './restore-deb.ts';
+import { branchToSaveOn, saveDeb } from './save-deb.ts';
+import type { SavedDebs } from './saved-debs.ts';
 import { sideBySide } from './side-by-side.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { defaultSourceDate } from './source-date.ts';
 import { planAllDebs, type PlanDebsOptions } from './plan-debs.ts';
 
-export type { ServiceImage } from './layout.ts';
+export type { ServiceImage } from './planned-deb.ts';
 export { defaultSourceDate } from './source-date.ts';
 export { planDebs, type PlanDebsOptions } from './plan-debs.ts';
 

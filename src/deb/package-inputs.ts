@@ -4,7 +4,7 @@ import type { PackageLayout } from './archive.ts';
 import { xzOptions, type Compression } from './compression.ts';
 import { compressionUsed, type Compressors } from './compressors.ts';
 import type { FileOnDisk, PackageEntry } from './entry.ts';
-import type { PlannedDeb } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 
 export const debArtifact = 'application/vnd.debian.binary-package';
 

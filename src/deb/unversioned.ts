@@ -2,7 +2,8 @@ import type { Config } from '../config/config.ts';
 import { defaultSourceDate, noRelease } from './source-date.ts';
 import type { Collected } from './contents.ts';
 import type { Draft } from './draft.ts';
-import { layOut, type LayoutOptions, type PlannedDeb } from './layout.ts';
+import { layOut, type LayoutOptions } from './layout.ts';
+import type { PlannedDeb } from './planned-deb.ts';
 
 /**
  * Adds to each package how it would be laid out whatever the release, its time and its images are: what is left tells

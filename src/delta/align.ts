@@ -23,6 +23,11 @@ const byStride = power(stride);
 /** One bit for each hash is enough to pass over most of what is not there, if it stays in the processor's cache. */
 const knownLimit = 24;
 
+/** Blocks that are indexed at once. */
+const batch = 64;
+/** What was fetched last: looking for it is not left out then. */
+const touched = new Int32Array(1);
+
 function power(exponent: number): number {
   let result = 1;
   for (let at = 0; at < exponent; at++) result = Math.imul(result, multiplier);
@@ -56,20 +61,35 @@ export function indexSeeds(old: Uint8Array): SeedIndex {
   // A seed is three strides: each stride is hashed once.
   let first = strideHash(old, 0);
   let second = strideHash(old, stride);
-  for (let block = 0; block < blocks; block++) {
-    const third = strideHash(old, (block + 2) * stride);
-    const hash = (Math.imul(Math.imul(first, byStride) + second, byStride) + third) | 0;
-    first = second;
-    second = third;
-    // Runs of one byte, or of one short pattern, would fill the chains with the same.
-    if (block > 0 && hash === previous) continue;
-    previous = hash;
-    const mixed = Math.imul(hash, 0x9e3779b1) >>> 0;
-    const slot = mixed >>> shift;
-    next[block] = heads[slot]!;
-    heads[slot] = block + 1;
-    const bit = mixed >>> knownShift;
-    known[bit >>> 3]! |= 1 << (bit & 7);
+  const hashes = new Int32Array(batch);
+  for (let start = 0; start < blocks; start += batch) {
+    const count = Math.min(batch, blocks - start);
+    for (let each = 0; each < count; each++) {
+      const third = strideHash(old, (start + each + 2) * stride);
+      const hash = (Math.imul(Math.imul(first, byStride) + second, byStride) + third) | 0;
+      first = second;
+      second = third;
+      hashes[each] = Math.imul(hash, 0x9e3779b1);
+    }
+    // Looked at one after the other, each has the processor wait for memory; like this, they come all at once.
+    let fetched = 0;
+    for (let each = 0; each < count; each++) {
+      const mixed = hashes[each]!;
+      fetched |= heads[mixed >>> shift]! | known[mixed >>> (knownShift + 3)]!;
+    }
+    touched[0] = fetched;
+    for (let each = 0; each < count; each++) {
+      const block = start + each;
+      const mixed = hashes[each]!;
+      // Runs of one byte, or of one short pattern, would fill the chains with the same.
+      if (block > 0 && mixed === previous) continue;
+      previous = mixed;
+      const slot = mixed >>> shift;
+      next[block] = heads[slot]!;
+      heads[slot] = block + 1;
+      const bit = mixed >>> knownShift;
+      known[bit >>> 3]! |= 1 << (bit & 7);
+    }
   }
   return { old, heads, next, shift, known, knownShift };
 }

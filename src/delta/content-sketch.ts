@@ -85,19 +85,25 @@ const enough = 2;
 const holders = 16;
 
 /** Old files by what they have in common with new ones. Memory: of the numbers of new ones alone. */
-export class AlikeFiles<File extends { size: number; sketch?: ContentSketch }> {
+export class AlikeFiles<File extends { size: number }> {
   readonly #wanted: ReadonlyMap<object, ContentSketch>;
   readonly #byNumber = new Map<number, File[]>();
 
-  constructor(files: Iterable<File>, wanted: ReadonlyMap<object, ContentSketch>) {
+  /** `wanted`: of new files. */
+  constructor(wanted: ReadonlyMap<object, ContentSketch>) {
     this.#wanted = wanted;
     for (const sketch of wanted.values()) for (const number of sketch) this.#byNumber.set(number, []);
-    if (this.#byNumber.size === 0) return;
-    for (const file of files) {
-      for (const number of file.sketch ?? []) {
-        const known = this.#byNumber.get(number);
-        if (known !== undefined && known.length < holders) known.push(file);
-      }
+  }
+
+  /** Whether there is anything to look for. */
+  get isWanted(): boolean {
+    return this.#byNumber.size > 0;
+  }
+
+  add(file: File, sketch: ContentSketch | undefined): void {
+    for (const number of sketch ?? []) {
+      const known = this.#byNumber.get(number);
+      if (known !== undefined && known.length < holders) known.push(file);
     }
   }
 

@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: 'c905831c5865cdf190a9692f56b65be0b9d14258a417384f6ecbda2d84810438' },
-    arm64: { sha256: '1cc3d7b9bd0d226f9ac4c0aa70799859237f1dbdaf426e0f445e2deb0dd198cd' },
+    amd64: { sha256: '3ccf31010f3bc40420e2f1f5e841af5996a3f85e49aac28a6c2752d4628f8d12' },
+    arm64: { sha256: 'd0861e0640e568d3e6871deca69c7c37646a182e306532f395149a868d10c15c' },
   },
 };

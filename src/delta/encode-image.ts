@@ -7,6 +7,7 @@ import { encodeLayer } from './encode-layer.ts';
 import { accountFor, type CarriedEntries } from './account/account.ts';
 import { accountLimit, encodeAccount } from './account/encode.ts';
 import { accountSeen, followLayer } from './follow-layer.ts';
+import type { KeptTars } from './kept-tars.ts';
 import type { AccountedEntry } from './layer-delta/account.ts';
 import { encodeLayerDelta, type EncodedLayerDelta } from './layer-delta/encode.ts';
 import { openPartThreads, type PartThreads } from './layer-delta/part-threads.ts';
@@ -26,6 +27,8 @@ export interface ImagePair {
   from: SourceImage | undefined;
   to: SourceImage;
   reference: string | undefined;
+  /** The filesystem layers of `from`, for all who read them. */
+  kept?: KeptTars | undefined;
 }
 
 interface EncodeRequest {
@@ -61,13 +64,13 @@ export async function encodeImage(pair: ImagePair, request: EncodeRequest): Prom
 
 /** Also returns the list of what layer deltas are made from. What was planned is gone when this returns. */
 async function codeLayers(
-  { from, to }: ImagePair,
+  { from, to, kept }: ImagePair,
   { format, prefix, progress, signal }: EncodeRequest,
   lists: PackageLists | undefined,
 ): Promise<{ choices: Choice[]; sources: Buffer; needs: number }> {
   const as = { tarDiff: format !== 'imgbuild', layerDelta: format !== 'oci-delta' };
   const plan = await withTransfer(progress.transfer(`${from?.name ?? to.name}: reading`), signal, (onBytes) =>
-    planImage(from, to, { as, prefix, lists, onBytes }),
+    planImage(from, to, { as, prefix, lists, onBytes, kept }),
   );
   const { layers, files } = plan;
   const threads = openPartThreads(signal);

@@ -5,12 +5,13 @@ import type { Digest } from '../oci/digest.ts';
 import type { SourceLayer } from '../image-source/image.ts';
 import { Failure } from '../failure.ts';
 import { encodeFile } from './encode-file.ts';
-import { locateEntries, type LocatedEntry } from './locate-entries.ts';
+import { entryLocator, type LocatedEntry } from './locate-entries.ts';
 import type { OldEntry, Source, SourceIndex } from './old-tree.ts';
 import type { PackageLists } from './packages/package-lists.ts';
 import { readAll, writeAll, type RandomAccess, type SourceFiles } from './source-spool.ts';
 import { header } from './tar-diff/format.ts';
 import { windowLog } from './tar-diff/read.ts';
+import type { TarScanner } from '../tar/scan.ts';
 import { OperationWriter } from './tar-diff/write.ts';
 
 /** A file of the new filesystem layer that is made from an old one. */
@@ -51,23 +52,23 @@ export async function storeLayer(
   const tap = lists?.tap(layer.diffId);
   let size = 0;
   try {
-    const stored = (async function* () {
-      for await (const chunk of layer.tar()) {
-        writeAll(file, chunk, size);
-        size += chunk.length;
-        onBytes(chunk.length);
-        yield chunk;
+    let locator: TarScanner | undefined = entryLocator((entry) => entries.push(entry), tap);
+    const locate = (work: (locator: TarScanner) => void) => {
+      try {
+        if (locator !== undefined) work(locator);
+      } catch (error) {
+        // A tar that only its writer's own reader understands is still bytes: what was not understood goes as data.
+        if (!(error instanceof Failure) || !/^reading a (tar|pax)/.test(error.doing)) throw error;
+        locator = undefined;
       }
-    })();
-    const rest = stored[Symbol.asyncIterator]();
-    try {
-      const shared = { [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) };
-      for await (const { entry } of locateEntries(shared, tap)) entries.push(entry);
-    } catch (error) {
-      // A tar that only its writer's own reader understands is still bytes: what was not understood goes as data.
-      if (!(error instanceof Failure) || !/^reading a (tar|pax)/.test(error.doing)) throw error;
+    };
+    for await (const chunk of layer.tar()) {
+      writeAll(file, chunk, size);
+      size += chunk.length;
+      onBytes(chunk.length);
+      locate((each) => each.push(chunk));
     }
-    for (let next = await rest.next(); next.done !== true;) next = await rest.next();
+    locate((each) => each.end());
   } finally {
     closeSync(file);
   }

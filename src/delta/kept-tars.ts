@@ -1,29 +1,35 @@
 import { closeSync, createReadStream, openSync, rmSync } from 'node:fs';
 import type { SourceLayer } from '../image-source/image.ts';
-import { writeAll } from './source-spool.ts';
+import { verified } from '../image-source/verified.ts';
+import type { Digest } from '../oci/digest.ts';
+import { readAhead } from './read-ahead.ts';
+import { readAll, writeAll, type RandomAccess } from './source-spool.ts';
 
 /** Of all filesystem layers of an image, in bytes: what is beyond is fetched, unpacked and checked each time. */
-const keptMost = 1024 * 1024 * 1024;
+const keptMost = 4 * 1024 * 1024 * 1024;
 const pieceSize = 1024 * 1024;
 
 export interface KeptTars {
   layers: SourceLayer[];
+  /** The tar of a filesystem layer as it lies on the disk; undefined where there was no room, or it was not read yet. */
+  file(diffId: Digest): RandomAccess | undefined;
   /** Removes what was kept; then each tar is read as it was the first time. */
   close(): void;
 }
 
 /**
  * Filesystem layers for those who read them more than once: a tar that was read to its end, and so was checked, comes from the disk
- * the next time. Temporary files begin with `prefix`. Disk: the tars, those that together have `most` bytes.
+ * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, those that together have `most` bytes.
  */
 export function keepTars(layers: readonly SourceLayer[], prefix: string, most = keptMost): KeptTars {
-  const whole = new Set<string>();
+  const kept = new Map<Digest, { path: string; file: number; bytes: RandomAccess }>();
   let size = 0;
 
   async function* keeping(layer: SourceLayer, path: string): AsyncGenerator<Buffer, void, undefined> {
-    const file = openSync(path, 'wx', 0o600);
+    const file = openSync(path, 'wx+', 0o600);
     let written = 0;
     let fits = true;
+    let isWhole = false;
     try {
       for await (const chunk of layer.tar()) {
         fits &&= size + chunk.length <= most;
@@ -34,34 +40,46 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
         }
         yield chunk;
       }
-      if (fits) whole.add(path);
+      isWhole = fits;
     } finally {
-      closeSync(file);
-      if (!whole.has(path)) {
+      if (isWhole) {
+        const read: RandomAccess['read'] = (position, length, into) => readAll(file, into, length, position);
+        const bytes = readAhead({ size: written, read, place: { path, start: 0 } });
+        kept.set(layer.diffId, { path, file, bytes });
+      } else {
         size -= written;
+        closeSync(file);
         rmSync(path, { force: true });
       }
     }
   }
 
+  const tried = new Set<Digest>();
   return {
     layers: layers.map((layer, at): SourceLayer => {
-      const path = `${prefix}-${at}`;
-      let isTried = false;
+      const { diffId } = layer;
       return {
         ...layer,
         blob: () => layer.blob(),
         tar() {
-          if (whole.has(path)) return createReadStream(path, { highWaterMark: pieceSize }) as AsyncIterable<Buffer>;
-          if (isTried) return layer.tar();
-          isTried = true;
-          return keeping(layer, path);
+          const found = kept.get(diffId);
+          if (found !== undefined) {
+            const bytes = createReadStream(found.path, { highWaterMark: pieceSize }) as AsyncIterable<Buffer>;
+            return verified(bytes, { digest: diffId }, `the copy of the filesystem layer ${diffId}`);
+          }
+          if (tried.has(diffId)) return layer.tar();
+          tried.add(diffId);
+          return keeping(layer, `${prefix}-${at}`);
         },
       };
     }),
+    file: (diffId) => kept.get(diffId)?.bytes,
     close() {
-      for (const path of whole) rmSync(path, { force: true });
-      whole.clear();
+      for (const { path, file } of kept.values()) {
+        closeSync(file);
+        rmSync(path, { force: true });
+      }
+      kept.clear();
     },
   };
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { readTar, type TarEntry } from '../tar/extract.ts';
+import { createHash, hash as digest, type Hash } from 'node:crypto';
+import type { TarEntry } from '../tar/extract.ts';
 import { padding } from '../tar/header.ts';
-import { ContentSketcher, sketchedSize, type ContentSketch } from './content-sketch.ts';
+import { TarScanner } from '../tar/scan.ts';
 import type { EntryTap } from './packages/package-lists.ts';
 
 /** Where an entry of a filesystem layer's tar lies, in bytes from the tar's start, and what is in it. */
@@ -16,12 +16,10 @@ export interface LocatedEntry {
   contentStart: number;
   /** Of the contents as stored. */
   size: number;
-  /** sha256 of the contents, hex; '' where there are none. */
+  /** sha256 of the contents, a character for each byte; '' where there are none. */
   hash: string;
   /** As the last header says, or pax records: seconds. */
   mtime: number;
-  /** By what contents of some size are known again, where that was asked for. */
-  sketch?: ContentSketch;
   /** A regular file whose contents are stored as they are. */
   plain: boolean;
 }
@@ -45,36 +43,54 @@ export function endOf({ contentStart, size }: LocatedEntry): number {
   return contentStart + size + padding(size);
 }
 
-/** Goes through a tar to its last entry, hashing contents, which `tap` may look at, and sketching them where
- * `sketches` asks for it. What follows that is left in the stream. */
-export async function* locateEntries(
-  tar: AsyncIterable<Uint8Array>,
-  tap?: EntryTap,
-  sketches = false,
-): AsyncGenerator<{ entry: LocatedEntry; parts: string[] | undefined }, void, undefined> {
+/** The path of a name in the tree, or undefined for one that leaves it. */
+function pathOf(name: string): string | undefined {
+  return unusual.test(name) ? pathParts(name)?.join('/') : name;
+}
+
+/** An empty part, `.`, `..` or NUL. */
+const unusual = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
+
+/** What is told of each entry, once its contents came; `isInTree`: whether its name stays in the tree. */
+type OnEntry = (entry: LocatedEntry, isInTree: boolean) => void;
+
+/** Finds the entries of a tar as its bytes come, and hashes contents, which `tap` may look at. */
+export function entryLocator(onEntry: OnEntry, tap?: EntryTap): TarScanner {
   let before = 0;
-  for await (const entry of readTar(tar)) {
-    const parts = pathParts(entry.header.name);
-    let hash = '';
-    let sketch: ContentSketch | undefined;
-    const { size, type, mtime } = entry.header;
-    const plain = isPlainFile(entry);
-    const path = parts?.join('/') ?? entry.header.name;
-    const onContents = parts && tap?.(path, plain, size);
-    if (size > 0) {
-      const hasher = createHash('sha256');
-      const sketcher = sketches && plain && size >= sketchedSize ? new ContentSketcher() : undefined;
-      for await (const chunk of entry.contents()) {
-        hasher.update(chunk);
-        sketcher?.write(chunk);
-        onContents?.(chunk);
-      }
-      hash = hasher.digest('hex');
-      sketch = sketcher?.end();
-    }
-    const { start, contentStart } = entry;
-    const where = { start, before, contentStart, size };
-    yield { entry: { path, type, ...where, hash, mtime, ...(sketch && { sketch }), plain }, parts };
-    before = padding(size);
-  }
+  let found: TarEntry;
+  let path: string | undefined;
+  let hash = '';
+  let hasher: Hash | undefined;
+  let onContents: ReturnType<EntryTap>;
+  return new TarScanner({
+    begin(entry) {
+      found = entry;
+      const { name, size } = entry.header;
+      path = pathOf(name);
+      hash = '';
+      hasher = undefined;
+      onContents = path === undefined ? undefined : tap?.(path, isPlainFile(entry), size);
+    },
+    contents(chunk) {
+      onContents?.(chunk);
+      // Most files come as a whole.
+      if (chunk.length === found.header.size) hash = digest('sha256', chunk, 'binary');
+      else (hasher ??= createHash('sha256')).update(chunk);
+    },
+    end() {
+      const { start, contentStart, header } = found;
+      const { name, size, type, mtime } = header;
+      if (hasher !== undefined) hash = hasher.digest('binary');
+      const plain = isPlainFile(found);
+      onEntry({ path: path ?? name, type, start, before, contentStart, size, hash, mtime, plain }, path !== undefined);
+      before = padding(size);
+    },
+  });
+}
+
+/** Goes through a tar and what follows its end. */
+export async function locateEntries(tar: AsyncIterable<Buffer>, onEntry: OnEntry, tap?: EntryTap): Promise<void> {
+  const locator = entryLocator(onEntry, tap);
+  for await (const chunk of tar) locator.push(chunk);
+  locator.end();
 }

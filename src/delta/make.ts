@@ -14,7 +14,7 @@ import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { codePackages } from './code-packages.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
-import { provePackages } from './prove-packages.ts';
+import { keepTars } from './kept-tars.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { ownProver, type Decoder, type Prover } from './prove.ts';
 
@@ -82,7 +82,7 @@ export interface DeltaReport {
   /** Of the release, where both sides are releases; `bytes` and `pullBytes` are 0 for what the device has. */
   packages: PackageReport[];
   signedBy: string | undefined;
-  /** What has applied the finished file to the old images. */
+  /** What has applied the finished file to the old images and packages. */
   provenBy: Decoder;
   images: ImageReport[];
   /** The version that it takes to read it. */
@@ -91,7 +91,7 @@ export interface DeltaReport {
 
 /**
  * Makes the bundle that turns the images of `from` into those of `to`, and has it applied to `from` before it gets its
- * name: every filesystem layer and config is compared. Throws a Failure and leaves nothing behind otherwise.
+ * name: every filesystem layer, config and package is compared. Throws a Failure and leaves nothing behind otherwise.
  */
 export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
   const folder = dirname(request.output);
@@ -103,8 +103,19 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
+  const { from, to } = request;
+  const pairs = pairImages(from, to).map((pair, at) => {
+    return { ...pair, kept: keepTars(pair.from?.layers ?? [], join(temporary, `${at}-kept`)) };
+  });
+  try {
+    return await makeOf(pairs, temporary, request);
+  } finally {
+    for (const { kept } of pairs) kept.close();
+  }
+}
+
+async function makeOf(pairs: readonly ImagePair[], temporary: string, request: DeltaRequest): Promise<DeltaReport> {
   const { from, to, output, format = 'auto', prover = ownProver(), progress, signal } = request;
-  const pairs = pairImages(from, to);
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
@@ -136,8 +147,15 @@ async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaRe
   } finally {
     await file.close();
   }
-  await prover.prove({ path: unproven, pairs, signKey: request.signKey, temporary, progress, signal });
-  if (packages !== undefined) await provePackages(unproven, packages, { from: from.packages, temporary, signal });
+  await prover.prove({
+    path: unproven,
+    pairs,
+    packages: packages && { changes: packages, from: from.packages },
+    signKey: request.signKey,
+    temporary,
+    progress,
+    signal,
+  });
   await rename(unproven, output);
   await syncFolder(dirname(output));
   return report(request, bundled, packages ?? [], written, prover.decoder);

@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { locateEntries, type LocatedEntry } from './locate-entries.ts';
@@ -8,7 +7,7 @@ import type { PackageLists } from './packages/package-lists.ts';
 export interface OldFile {
   path: string;
   size: number;
-  /** sha256, hex. */
+  /** sha256, in any form that both sides have. */
   hash: string;
 }
 
@@ -28,9 +27,11 @@ export interface OldImage {
 
 /** `undefined`: no regular file, or one that cannot be a source. */
 interface Node {
-  file?: OldEntry;
-  children?: Map<string, Node>;
+  file: OldEntry | undefined;
+  children: Map<string, Node> | undefined;
 }
+
+const emptyNode = (): Node => ({ file: undefined, children: undefined });
 
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
@@ -45,7 +46,7 @@ export async function readOldImage(
   onBytes: (bytes: number) => void,
   lists?: PackageLists,
 ): Promise<OldImage> {
-  const root: Node = { children: new Map() };
+  const root = emptyNode();
   const entries: OldEntry[] = [];
   const seen = new Set<Digest>();
   for (const layer of layers) {
@@ -69,22 +70,24 @@ async function addLayer(
   lists: PackageLists | undefined,
 ): Promise<void> {
   const added: OldEntry[] = [];
-  const tap = lists?.tap(layer.diffId);
-  const tar = counted(layer.tar(), onBytes);
-  const shared = { [Symbol.asyncIterator]: () => ({ next: () => tar.next() }) };
-  for await (const { entry, parts: path } of locateEntries(shared, tap, true)) {
+  const onEntry = (entry: LocatedEntry, isInTree: boolean) => {
     const old: OldEntry = { ...entry, layer: layer.diffId, number: entries.length };
     entries.push(old);
-    if (path === undefined) continue;
-    const name = path.at(-1)!;
-    if (name === opaque) clear(root, path.slice(0, -1));
-    else if (name.startsWith(whiteout)) remove(root, [...path.slice(0, -1), name.slice(whiteout.length)]);
+    if (!isInTree) return;
+    const [folder, name] = partsOf(entry.path);
+    if (name === opaque) clear(root, folder);
+    else if (name.startsWith(whiteout)) remove(root, folder, name.slice(whiteout.length));
     else added.push(old);
-  }
-  // What follows the archive's end belongs to the digest.
-  while ((await tar.next()).done !== true);
+  };
+  await locateEntries(counted(layer.tar(), onBytes), onEntry, lists?.tap(layer.diffId));
   // Whiteouts hide what is below this filesystem layer, never what is in it, wherever they stand.
-  for (const entry of added) put(root, entry);
+  putAll(root, added);
+}
+
+/** The folder, '' at the top, and the name in it. */
+function partsOf(path: string): [folder: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, Math.max(0, slash)), path.slice(slash + 1)];
 }
 
 async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
@@ -94,40 +97,50 @@ async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) 
   }
 }
 
-function put(root: Node, entry: OldEntry): void {
-  const path = entry.path.split('/');
-  const isFolder = entry.type === 'directory';
-  let node = root;
-  for (const [at, part] of path.entries()) {
-    const isLast = at === path.length - 1;
-    // Whatever is no folder and has something below it now is hidden by the folder that holds it.
-    node.children ??= new Map();
-    delete node.file;
-    let child = node.children.get(part);
-    if (child === undefined || (isLast && !isFolder)) {
-      child = {};
-      node.children.set(part, child);
-    }
-    node = child;
+function putAll(root: Node, entries: readonly OldEntry[]): void {
+  let last: { folder: string; node: Node } | undefined;
+  for (const entry of entries) {
+    const [folder, name] = partsOf(entry.path);
+    // Neighbours mostly have one folder.
+    if (last?.folder !== folder) last = { folder, node: makeFolder(root, folder) };
+    const { children } = last.node;
+    const child = children!.get(name);
+    if (entry.type === 'directory') {
+      if (child !== undefined) becomeFolder(child);
+      else children!.set(name, becomeFolder(emptyNode()));
+    } else children!.set(name, { file: entry.plain && entry.size > 0 ? entry : undefined, children: undefined });
   }
-  if (isFolder) {
-    delete node.file;
-    node.children ??= new Map();
-  } else if (entry.plain && entry.size > 0) node.file = entry;
 }
 
-function find(root: Node, path: string[]): Node | undefined {
-  let node: Node | undefined = root;
-  for (const part of path) node = node?.children?.get(part);
+/** Whatever is no folder and has something below it now is hidden by the folder that holds it. */
+function makeFolder(root: Node, folder: string): Node {
+  let node = becomeFolder(root);
+  for (const part of folder === '' ? [] : folder.split('/')) {
+    let child = node.children!.get(part);
+    if (child === undefined) node.children!.set(part, (child = emptyNode()));
+    node = becomeFolder(child);
+  }
   return node;
 }
 
-function clear(root: Node, path: string[]): void {
-  find(root, path)?.children?.clear();
+function becomeFolder(node: Node): Node {
+  node.file = undefined;
+  node.children ??= new Map();
+  return node;
 }
 
-function remove(root: Node, path: string[]): void {
-  find(root, path.slice(0, -1))?.children?.delete(path.at(-1)!);
+function find(root: Node, folder: string): Node | undefined {
+  let node: Node | undefined = root;
+  for (const part of folder === '' ? [] : folder.split('/')) node = node?.children?.get(part);
+  return node;
+}
+
+function clear(root: Node, folder: string): void {
+  find(root, folder)?.children?.clear();
+}
+
+function remove(root: Node, folder: string, name: string): void {
+  find(root, folder)?.children?.delete(name);
 }
 
 /** What of an old file a new one may be made from. */
@@ -164,7 +177,10 @@ export function indexSources<File extends OldFile>(
     if (known === undefined || shorter(file.path, known.path)) byHash.set(file.hash, file);
   }
   const byKey = new Map<string, File[]>();
-  for (const { path, hash } of wanted) if (!byHash.has(hash)) for (const key of keysOf(path)) byKey.set(key, []);
+  for (const file of wanted) {
+    if (byHash.has(file.hash) || resembles(byPath.get(file.path), file)) continue;
+    for (const key of keysOf(file.path)) byKey.set(key, []);
+  }
   if (byKey.size > 0) for (const file of files) for (const key of keysOf(file.path)) byKey.get(key)?.push(file);
   for (const list of byKey.values()) list.sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
 
@@ -174,7 +190,7 @@ export function indexSources<File extends OldFile>(
       if (here !== undefined && here.hash === file.hash) return { kind: 'same', old: here, moved: false };
       const same = byHash.get(file.hash);
       if (same !== undefined && same.size === file.size) return { kind: 'same', old: same, moved: true };
-      if (here !== undefined && similarSize(here.size, file.size)) return { kind: 'similar', old: here };
+      if (resembles(here, file)) return { kind: 'similar', old: here };
       for (const key of keysOf(file.path)) {
         const old = nearest(byKey.get(key) ?? [], file);
         if (old !== undefined) return { kind: 'similar', old };
@@ -184,10 +200,30 @@ export function indexSources<File extends OldFile>(
   };
 }
 
+/** Whether a new file resembles the old one of its path: no other is looked for then. */
+export function resembles<File extends { size: number }>(old: File | undefined, file: { size: number }): old is File {
+  return old !== undefined && similarSize(old.size, file.size);
+}
+
 /** Under what a file is found again: its path, its name, its path and its name without versions. */
 export function keysOf(path: string): string[] {
-  const name = posix.basename(path);
-  return [`path ${stem(path)}`, `name ${name}`, `stem ${stem(name)}`];
+  const slash = path.lastIndexOf('/');
+  const [folder, name] = [path.slice(0, slash + 1), path.slice(slash + 1)];
+  const stemOfName = knownStem(name);
+  return [`path ${knownStem(folder)}${stemOfName}`, `name ${name}`, `stem ${stemOfName}`];
+}
+
+/** Many files have one folder or one name, and no part of a path changes what the next one becomes. */
+const stems = new Map<string, string>();
+const stemsMost = 4096;
+
+function knownStem(part: string): string {
+  const known = stems.get(part);
+  if (known !== undefined) return known;
+  if (stems.size === stemsMost) stems.clear();
+  const made = stem(part);
+  stems.set(part, made);
+  return made;
 }
 
 /** Names of pre-releases, revisions and builds between the numbers of a version: `1.0rc1`, `2.4.0.post1`, `1.1+dfsg-2~deb12u1`. */

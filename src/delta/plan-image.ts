@@ -1,21 +1,20 @@
-import { closeSync, openSync } from 'node:fs';
 import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
-import { sketchedSize, sketchOf, type ContentSketch } from './content-sketch.ts';
 import { planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
-import { keepTars } from './kept-tars.ts';
+import { findAlike } from './find-alike.ts';
+import { keepTars, type KeptTars } from './kept-tars.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
 import type { Expansion } from './layer-delta/expansion.ts';
 import { InflatedSpool } from './layer-delta/inflated-spool.ts';
-import { OldBytes } from './layer-delta/old-bytes.ts';
+import { OldBytes, type OldTars } from './layer-delta/old-bytes.ts';
 import { planMembers } from './layer-delta/plan-members.ts';
 import { RangeSpool } from './layer-delta/range-spool.ts';
 import type { SourceRanges } from './layer-delta/source-ranges.ts';
 import { addCompared, addContents, addNeeded, OldPlaces, UsedRanges } from './layer-delta/used-ranges.ts';
-import type { LocatedEntry } from './locate-entries.ts';
 import { indexSources, readOldImage, type OldImage } from './old-tree.ts';
 import type { PackageLists } from './packages/package-lists.ts';
-import { readAll, type SourceFiles } from './source-spool.ts';
+import { sideBySide } from './side-by-side.ts';
+import { partOf, type RandomAccess, type SourceFiles } from './source-spool.ts';
 
 /** A filesystem layer that the old image lacks, and what of it may come from where. */
 export interface PlannedLayer {
@@ -55,6 +54,8 @@ interface PlanRequest {
   lists: PackageLists | undefined;
   /** Bytes that were read since the last call; it may throw to end the work. */
   onBytes: (bytes: number) => void;
+  /** The old filesystem layers, where somebody else wants them too; else they are gone with the plan. */
+  kept?: KeptTars | undefined;
 }
 
 /** What both may come from, and where it lies. */
@@ -73,38 +74,36 @@ export async function planImage(
   to: PlannedImage,
   request: PlanRequest,
 ): Promise<ImagePlan> {
-  const { prefix, lists, onBytes } = request;
+  const { prefix, onBytes } = request;
   const known = new Set(from?.layers.map(({ diffId }) => diffId));
   const missing = to.layers.filter(
     ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
   );
-  // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
-  const kept = keepTars(from?.layers ?? [], `${prefix}-old`);
-  const image = await readOldImage(kept.layers, onBytes, lists);
-  const stores: StoredLayer[] = [];
-  for (const [at, layer] of missing.entries()) {
-    stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, onBytes, lists));
-  }
-  const { layers, needed, compared } = chooseSources(image, missing, stores, request.as);
-  if (from !== undefined) await checkReused(from, to, onBytes);
-  const diffIds = from?.layers.map(({ diffId }) => diffId) ?? [];
-  const ranges = needed.ranges(diffIds);
-  const wanted = compared.ranges(diffIds);
-  const spool = new RangeSpool(wanted, `${prefix}-sources`);
-  const inflated = new InflatedSpool(`${prefix}-inflated`);
+  const own = keepTars(request.kept === undefined ? (from?.layers ?? []) : [], `${prefix}-old`);
+  const kept = request.kept ?? own;
+  const spools: { close(): void }[] = [own];
   const close = () => {
-    spool.close();
-    inflated.close();
+    for (const each of spools) each.close();
   };
   try {
+    // The old image is read and checked even where nothing of it is needed: a delta against damaged bytes is none.
+    const { layers, needed, compared } = await readAndChoose(missing, kept, request);
+    if (from !== undefined) await checkReused(from, to, onBytes);
+    const diffIds = from?.layers.map(({ diffId }) => diffId) ?? [];
+    const ranges = needed.ranges(diffIds);
+    const wanted = compared.ranges(diffIds.filter((diffId) => kept.file(diffId) === undefined));
+    const spool = new RangeSpool(wanted, `${prefix}-sources`);
+    spools.push(spool);
+    const inflated = new InflatedSpool(`${prefix}-inflated`);
+    spools.push(inflated);
     await gatherRanges(kept.layers, spool, onBytes);
-    kept.close();
-    const [places, comparedAt] = [new OldPlaces(ranges), new OldPlaces(wanted)];
-    const packed = new OldBytes(places, comparedAt, spool, ranges.size);
+    const places = new OldPlaces(ranges);
+    const tars = tarsOf(kept, spool, new OldPlaces(wanted));
+    const packed = new OldBytes(places, tars, ranges.size);
     // An interrupt is heard between entries.
     const members = await planMembers(request.as.layerDelta ? layers : [], packed, inflated, () => onBytes(0));
     const sources = members.old.place(ranges, places);
-    const old = new OldBytes(places, comparedAt, spool, sources.size, { placed: members.old, unpacked: inflated });
+    const old = new OldBytes(places, tars, sources.size, { placed: members.old, unpacked: inflated });
     const expanded = layers.map((layer, at) => ({ ...layer, expansions: members.expansions[at] ?? layer.expansions }));
     return { layers: expanded, ranges: sources, old, inflated, files: filesOf(layers, old), close };
   } catch (error) {
@@ -113,25 +112,45 @@ export async function planImage(
   }
 }
 
-/** What is found by is large, and gone when this returns. */
-function chooseSources(
+async function readAndChoose(missing: readonly SourceLayer[], kept: KeptTars, request: PlanRequest): Promise<Chosen> {
+  const { prefix, lists, onBytes } = request;
+  const [image, stores] = await sideBySide(
+    onBytes,
+    (onOld) => readOldImage(kept.layers, onOld, lists),
+    (onNew) => storeLayers(missing, prefix, onNew, lists),
+  );
+  return chooseSources(image, missing, stores, kept, request);
+}
+
+async function storeLayers(
+  layers: readonly SourceLayer[],
+  prefix: string,
+  onBytes: (bytes: number) => void,
+  lists: PackageLists | undefined,
+): Promise<StoredLayer[]> {
+  const stores: StoredLayer[] = [];
+  for (const [at, layer] of layers.entries()) {
+    stores.push(await storeLayer(layer, `${prefix}-${at}.tar`, onBytes, lists));
+  }
+  return stores;
+}
+
+/** What is found by is large, and gone when this is done. */
+async function chooseSources(
   image: OldImage,
   missing: readonly SourceLayer[],
   stores: readonly StoredLayer[],
-  as: PlanRequest['as'],
-): Chosen {
+  kept: KeptTars,
+  { as, onBytes }: PlanRequest,
+): Promise<Chosen> {
   const news = stores.flatMap(({ entries }) => entries).filter(({ size }) => size > 0);
   const [needed, compared] = [new UsedRanges(), new UsedRanges()];
   const tarDiffs: (LayerPlan | undefined)[] = as.tarDiff ? planAll(stores, indexSources(image.visible, news)) : [];
-  const storeOf = new Map<LocatedEntry, StoredLayer>();
-  for (const store of stores) {
-    for (const entry of store.entries) if (entry.size >= sketchedSize) storeOf.set(entry, store);
-  }
-  const sketch = (entry: LocatedEntry) => sketchStored(storeOf.get(entry)!, entry);
-  const entries = as.layerDelta ? indexEntries(image.entries, news, sketch) : indexEntries([], []);
+  const entries = as.layerDelta ? indexEntries(image.entries, news) : indexEntries([], []);
+  const alike = await findAlike(entries.strangers, stores, image.entries, kept, onBytes);
   const layers = missing.map((layer, at): PlannedLayer => {
     const stored = stores[at]!;
-    const sources = findSources(stored.entries, entries);
+    const sources = findSources(stored.entries, entries, alike);
     const tarDiff = tarDiffs[at];
     addNeeded(needed, sources);
     addCompared(compared, sources);
@@ -139,15 +158,6 @@ function chooseSources(
     return { layer, stored, sources, tarDiff, expansions: new Map() };
   });
   return { layers, needed, compared };
-}
-
-function sketchStored({ path }: StoredLayer, { contentStart, size }: LocatedEntry): ContentSketch | undefined {
-  const file = openSync(path, 'r');
-  try {
-    return sketchOf({ size, read: (position, length, into) => readAll(file, into, length, contentStart + position) });
-  } finally {
-    closeSync(file);
-  }
 }
 
 function planAll(stores: readonly StoredLayer[], sources: Parameters<typeof planLayer>[1]): LayerPlan[] {
@@ -169,6 +179,16 @@ async function gatherRanges(
     }
     tap.commit(layer.diffId);
   }
+}
+
+/** Filesystem layers as they were kept, and what was gathered of the others. */
+function tarsOf(kept: KeptTars, gathered: RandomAccess, places: OldPlaces): OldTars {
+  return {
+    bytes(layer, start, size) {
+      const whole = kept.file(layer);
+      return whole === undefined ? partOf(gathered, places.at(layer, start), size) : partOf(whole, start, size);
+    },
+  };
 }
 
 /** The files of the old tree that tar-diffs compare with. */

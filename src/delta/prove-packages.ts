@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { SourcePackage } from '../image-source/image.ts';
-import type { BundlePackage, PackageChange } from './bundle/packages.ts';
+import { oldVersion, type BundlePackage, type PackageChange } from './bundle/packages.ts';
 import { openBundle, type Bundle } from './bundle/read.ts';
 import { rebuildPackage } from './package-delta/decode.ts';
 import { installedFiles, placedContents } from './package-delta/installed-files.ts';
@@ -26,13 +26,7 @@ export async function readCarried(bundle: Bundle, options: ReadCarriedOptions): 
   const packages: ReadPackage[] = [];
   for (const each of await bundle.packages()) {
     const { carried } = each;
-    const old = options.from?.find(
-      ({ name, version, architecture }) =>
-        carried.kind === 'delta' &&
-        name === each.name &&
-        architecture === each.architecture &&
-        version === carried.from,
-    );
+    const old = carried.kind === 'delta' ? oldVersion(options.from, each, carried.from) : undefined;
     if (carried.kind === 'delta' && old !== undefined) await applyDelta(bundle, each, carried, old, options);
     else if (carried.kind !== 'reused') for await (const chunk of bundle.blob(carried.blob)) void chunk;
     packages.push({ ...each, applied: carried.kind === 'whole' || old !== undefined });

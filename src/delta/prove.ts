@@ -1,8 +1,11 @@
 import { Failure } from '../failure.ts';
+import type { SourcePackage } from '../image-source/image.ts';
 import type { Progress } from '../progress.ts';
 import type { SigningKey } from '../signing/openpgp.ts';
+import type { PackageChange } from './bundle/packages.ts';
 import { openBundle } from './bundle/read.ts';
 import type { ImagePair } from './encode-image.ts';
+import { provePackages } from './prove-packages.ts';
 import { rebuildAll } from './verify.ts';
 
 /** What has applied a bundle before it got its name. Neither needs an engine: filesystem layers are rebuilt and hashed. */
@@ -17,6 +20,8 @@ export interface UnprovenBundle {
   path: string;
   /** In the bundle's order. */
   pairs: readonly ImagePair[];
+  /** What it says of packages, in its order, and those of the old release; undefined where it says nothing. */
+  packages: { changes: readonly PackageChange[]; from: readonly SourcePackage[] | undefined } | undefined;
   /** That has signed it. */
   signKey: SigningKey | undefined;
   /** A folder for temporary files, which is removed afterwards. */
@@ -25,7 +30,7 @@ export interface UnprovenBundle {
   signal: AbortSignal;
 }
 
-/** Applies a finished bundle to the old images. Throws a Failure unless what it makes is the new ones. */
+/** Applies a finished bundle to the old images and packages. Throws a Failure unless what it makes is the new ones. */
 export interface Prover {
   decoder: Decoder;
   prove(bundle: UnprovenBundle): Promise<void>;
@@ -36,13 +41,16 @@ export function ownProver(because?: string): Prover {
   return { decoder: { name: 'imgbuild', ...(because === undefined ? {} : { because }) }, prove: rebuildHere };
 }
 
-async function rebuildHere({ path, pairs, temporary, progress, signal }: UnprovenBundle): Promise<void> {
+async function rebuildHere({ path, pairs, packages, temporary, progress, signal }: UnprovenBundle): Promise<void> {
   const bundle = await openBundle(path, signal);
   try {
     const images = await bundle.images();
     for (const [at, image] of images.entries()) {
-      const { from, to } = pairs[at]!;
-      await rebuildAll(bundle, image, from, temporary, progress, { signal });
+      const { from, to, kept } = pairs[at]!;
+      // All of them were read and checked to make the bundle.
+      const source = from && kept && { ...from, layers: kept.layers };
+      const isChecked = source !== undefined;
+      await rebuildAll(bundle, image, source ?? from, temporary, progress, { signal, isChecked });
       const same =
         image.config.bytes.equals(to.config.bytes) &&
         image.layers.length === to.layers.length &&
@@ -52,6 +60,7 @@ async function rebuildHere({ path, pairs, temporary, progress, signal }: Unprove
   } finally {
     await bundle.close();
   }
+  if (packages !== undefined) await provePackages(path, packages.changes, { from: packages.from, temporary, signal });
 }
 
 export function notProven(path: string, because: string): Failure {

@@ -92,7 +92,7 @@ export async function gather(
         },
       };
       try {
-        await spool.add({ [Symbol.asyncIterator]: () => counted });
+        if (wanted.size > 0) await spool.add({ [Symbol.asyncIterator]: () => counted });
         // What follows the archive's end belongs to the digest.
         while ((await counted.next()).done !== true);
       } finally {
@@ -115,6 +115,8 @@ export interface RebuildOptions {
   signal: AbortSignal;
   /** Bytes that a layer delta may need; 64 MiB unless said otherwise. */
   memory?: number;
+  /** Whether the source image was read and checked just now: then only what is needed of it is read again. */
+  isChecked?: boolean;
 }
 
 /**

@@ -60,6 +60,6 @@ export async function targetLists(
   return lists.visible(image.layers.map(({ diffId }) => diffId));
 }
 
-async function read(tar: AsyncIterable<Uint8Array>, tap: ReturnType<PackageLists['tap']>): Promise<void> {
-  for await (const each of locateEntries(tar, tap)) void each;
+function read(tar: AsyncIterable<Buffer>, tap: ReturnType<PackageLists['tap']>): Promise<void> {
+  return locateEntries(tar, () => {}, tap);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
-import type { ImageSet, SourceImage } from '../image-source/image.ts';
+import type { ImageSet, SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Progress } from '../progress.ts';
 import { verifyDetached, type Verification } from '../signing/openpgp.ts';
 import type { Bundle, BundleImage, TargetLayer } from './bundle/read.ts';
@@ -66,7 +66,9 @@ export async function rebuildAll(
       signal.throwIfAborted();
       proving.add(bytes);
     };
-    const files = await gather(from?.layers ?? [], wanted.paths, path, count, ranges);
+    const layers = from?.layers ?? [];
+    const read = options.isChecked === true && wanted.paths.size === 0 ? layers.filter(wantedBy(ranges)) : layers;
+    const files = await gather(read, wanted.paths, path, count, ranges);
     spool = files;
     const sources = { file: (name: string) => files.file(name), ranges };
     for (const layer of image.layers) {
@@ -81,6 +83,8 @@ export async function rebuildAll(
     proving.end();
   }
 }
+
+const wantedBy = (ranges: RangeSpool) => (layer: SourceLayer) => ranges.wants(layer.diffId);
 
 /** Whether this is the image that the bundle starts from; reused filesystem layers must be in it. */
 export function expectSource(bundle: Bundle, image: BundleImage, from: SourceImage | undefined): void {

@@ -2,7 +2,8 @@ import type { SourceLocation } from '../failure.ts';
 import type { Platform } from '../oci/platform.ts';
 import { heredocBodies, type Instruction } from './instruction.ts';
 import type { Dockerfile } from './parse.ts';
-import { commandsOf, unknown, type ShellCommand } from './shell.ts';
+import { commandsOf, type ShellCommand } from './shell.ts';
+import { unknown } from './shell-expansion.ts';
 import type { Variables } from './variables.ts';
 
 /** Where the packages folder is expected: `172.17.0.1`, 3000. */

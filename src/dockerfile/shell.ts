@@ -2,14 +2,8 @@
  * As much of the shell's grammar (POSIX XCU 2) as it takes to know what words the commands of a RUN have, where the words
  * rest on variables only. Nothing is run; what cannot be known is `unknown`.
  */
-import { readWord, tokensOf, type Piece, type Word } from './shell-tokens.ts';
-
-/** Stands in a value for what cannot be known before the build. */
-export const unknown = '\0';
-/** More values than these of one word are not followed: it is then unknown. */
-const mostValues = 64;
-/** Of `${A:-${B:-…}}`. */
-const deepest = 32;
+import { ShellExpansion, unknown, type ShellOptions } from './shell-expansion.ts';
+import { tokensOf, type Word } from './shell-tokens.ts';
 
 /** One command of a script. */
 export interface ShellCommand {
@@ -24,18 +18,6 @@ export interface ShellWord {
   raw: string;
   /** Every value that it may have. */
   values: string[];
-}
-
-export interface ShellOptions {
-  /** ARG and ENV at this point. */
-  variables: ReadonlyMap<string, string>;
-  /** Names whose values cannot be known. */
-  doubtful: ReadonlySet<string>;
-  /** Whether any other name may be set too. */
-  open: boolean;
-  /** What `uname -m` and `dpkg --print-architecture` answer. */
-  machine: string;
-  architecture: string;
 }
 
 /** Whether a part of the script is run. */
@@ -69,16 +51,14 @@ export function commandsOf(script: string, options: ShellOptions): ShellCommand[
 
 class Walk {
   readonly commands: ShellCommand[] = [];
-  readonly #options: ShellOptions;
-  readonly #own = new Map<string, string[]>();
+  readonly #expansion: ShellExpansion;
   readonly #blocks: Block[] = [];
   /** Of the last command: whether it succeeded; decides what `&&` and `||` run. */
   #status: Status = 'yes';
   #next: Runs = 'yes';
-  #depth = 0;
 
   constructor(script: string, options: ShellOptions) {
-    this.#options = options;
+    this.#expansion = new ShellExpansion(options);
     const tokens = tokensOf(script);
     let words: Word[] = [];
     for (let index = 0; index <= tokens.length; index++) {
@@ -87,7 +67,7 @@ class Walk {
         const block = this.#blocks.at(-1);
         if (words.length === 0 && !token.quoted && this.#keyword(token.raw)) continue;
         if (block?.kind === 'case' && block.subject === undefined && token.raw === 'in' && words.length > 0) {
-          block.subject = words.flatMap((word) => this.#values(word));
+          block.subject = words.flatMap((word) => this.#expansion.values(word));
           block.pattern = true;
           words = [];
           continue;
@@ -189,7 +169,7 @@ class Walk {
   #pattern(block: Block, words: readonly Word[]): void {
     block.pattern = false;
     const subject = block.subject ?? [];
-    const patterns = words.flatMap((word) => this.#values(word));
+    const patterns = words.flatMap((word) => this.#expansion.values(word));
     let matches: Runs = 'maybe';
     if (subject.length === 1 && ![...subject, ...patterns].some((value) => value.includes(unknown))) {
       matches = patterns.some((pattern) => shellPattern(pattern).test(subject[0]!)) ? 'yes' : 'no';
@@ -206,7 +186,11 @@ class Walk {
     const isFor = first!.raw === 'for' && words[2]?.raw === 'in';
     const exporting = ['export', 'readonly', 'local', 'declare'].includes(first!.raw);
     let index = isFor ? 3 : exporting ? 1 : 0;
-    if (isFor) this.#own.set(words[1]!.raw, this.#capped(words.slice(3).flatMap((word) => this.#values(word))));
+    if (isFor)
+      this.#expansion.assign(
+        words[1]!.raw,
+        words.slice(3).flatMap((word) => this.#expansion.values(word)),
+      );
     const assigned: [string, string[]][] = [];
     for (; index < words.length; index++) {
       if (isFor) break;
@@ -215,16 +199,16 @@ class Walk {
         if (exporting) continue;
         break;
       }
-      assigned.push([assignment.name, this.#values(assignment.value)]);
+      assigned.push([assignment.name, this.#expansion.values(assignment.value)]);
     }
     const rest = isFor ? [] : words.slice(exporting ? words.length : index);
     if (rest.length === 0) {
       for (const [name, values] of assigned) {
-        const before = runs === 'yes' ? [] : this.#current(name);
-        this.#own.set(name, this.#capped([...before, ...values]));
+        const before = runs === 'yes' ? [] : this.#expansion.current(name);
+        this.#expansion.assign(name, [...before, ...values]);
       }
     }
-    const values = words.map((word): ShellWord => ({ raw: word.raw, values: this.#values(word) }));
+    const values = words.map((word): ShellWord => ({ raw: word.raw, values: this.#expansion.values(word) }));
     const isCondition = this.#blocks.some((block) => block.inCondition === true);
     this.commands.push({ words: isFor ? values.slice(3) : values, followedBy: operator, isCondition });
     const status = rest.length === 0 ? 'yes' : testOf(values.slice(index).map((word) => word.values));
@@ -236,69 +220,6 @@ class Walk {
     if (operator === '&&') this.#next = status === 'usual' ? 'yes' : status;
     else if (operator === '||') this.#next = status === 'usual' ? 'maybe' : not(status);
     else if (operator !== '|' && operator !== ')') this.#next = 'yes';
-  }
-
-  #current(name: string): string[] {
-    const { variables, doubtful, open } = this.#options;
-    const own = this.#own.get(name);
-    if (own) return own;
-    if (doubtful.has(name)) return [unknown];
-    const value = variables.get(name);
-    if (value !== undefined) return [value];
-    // Shells set some of their own, and HOME is that of a user.
-    return open || /^\W|^\d|^(?:HOME|PWD|USER|HOSTNAME|RANDOM|UID|OLDPWD)$/.test(name) ? [unknown] : [''];
-  }
-
-  #capped(values: readonly string[]): string[] {
-    const each = [...new Set(values)];
-    return each.length > mostValues ? [unknown] : each;
-  }
-
-  #values(word: Pick<Word, 'pieces'>): string[] {
-    let found = [''];
-    for (const piece of word.pieces) {
-      const values = this.#pieceValues(piece);
-      found = this.#capped(found.flatMap((before) => values.map((value) => before + value)));
-    }
-    return found;
-  }
-
-  #pieceValues(piece: Piece): string[] {
-    const { machine, architecture } = this.#options;
-    if (piece.kind === 'text') return [piece.text];
-    if (piece.kind === 'command') {
-      if (/^(?:uname (?:-m|-p|-i|--machine)|arch)$/.test(piece.text)) return [machine];
-      if (/^dpkg --print-architecture$/.test(piece.text)) return [architecture];
-      return [unknown];
-    }
-    const { name, operator, word } = piece;
-    const values = this.#current(name);
-    const inner = (): string[] => {
-      if (this.#depth >= deepest) return [unknown];
-      this.#depth++;
-      const found = this.#values(readWord(`"${word}"`, 0).word);
-      this.#depth--;
-      return found;
-    };
-    const empty = (value: string) => value === '';
-    switch (operator) {
-      case '':
-        return values;
-      case '-':
-      case ':-':
-      case '=':
-      case ':=':
-        // An unset variable and an empty one are told apart by nobody here.
-        return values.flatMap((value) => (empty(value) ? inner() : value === unknown ? [unknown] : [value]));
-      case '+':
-      case ':+':
-        return values.flatMap((value) => (empty(value) ? [''] : value === unknown ? [unknown] : inner()));
-      case '?':
-      case ':?':
-        return values;
-      default:
-        return [unknown];
-    }
   }
 }
 

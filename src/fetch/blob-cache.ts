@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, open, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.ts';
-import { syncFolder } from '../files/durable-write.ts';
+import { syncFolder, syncReadable } from '../files/durable-write.ts';
 import { FileHashes } from '../files/file-hashes.ts';
 import { silent, type Progress } from '../progress.ts';
 import { withFolderLock } from '../store/folder-lock.ts';
@@ -152,13 +152,7 @@ export class BlobCache {
 
   async #publish(file: string, sha256: string): Promise<CachedFile> {
     const path = this.pathOf(sha256);
-    const handle = await open(file, 'r');
-    try {
-      await handle.chmod(0o644);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncReadable(file);
     await rename(file, path);
     await syncFolder(join(this.folder, 'blobs/sha256'));
     await rm(`${file}.json`, { force: true });

@@ -15,6 +15,17 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Has everybody read a file and nobody but its owner write it, and its bytes survive a power cut. */
+export async function syncReadable(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.chmod(0o644);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** A name in a folder that no other process and no other call takes; it begins with the process's id. */
 export function temporaryName(folder: string): string {
   return join(folder, `${process.pid}-${randomBytes(8).toString('hex')}`);

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config, Layer } from '../config/config.ts';
-import { imageReferences, isBuilderArg, triggersOfImage } from '../dockerfile/analyse.ts';
+import { isBuilderArg } from '../dockerfile/analyse.ts';
+import { imageReferences, triggersOfImage } from '../dockerfile/images.ts';
 import type { ImageTraits } from '../dockerfile/analysis.ts';
 import { placeOfLine } from '../dockerfile/generated.ts';
 import { wordsOf } from '../dockerfile/instruction.ts';

@@ -1,10 +1,10 @@
 import type { Deb } from '../config/config.ts';
 import { unreleased } from '../deb/check.ts';
 import { findCompressors } from '../deb/compressors.ts';
-import type { PlannedDeb, ServiceImage } from '../deb/layout.ts';
+import type { PlannedDeb, ServiceImage } from '../deb/planned-deb.ts';
 import { packDebs, sourceDateOf, type PackedDeb } from '../deb/pack-debs.ts';
 import { planAllDebs, standIns, type DebsPlan } from '../deb/plan-debs.ts';
-import { planSavedDebs, type DecidedDeb } from '../deb/saved-debs.ts';
+import { planSavedDebs, type DecidedDeb } from '../deb/decide-debs.ts';
 import type { Choice } from '../deb/selection.ts';
 import { Failure, Failures } from '../failure.ts';
 import type { Progress } from '../progress.ts';

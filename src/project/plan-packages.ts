@@ -1,5 +1,5 @@
-import type { PlannedDeb } from '../deb/layout.ts';
-import type { DebDecision } from '../deb/saved-debs.ts';
+import type { PlannedDeb } from '../deb/planned-deb.ts';
+import type { DebDecision } from '../deb/decide-debs.ts';
 import { shareOut, type PackLeg, type Sharing } from '../deb/share-out.ts';
 import type { Reason } from '../plan/plan.ts';
 import { listProject, type ListOptions } from './debs.ts';

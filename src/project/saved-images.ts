@@ -4,7 +4,7 @@ import { parsePlatform } from '../oci/platform.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { LayerStore } from '../store/layer-store.ts';
 import { findSaved } from '../store/saved-layer.ts';
-import type { ServiceImage } from '../deb/layout.ts';
+import type { ServiceImage } from '../deb/planned-deb.ts';
 
 /** Layers that the packages start, each once. */
 export function serviceLayers(config: Config, only?: readonly string[]): string[] {

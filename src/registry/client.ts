@@ -11,15 +11,16 @@ import { verifying } from '../oci/verify.ts';
 import type { BlobPut, BlobSource } from '../store/layer-store.ts';
 import { pullScope, pushScope } from './authorization.ts';
 import { downloadBlob } from './download.ts';
-import { RegistryError, registryFailure } from './error.ts';
-import { Transport, type Answer, type Call, type TransportOptions } from './transport.ts';
-import { locationOf, openSession, uploadBlob } from './upload.ts';
+import { RegistryError } from './error.ts';
+import { Fetcher } from './fetcher.ts';
+import { catalogOf, referrersOf, tagsOf } from './list.ts';
+import { mountBlob } from './mount.ts';
+import { contentType, Transport, type Answer, type Call, type TransportOptions } from './transport.ts';
+import { cancelUpload, openSession, uploadBlob } from './upload.ts';
 
 export type ClientOptions = TransportOptions;
 
 const manifestTypes = [mediaType.manifest, mediaType.index, mediaType.dockerManifest, mediaType.dockerIndex].join(', ');
-
-const largestList = 16 * 1024 * 1024;
 
 /** Milliseconds. */
 const blobPauses = [100, 400, 1000];
@@ -47,18 +48,24 @@ async function onceBlobsAreKnown<T>(signal: AbortSignal | undefined, put: () => 
 export class RegistryClient {
   readonly registry: string;
   readonly #transport: Transport;
+  readonly #fetcher: Fetcher;
 
   constructor(registry: string, options: ClientOptions = {}) {
     this.registry = registry;
     this.#transport = new Transport(registry, options);
+    this.#fetcher = new Fetcher(registry, this.#transport);
   }
 
   async getManifest(repository: string, reference: string, signal?: AbortSignal): Promise<StoredManifest | undefined> {
-    const doing = `reading ${this.#named(repository, reference)}`;
-    const answer = await this.#read(doing, this.#manifestCall('GET', repository, reference, signal), repository);
+    const doing = `reading ${this.#fetcher.named(repository, reference)}`;
+    const answer = await this.#fetcher.read(
+      doing,
+      this.#manifestCall('GET', repository, reference, signal),
+      repository,
+    );
     if (answer === undefined) return undefined;
     const { bytes } = answer;
-    const broken = (because: string) => this.#broken(doing, because);
+    const broken = (because: string) => this.#fetcher.broken(doing, because);
     if (bytes.length > largestManifest) throw broken(`it has more than the ${largestManifest} bytes of a manifest`);
     const digest = digestOf(bytes);
     if (isDigest(reference) && digest !== reference) throw broken(`its bytes are those of ${digest}`);
@@ -75,8 +82,12 @@ export class RegistryClient {
   }
 
   async headManifest(repository: string, reference: string, signal?: AbortSignal): Promise<Descriptor | undefined> {
-    const doing = `looking for ${this.#named(repository, reference)}`;
-    const answer = await this.#read(doing, this.#manifestCall('HEAD', repository, reference, signal), repository);
+    const doing = `looking for ${this.#fetcher.named(repository, reference)}`;
+    const answer = await this.#fetcher.read(
+      doing,
+      this.#manifestCall('HEAD', repository, reference, signal),
+      repository,
+    );
     if (answer === undefined) return undefined;
     await answer.body.dump().catch(() => {});
     const digest = isDigest(reference) ? reference : answer.headers['docker-content-digest'];
@@ -98,7 +109,7 @@ export class RegistryClient {
     blob: Pick<Descriptor, 'digest' | 'size'>,
     given?: AbortSignal,
   ): Promise<Readable> {
-    const checked = verifying(blob, (because) => this.#broken(this.#readingBlob(repository, blob), because));
+    const checked = verifying(blob, (because) => this.#fetcher.broken(this.#readingBlob(repository, blob), because));
     return this.#download(repository, blob, 0, checked, given);
   }
 
@@ -113,7 +124,7 @@ export class RegistryClient {
   }
 
   #readingBlob(repository: string, { digest }: Pick<Descriptor, 'digest'>): string {
-    return `reading the blob ${digest} of ${this.#named(repository)}`;
+    return `reading the blob ${digest} of ${this.#fetcher.named(repository)}`;
   }
 
   async #download(
@@ -125,8 +136,8 @@ export class RegistryClient {
   ): Promise<Readable> {
     const signal = this.#transport.bounded(given);
     const doing = this.#readingBlob(repository, blob);
-    const broken = (because: string) => this.#broken(doing, because);
-    const failed = (error: unknown) => this.#failure(doing, error, 'pull');
+    const broken = (because: string) => this.#fetcher.broken(doing, because);
+    const failed = (error: unknown) => this.#fetcher.failure(doing, error, 'pull');
     try {
       return await downloadBlob(this.#transport, repository, blob, start, checked, failed, signal);
     } catch (error) {
@@ -137,49 +148,12 @@ export class RegistryClient {
   }
 
   async listTags(repository: string): Promise<string[]> {
-    const doing = `listing the tags of ${this.#named(repository)}`;
-    const tags: string[] = [];
-    let to: string | URL | undefined = `/v2/${repository}/tags/list?n=1000`;
-    while (to !== undefined) {
-      const call: Call = { method: 'GET', to, scopes: [pullScope(repository)], accept: [200], most: largestList };
-      const answer: Answer | undefined = await this.#read(doing, call, repository);
-      if (answer === undefined) break;
-      const page = this.#json(doing, answer);
-      // A repository whose last tag was deleted says null.
-      if (Array.isArray(page['tags'])) tags.push(...page['tags'].filter((tag) => typeof tag === 'string'));
-      to = nextPage(answer);
-    }
-    return [...new Set(tags)].toSorted();
+    return tagsOf(this.#fetcher, repository);
   }
 
   /** Every repository; undefined when the registry gives no catalog, or not to us. */
   async listRepositories(): Promise<string[] | undefined> {
-    const doing = `listing the repositories of ${this.registry}`;
-    const names: string[] = [];
-    let to: string | URL | undefined = '/v2/_catalog?n=1000';
-    while (to !== undefined) {
-      let answer: Answer;
-      try {
-        answer = await this.#transport.exchange({
-          method: 'GET',
-          to,
-          scopes: ['registry:catalog:*'],
-          accept: [200],
-          most: largestList,
-        });
-      } catch (error) {
-        const refused =
-          error instanceof RegistryError && (error.denied || [400, 404, 405, 501].includes(error.status ?? 0));
-        if (refused) return undefined;
-        throw this.#failure(doing, error, 'pull');
-      }
-      const page = this.#json(doing, answer);
-      if (Array.isArray(page['repositories'])) {
-        names.push(...page['repositories'].filter((name) => typeof name === 'string'));
-      }
-      to = nextPage(answer);
-    }
-    return [...new Set(names)].toSorted();
+    return catalogOf(this.#fetcher);
   }
 
   /** `mountFrom`: repositories of this registry that may have the blob. */
@@ -189,21 +163,22 @@ export class RegistryClient {
     options: { mountFrom?: string[]; signal?: AbortSignal } = {},
   ): Promise<BlobPut> {
     const signal = this.#transport.bounded(options.signal);
-    const doing = `uploading the blob ${blob.digest} to ${this.#named(repository)}`;
+    const doing = `uploading the blob ${blob.digest} to ${this.#fetcher.named(repository)}`;
     const present = async () => (await this.#headBlob(repository, blob.digest, signal)) === blob.size;
     try {
       if (await present()) return { outcome: 'present' };
       let session: URL | undefined;
       for (const from of (options.mountFrom ?? []).filter((each) => each !== repository)) {
-        const mounted = await this.#mount(repository, blob.digest, from, signal);
-        if (mounted !== undefined && session !== undefined) await this.#cancelUpload(repository, session, signal);
+        const mounted = await mountBlob(this.#transport, repository, blob.digest, from, signal);
+        if (mounted !== undefined && session !== undefined)
+          await cancelUpload(this.#transport, repository, session, signal);
         if (mounted === true) return { outcome: 'mounted', from };
         session = mounted ?? session;
       }
       await uploadBlob(this.#transport, repository, blob, { session, signal, present });
       return { outcome: 'uploaded', bytes: blob.size };
     } catch (error) {
-      throw this.#failure(doing, error, 'push');
+      throw this.#fetcher.failure(doing, error, 'push');
     }
   }
 
@@ -211,9 +186,9 @@ export class RegistryClient {
   async checkPush(repository: string, signal?: AbortSignal): Promise<void> {
     try {
       const session = await openSession(this.#transport, repository, signal);
-      await this.#cancelUpload(repository, session, signal);
+      await cancelUpload(this.#transport, repository, session, signal);
     } catch (error) {
-      throw this.#failure(`asking for the right to push to ${this.#named(repository)}`, error, 'push');
+      throw this.#fetcher.failure(`asking for the right to push to ${this.#fetcher.named(repository)}`, error, 'push');
     }
   }
 
@@ -222,35 +197,7 @@ export class RegistryClient {
    * 1.1, "Listing Referrers".
    */
   async listReferrers(repository: string, subject: Digest, signal?: AbortSignal): Promise<Descriptor[] | undefined> {
-    const doing = `listing the referrers of ${this.#named(repository, subject)}`;
-    const found: Descriptor[] = [];
-    let to: string | URL | undefined = `/v2/${repository}/referrers/${subject}`;
-    while (to !== undefined) {
-      const call: Call = {
-        method: 'GET',
-        to,
-        scopes: [pullScope(repository)],
-        accept: [200],
-        most: largestList,
-        signal,
-      };
-      const answer = await this.#transport.exchange(call).catch((error: unknown) => {
-        if (!(error instanceof RegistryError)) throw error;
-        if ([400, 404, 405, 501].includes(error.status ?? 0)) return undefined;
-        if (error.denied) return this.#readAsWriter(doing, call, repository, error);
-        throw this.#failure(doing, error, 'pull');
-      });
-      // Some registries answer what they do not know with a page of another kind.
-      if (answer === undefined || contentType(answer) !== mediaType.index) return undefined;
-      try {
-        const page = parseManifest(answer.bytes, mediaType.index);
-        if (page.kind === 'index') found.push(...page.manifest.manifests);
-      } catch (error) {
-        throw this.#broken(doing, (error as Error).message);
-      }
-      to = nextPage(answer);
-    }
-    return found;
+    return referrersOf(this.#fetcher, repository, subject, signal);
   }
 
   /**
@@ -263,7 +210,7 @@ export class RegistryClient {
     manifest: StoredManifest,
     signal?: AbortSignal,
   ): Promise<Digest | undefined> {
-    const doing = `saving ${this.#named(repository, reference)}`;
+    const doing = `saving ${this.#fetcher.named(repository, reference)}`;
     const { bytes, descriptor } = manifest;
     const digest = digestOf(bytes);
     const broken = (because: string) => new BrokenContent({ doing, because, fix: 'build the layer again' });
@@ -285,7 +232,7 @@ export class RegistryClient {
         }),
       );
     } catch (error) {
-      throw this.#failure(doing, error, 'push');
+      throw this.#fetcher.failure(doing, error, 'push');
     }
     const told = answer.headers['docker-content-digest'];
     if (typeof told === 'string' && isDigest(told) && told !== digest) {
@@ -297,13 +244,13 @@ export class RegistryClient {
 
   /** Deletes a manifest with all its tags. A registry may not allow it; what is not there is no error. */
   async deleteManifest(repository: string, digest: Digest, signal?: AbortSignal): Promise<void> {
-    const doing = `deleting ${this.#named(repository, digest)}`;
+    const doing = `deleting ${this.#fetcher.named(repository, digest)}`;
     const scopes = [`repository:${repository}:pull,push,delete`];
     const to = `/v2/${repository}/manifests/${digest}`;
     try {
       await this.#transport.ask({ method: 'DELETE', to, scopes, accept: [200, 202, 204, 404], signal });
     } catch (error) {
-      if (!(error instanceof RegistryError) || error.status !== 405) throw this.#failure(doing, error, 'push');
+      if (!(error instanceof RegistryError) || error.status !== 405) throw this.#fetcher.failure(doing, error, 'push');
       const fix = `allow deletion in the configuration of ${this.registry}, or remove it by its own tools`;
       throw new Failure({
         doing,
@@ -312,40 +259,6 @@ export class RegistryClient {
         cause: error,
       });
     }
-  }
-
-  /** True when it was linked; else the upload that the registry opened instead, if any. */
-  async #mount(
-    repository: string,
-    digest: Digest,
-    from: string,
-    signal: AbortSignal | undefined,
-  ): Promise<true | URL | undefined> {
-    const query = new URLSearchParams({ mount: digest, from });
-    try {
-      const answer = await this.#transport.ask({
-        method: 'POST',
-        to: `/v2/${repository}/blobs/uploads/?${query}`,
-        scopes: [pushScope(repository), pullScope(from)],
-        headers: { 'content-length': '0' },
-        accept: [201, 202],
-        signal,
-      });
-      return answer.status === 201 ? true : locationOf(answer);
-    } catch (error) {
-      // No right to the other repository, or no mounts at all: the upload works without.
-      if (error instanceof RegistryError && error.status !== undefined && !error.temporary) return undefined;
-      throw error;
-    }
-  }
-
-  /** An upload that nobody ends stays open for a week or more. Not every registry lets one be ended this way. */
-  async #cancelUpload(repository: string, to: URL, signal: AbortSignal | undefined): Promise<void> {
-    const scopes = [pushScope(repository)];
-    const answer = await this.#transport
-      .once({ method: 'DELETE', to, scopes, accept: [200, 202, 204], signal })
-      .catch(() => undefined);
-    await answer?.body.dump().catch(() => {});
   }
 
   /** The blob's size; undefined when it is missing. */
@@ -357,43 +270,14 @@ export class RegistryClient {
       accept: [200],
       signal,
     };
-    const answer = await this.#read(`looking for the blob ${digest} of ${this.#named(repository)}`, call, repository);
+    const answer = await this.#fetcher.read(
+      `looking for the blob ${digest} of ${this.#fetcher.named(repository)}`,
+      call,
+      repository,
+    );
     if (answer === undefined) return undefined;
     await answer.body.dump().catch(() => {});
     return Number(answer.headers['content-length'] ?? 0);
-  }
-
-  /**
-   * A read whose 404 means missing. So does a refusal where this login may push: registries that hide what is private
-   * refuse what is not there yet, and the first push makes it.
-   */
-  async #read(doing: string, call: Call, repository: string): Promise<Answer | undefined> {
-    try {
-      return await this.#transport.exchange(call);
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      if (error.missing) return undefined;
-      if (!error.denied) throw this.#failure(doing, error, 'pull');
-      return this.#readAsWriter(doing, call, repository, error);
-    }
-  }
-
-  async #readAsWriter(
-    doing: string,
-    call: Call,
-    repository: string,
-    refusal: RegistryError,
-  ): Promise<Answer | undefined> {
-    const scopes = [pushScope(repository)];
-    try {
-      if (!(await this.#transport.mayPush(repository, call.signal))) throw refusal;
-      return await this.#transport.exchange({ ...call, scopes });
-    } catch (error) {
-      if (error instanceof RegistryError && error.missing) return undefined;
-      const hidden = error instanceof RegistryError && error.denied && error !== refusal;
-      if (hidden && (await this.#transport.mayPush(repository, call.signal))) return undefined;
-      throw this.#failure(doing, error instanceof RegistryError && error.denied ? refusal : error, 'pull');
-    }
   }
 
   #manifestCall(method: 'GET' | 'HEAD', repository: string, reference: string, signal: AbortSignal | undefined): Call {
@@ -407,44 +291,4 @@ export class RegistryClient {
       ...(method === 'GET' && { most: largestManifest }),
     };
   }
-
-  #json(doing: string, answer: Answer): Record<string, unknown> {
-    try {
-      const value: unknown = JSON.parse(new TextDecoder().decode(answer.bytes));
-      if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-    } catch {
-      // Said below.
-    }
-    throw this.#broken(doing, `${answer.url.host} does not answer with a JSON object`);
-  }
-
-  #failure(doing: string, error: unknown, right: 'pull' | 'push'): unknown {
-    return registryFailure(doing, error, this.registry, right);
-  }
-
-  #named(repository: string, reference?: string): string {
-    const name = `${this.registry}/${repository}`;
-    if (reference === undefined) return name;
-    return isDigest(reference) ? `${name}@${reference}` : `${name}:${reference}`;
-  }
-
-  #broken(doing: string, because: string): BrokenContent {
-    const fix =
-      'build the layer again with `--force`: its tags move to the new one; if it comes back, the registry damages data';
-    return new BrokenContent({ doing, because, fix });
-  }
-}
-
-function contentType(answer: Answer): string | undefined {
-  const value = answer.headers['content-type'];
-  return typeof value === 'string' ? value.split(';')[0]!.trim() : undefined;
-}
-
-/** RFC 8288: `</v2/…?last=x&n=1000>; rel="next"`. Only within the registry. */
-function nextPage(answer: Answer): URL | undefined {
-  const link = answer.headers['link'];
-  const target = /<([^>]+)>\s*;[^,]*rel="?next"?/i.exec(String(link ?? ''))?.[1];
-  if (target === undefined) return undefined;
-  const url = new URL(target, answer.url);
-  return url.origin === answer.url.origin ? url : new URL(`${url.pathname}${url.search}`, answer.url.origin);
 }

@@ -46,6 +46,12 @@ export interface Answer {
   bytes: Uint8Array;
 }
 
+/** An answer's media type, without parameters. */
+export function contentType(answer: Answer): string | undefined {
+  const value = answer.headers['content-type'];
+  return typeof value === 'string' ? value.split(';')[0]!.trim() : undefined;
+}
+
 const nothing = new Uint8Array();
 const mostRedirects = 5;
 const largestErrorBody = 64 * 1024;

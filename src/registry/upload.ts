@@ -71,6 +71,20 @@ export async function openSession(transport: Transport, repository: string, sign
   return locationOf(answer);
 }
 
+/** An upload that nobody ends stays open for a week or more. Not every registry lets one be ended this way. */
+export async function cancelUpload(
+  transport: Transport,
+  repository: string,
+  to: URL,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const scopes = [pushScope(repository)];
+  const answer = await transport
+    .once({ method: 'DELETE', to, scopes, accept: [200, 202, 204], signal })
+    .catch(() => undefined);
+  await answer?.body.dump().catch(() => {});
+}
+
 /** Where the upload goes on. A session in the clear is not followed from a registry that speaks TLS. */
 export function locationOf(answer: { headers: Record<string, string | string[] | undefined>; url: URL }): URL {
   const location = answer.headers['location'];

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { isDigest, type Digest } from '../oci/digest.ts';
+import { deltaFields, digest, packageName, platform, size } from './delta-fields.ts';
+import { formatDocument, parseDocument, schemaOf } from './document.ts';
 
 /** A word that is a tag, a folder and a part of a URL alike. */
 const channelName = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -8,12 +9,6 @@ export function isChannelName(text: string): boolean {
   return channelName.test(text);
 }
 
-const size = z.int().min(0);
-const platform = z.string().meta({ description: 'OS/ARCH or OS/ARCH/VARIANT', examples: ['linux/amd64'] });
-const digest = z
-  .string()
-  .refine((value): value is Digest => isDigest(value), 'a sha256 digest is needed')
-  .meta({ pattern: '^sha256:[0-9a-f]{64}$' });
 const instant = z.iso.datetime().meta({ description: 'RFC 3339, in UTC.' });
 
 const image = z
@@ -29,25 +24,8 @@ const image = z
   })
   .meta({ description: 'One image of the release on one platform.' });
 
-const delta = z
-  .object({
-    from: z.string().meta({ description: 'The release that the device has.' }),
-    to: z.string(),
-    platform,
-    file: z.string().meta({ description: 'Name of the file, without a folder.' }),
-    size: size.meta({ description: 'In bytes.' }),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .meta({ description: "Of the file's bytes." }),
-    needs: z.int().min(1).optional().meta({
-      description: 'The version of formats that a device must know to read it; 1 where it is missing.',
-    }),
-    packages: z
-      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
-      .optional()
-      .meta({ description: 'Packages that others are made from: these versions must be installed on the device.' }),
-  })
+const delta = deltaFields
+  .extend({ from: z.string().meta({ description: 'The release that the device has.' }) })
   .meta({ description: 'A bundle that is a step of some way to the release.' });
 
 /** The one definition of ota.json. Keys that a later version adds are left out when it is read. */
@@ -58,7 +36,7 @@ export const channelSchema = z
     channel: z.string().regex(channelName),
     version: z.string().meta({ description: 'The release that devices of this channel are to run.' }),
     packages: z
-      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
+      .array(packageName)
       .optional()
       .meta({ description: 'Its Debian packages, where bundles carry them: a pull brings none.' }),
     sequence: z
@@ -80,25 +58,15 @@ export type Channel = z.output<typeof channelSchema>;
 export type ChannelDelta = Channel['deltas'][number];
 
 export function formatChannel(channel: Channel): Buffer {
-  return Buffer.from(`${JSON.stringify(channelSchema.parse(channel), null, 2)}\n`);
+  return formatDocument(channelSchema, channel);
 }
 
 /** Throws a RangeError that says what is wrong. */
 export function parseChannel(bytes: Uint8Array): Channel {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw new RangeError('it is not JSON');
-  }
-  const parsed = channelSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new RangeError(`${issue.path.join('.') || 'it'}: ${issue.message}`);
+  return parseDocument(channelSchema, bytes);
 }
 
 /** docs/schema/ota.schema.json */
 export function channelSchemaJson(): string {
-  const { $schema, ...rest } = z.toJSONSchema(channelSchema, { io: 'input' });
-  return `${JSON.stringify({ $schema, ...rest }, null, 2)}\n`;
+  return schemaOf(channelSchema);
 }

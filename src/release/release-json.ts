@@ -1,15 +1,6 @@
 import * as z from 'zod';
-import { isDigest, type Digest } from '../oci/digest.ts';
-
-const digest = z
-  .string()
-  .refine((value): value is Digest => isDigest(value), 'a sha256 digest is needed')
-  .meta({ pattern: '^sha256:[0-9a-f]{64}$' });
-const hex = z.string().regex(/^[0-9a-f]{64}$/);
-const size = z.int().min(0).meta({ description: 'In bytes.' });
-const platform = z.string().meta({ description: 'OS/ARCH or OS/ARCH/VARIANT', examples: ['linux/amd64'] });
-const sha256 = hex.meta({ description: "Of the file's bytes." });
-const fileName = z.string().meta({ description: 'Name of the file, without a folder.' });
+import { deltaFields, digest, fileName, hex, platform, sha256, size } from './delta-fields.ts';
+import { formatDocument, parseDocument, schemaOf } from './document.ts';
 
 const image = z
   .object({
@@ -57,21 +48,8 @@ const model = z
   })
   .meta({ description: 'A model.' });
 
-const delta = z
-  .object({
-    from: z.string(),
-    to: z.string(),
-    platform,
-    file: fileName,
-    size,
-    sha256,
-    needs: z.int().min(1).optional().meta({
-      description: 'The version of formats that a device must know to read it; 1 where it is missing.',
-    }),
-    packages: z
-      .array(z.object({ name: z.string(), version: z.string(), architecture: z.string() }))
-      .optional()
-      .meta({ description: 'Packages that others are made from: these versions must be installed on the device.' }),
+const delta = deltaFields
+  .extend({
     referrers: z
       .array(z.object({ repository: z.string().meta({ description: 'Below the store.' }), digest }))
       .optional()
@@ -105,26 +83,16 @@ export type ReleasedModel = Release['models'][number];
 export type ReleasedDelta = Release['deltas'][number];
 
 /** The same release gives the same bytes: no clock, keys in the definition's order, lists in theirs. */
-export function formatRelease(release: Release): Uint8Array {
-  return Buffer.from(`${JSON.stringify(releaseSchema.parse(release), null, 2)}\n`);
+export function formatRelease(release: Release): Buffer {
+  return formatDocument(releaseSchema, release);
 }
 
 /** Throws a RangeError that says what is wrong. */
 export function parseRelease(bytes: Uint8Array): Release {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw new RangeError('it is not JSON');
-  }
-  const parsed = releaseSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new RangeError(`${issue.path.join('.') || 'it'}: ${issue.message}`);
+  return parseDocument(releaseSchema, bytes);
 }
 
 /** docs/schema/release.schema.json */
 export function releaseSchemaJson(): string {
-  const { $schema, ...rest } = z.toJSONSchema(releaseSchema, { io: 'input' });
-  return `${JSON.stringify({ $schema, ...rest }, null, 2)}\n`;
+  return schemaOf(releaseSchema);
 }

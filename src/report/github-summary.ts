@@ -94,9 +94,9 @@ export function deltaSummary(deltas: readonly SummarizedDelta[]): string {
           layer.kind === 'reused' ? '' : formatBytes(layer.pullBytes),
         ]),
       );
-      for (const { name, version, bytes } of delta.packages) {
-        const size = bytes === 0 ? '' : formatBytes(bytes);
-        rows.push([code(name), text(version), layerKinds[bytes === 0 ? 'reused' : 'whole'], size, size]);
+      for (const { name, version, kind, bytes, pullBytes } of delta.packages) {
+        const sizes = kind === 'reused' ? ['', ''] : [formatBytes(bytes), formatBytes(pullBytes)];
+        rows.push([code(name), text(version), layerKinds[kind], ...sizes]);
       }
       return [
         `### ${text(delta.from)} → ${text(delta.to)} (${text(delta.platform)}): ${formatBytes(delta.bytes)}`,
@@ -123,7 +123,8 @@ export function proofSummary(decoder: Decoder): string {
 
 /** Which decoder has applied a delta, and on which engine: on none, so that no runner's Docker counts. */
 function provenLine(decoder: Decoder): string {
-  const how = 'without an engine: every filesystem layer was rebuilt from the old images and compared';
+  const how =
+    'without an engine: every filesystem layer, and every package that goes as a delta, was made from the old release and compared';
   switch (decoder.name) {
     case 'imgbuild-ota':
       return `Applied by the device program of imgbuild ${text(decoder.version)} (sha256 ${code(decoder.sha256)}), ${how}.`;

@@ -3,7 +3,7 @@ import { constants, copyFile, link, mkdir, open, rename, rm, stat, utimes } from
 import { dirname, join } from 'node:path';
 import { Writable, addAbortSignal, pipeline as pipe, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { syncFolder, temporaryName, writeDurably } from '../files/durable-write.ts';
+import { syncFolder, syncReadable, temporaryName, writeDurably } from '../files/durable-write.ts';
 import type { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf, type Digest } from '../oci/digest.ts';
@@ -126,13 +126,7 @@ export class BlobFolder {
       const bytes = createReadStream(temporary, { highWaterMark: readAhead });
       await pipeline(bytes, verifying(blob, wrong), nowhere(), aborting(signal));
       // Where it is the owner's file under a second name, nobody may write to it.
-      const handle = await open(temporary, 'r');
-      try {
-        await handle.chmod(0o644);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      await syncReadable(temporary);
       await rename(temporary, path);
       await utimes(path, new Date(), new Date());
     } catch (error) {

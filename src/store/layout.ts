@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { readFile, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { BrokenContent } from '../oci/broken-content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf, hexOf, isDigest, type Digest } from '../oci/digest.ts';
-import { layoutMarker } from '../oci/layout-marker.ts';
 import type { ImageIndex, StoredManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { largestManifest, namedBy, parseManifest } from '../oci/parse-manifest.ts';
@@ -15,6 +14,7 @@ import { checkFolder } from './check-folder.ts';
 import { fileFailure } from './file-failure.ts';
 import { withFolderLock } from './folder-lock.ts';
 import type { BlobPut, BlobSource, MountSource, PruneStore } from './layer-store.ts';
+import { layoutLock, makeLayout } from './make-layout.ts';
 import {
   cachedLayoutIndex,
   emptyIndex,
@@ -126,7 +126,7 @@ export class LayoutStore implements PruneStore {
         await this.#blobs.renew(blob.digest);
         return { outcome: 'present' };
       }
-      await this.#create();
+      await makeLayout(this.path, this.#blobs);
       await this.#blobs.put(blob, unusable(doing), options.signal);
       return { outcome: 'uploaded', bytes: blob.size };
     });
@@ -149,13 +149,13 @@ export class LayoutStore implements PruneStore {
     const parsed = parseManifest(bytes, descriptor.mediaType);
     const local = namedBy(parsed).filter(({ urls }) => urls === undefined || urls.length === 0);
     await this.#guard(doing, async () => {
-      await this.#create();
+      await makeLayout(this.path, this.#blobs);
       // Asked before the lock is taken: another store may take its time.
       const lent = new Set<Descriptor>();
       for (const named of elsewhere === undefined ? [] : local) {
         if (this.#blobs.fault(named) !== undefined && (await elsewhere!(named))) lent.add(named);
       }
-      await withFolderLock(this.#lock, async () => {
+      await withFolderLock(layoutLock(this.path), async () => {
         for (const named of local) {
           const fault = this.#blobs.fault(named);
           if (fault !== undefined && !lent.has(named)) throw wrong(`it names ${named.digest}, and ${fault}`);
@@ -179,14 +179,16 @@ export class LayoutStore implements PruneStore {
   async removeTag(repository: string, tag: string): Promise<void> {
     if ((await this.#index()) === undefined) return;
     await this.#guard(`removing ${repository}:${tag} from ${this.name}`, () =>
-      withFolderLock(this.#lock, () => this.#writeIndex((index) => withoutName(index, `${repository}:${tag}`))),
+      withFolderLock(layoutLock(this.path), () =>
+        this.#writeIndex((index) => withoutName(index, `${repository}:${tag}`)),
+      ),
     );
   }
 
   async sweep(olderThan: Date): Promise<{ bytes: number; blobs: number }> {
     if ((await this.#index()) === undefined) return { bytes: 0, blobs: 0 };
     return this.#guard(`removing what no tag reaches from ${this.name}`, () =>
-      withFolderLock(this.#lock, async () => {
+      withFolderLock(layoutLock(this.path), async () => {
         const reached = await this.#reached();
         const freed = { bytes: 0, blobs: 0 };
         const blobs = this.#blobs.path;
@@ -234,10 +236,6 @@ export class LayoutStore implements PruneStore {
     return reached;
   }
 
-  get #lock(): string {
-    return join(this.path, '.lock');
-  }
-
   async #entry(
     repository: string,
     reference: string,
@@ -253,26 +251,6 @@ export class LayoutStore implements PruneStore {
     await writeDurably(this.#blobs.ingest, join(this.path, 'index.json'), (handle) =>
       handle.writeFile(JSON.stringify(changed)),
     );
-  }
-
-  /** Makes the layout, or what of it is missing. */
-  async #create(): Promise<void> {
-    // One look for both questions: another process may be making the same layout.
-    const found = await checkFolder(this.path, 'read');
-    await this.#blobs.make();
-    if (found === 'layout') return;
-    await withFolderLock(this.#lock, async () => {
-      for (const [name, text] of [
-        ['oci-layout', layoutMarker],
-        ['index.json', JSON.stringify(emptyIndex)],
-      ] as const) {
-        const path = join(this.path, name);
-        if (sizeOf(path) === undefined)
-          await writeDurably(this.#blobs.ingest, path, (handle) => handle.writeFile(text));
-      }
-      await syncFolder(dirname(this.path));
-    });
-    await ignoreInGit(dirname(this.path));
   }
 
   #broken(doing: string, because: string): BrokenContent {
@@ -295,11 +273,4 @@ export class LayoutStore implements PruneStore {
 /** What was handed over for saving is not what it was said to be. */
 function unusable(doing: string): (because: string) => BrokenContent {
   return (because) => new BrokenContent({ doing, because, fix: 'build the layer again' });
-}
-
-/** `.imgbuild` keeps itself out of the repository around it. */
-async function ignoreInGit(folder: string): Promise<void> {
-  if (basename(folder) !== '.imgbuild') return;
-  const path = join(folder, '.gitignore');
-  if (sizeOf(path) === undefined) await writeDurably(folder, path, (handle) => handle.writeFile('*\n'));
 }

@@ -32,7 +32,7 @@ export interface ReadTarEntry extends TarEntry {
 }
 
 /** Long names and pax headers are held in memory; real ones are a few hundred bytes, xattrs at most 64 KiB each. */
-const extensionLimit = 1024 * 1024;
+export const extensionLimit = 1024 * 1024;
 
 /**
  * Reads an archive from front to end: v7, ustar, pax, GNU. Ends at the first zero block or at the source's end.
@@ -47,22 +47,15 @@ export async function* readTar(
     const start = source.position;
     const extensions = await readExtensions(source, globals);
     if (extensions === undefined) return;
-    const { block, header: plain, own, longName, longLink } = extensions;
-    const pax: PaxRecords = new Map([...globals, ...own]);
-    const header = applyPax(plain, pax);
-    if (longName !== undefined && !own.has('path')) header.name = longName;
-    if (longLink !== undefined && !own.has('linkpath')) header.linkName = longLink;
-    if (header.type === 'file' && header.name.endsWith('/')) header.type = 'directory';
-    if (withoutContents.has(header.type)) header.size = 0;
-    if (header.type === 'gnu-sparse') await skipSparseMap(source, block);
+    const joint = joined(extensions, globals);
+    const { header } = joint;
+    if (header.type === 'gnu-sparse') await skipSparseMap(source, extensions.block);
     const contentStart = source.position;
     const end = contentStart + header.size;
     const entry: ReadTarEntry = {
-      header: header as TarEntry['header'],
-      pax,
+      ...joint,
       start,
       contentStart,
-      sparse: header.type === 'gnu-sparse' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.')),
       async *contents() {
         for await (const chunk of source.chunks(end - source.position)) yield chunk;
         if (source.position < end) throw cut(source.position);
@@ -75,12 +68,28 @@ export async function* readTar(
   }
 }
 
-interface Extensions {
+/** A header and what the extension headers before it say. */
+export interface Extensions {
   block: Buffer;
   header: TarHeader;
   own: PaxRecords;
   longName?: string;
   longLink?: string;
+}
+
+/** The entry that they speak of. */
+export function joined(
+  { header: plain, own, longName, longLink }: Omit<Extensions, 'block'>,
+  globals: PaxRecords,
+): Pick<TarEntry, 'header' | 'pax' | 'sparse'> {
+  const pax: PaxRecords = globals.size === 0 ? own : new Map([...globals, ...own]);
+  const header = pax.size === 0 ? plain : applyPax(plain, pax);
+  if (longName !== undefined && !own.has('path')) header.name = longName;
+  if (longLink !== undefined && !own.has('linkpath')) header.linkName = longLink;
+  if (header.type === 'file' && header.name.endsWith('/')) header.type = 'directory';
+  if (withoutContents.has(header.type)) header.size = 0;
+  const sparse = header.type === 'gnu-sparse' || pax.keys().some((key) => key.startsWith('GNU.sparse.'));
+  return { header: header as TarEntry['header'], pax, sparse };
 }
 
 /** Reads up to the header of the next entry; undefined at the archive's end. */
@@ -145,7 +154,7 @@ export async function* sparseMapBlocks(source: ByteSource, header: Buffer): Asyn
   }
 }
 
-function untilNul(bytes: Buffer): string {
+export function untilNul(bytes: Buffer): string {
   const end = bytes.indexOf(0);
   return decodeName(end === -1 ? bytes : bytes.subarray(0, end));
 }

@@ -1,6 +1,18 @@
-import { Failure } from '../failure.ts';
 import { damaged } from './damaged.ts';
-import { decodeName, encodedNameSize, encodeName } from './name.ts';
+import {
+  checksum,
+  field,
+  fieldNumber,
+  putBytes,
+  putNumber,
+  putSum,
+  putText,
+  fieldBytes,
+  fieldText,
+  unwritable,
+  verifyChecksum,
+} from './header-fields.ts';
+import { encodedNameSize, encodeName } from './name.ts';
 
 /** Bytes of a header, and the unit to which contents are padded. */
 export const blockSize = 512;
@@ -85,27 +97,6 @@ export const withoutContents: ReadonlySet<string> = new Set<TarEntryType>([
 const gnuMagic = Buffer.from('ustar  \0', 'latin1');
 const posixMagic = Buffer.from('ustar\0', 'latin1');
 
-/** Where the fields of a header stand: offset, length (POSIX.1-1988; GNU tar's tar.h). */
-const field = {
-  name: [0, 100],
-  mode: [100, 8],
-  uid: [108, 8],
-  gid: [116, 8],
-  size: [124, 12],
-  mtime: [136, 12],
-  checksum: [148, 8],
-  type: [156, 1],
-  linkName: [157, 100],
-  magic: [257, 8],
-  userName: [265, 32],
-  groupName: [297, 32],
-  deviceMajor: [329, 8],
-  deviceMinor: [337, 8],
-  prefix: [345, 155],
-} as const satisfies Record<string, readonly [number, number]>;
-
-type FieldName = keyof typeof field;
-
 /** Bytes from the end of contents of `size` bytes to the next block. */
 export function padding(size: number): number {
   return (blockSize - (size % blockSize)) % blockSize;
@@ -113,7 +104,7 @@ export function padding(size: number): number {
 
 /** Whether a block is one of the zero blocks that end an archive. */
 export function isZeroBlock(block: Uint8Array): boolean {
-  return block.every((byte) => byte === 0);
+  return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
 /**
@@ -126,34 +117,34 @@ export function decodeHeader(block: Uint8Array): TarHeader {
     throw damaged('reading a tar header', `a header of ${bytes.length} bytes instead of ${blockSize}`);
   verifyChecksum(bytes);
   const flag = String.fromCharCode(bytes[field.type[0]]!);
-  const isPosix = slice(bytes, 'magic').subarray(0, posixMagic.length).equals(posixMagic);
-  const prefix = isPosix ? text(bytes, 'prefix') : '';
-  const name = prefix === '' ? text(bytes, 'name') : `${prefix}/${text(bytes, 'name')}`;
+  const isPosix = fieldBytes(bytes, 'magic').subarray(0, posixMagic.length).equals(posixMagic);
+  const prefix = isPosix ? fieldText(bytes, 'prefix') : '';
+  const name = prefix === '' ? fieldText(bytes, 'name') : `${prefix}/${fieldText(bytes, 'name')}`;
   const type = typeOfFlag[flag] ?? 'unknown';
   const size = sizeOf(bytes);
   // Archives older than ustar mark a folder by its name alone. A name that fills its field may be the beginning of a longer
   // one, which an entry before this one gives.
-  const isCut = size > 0 && !slice(bytes, 'name').includes(0);
+  const isCut = size > 0 && !fieldBytes(bytes, 'name').includes(0);
   return {
     name,
     type: type === 'file' && name.endsWith('/') && !isCut ? 'directory' : type,
-    mode: number(bytes, 'mode') & 0o7777,
-    uid: number(bytes, 'uid'),
-    gid: number(bytes, 'gid'),
+    mode: fieldNumber(bytes, 'mode') & 0o7777,
+    uid: fieldNumber(bytes, 'uid'),
+    gid: fieldNumber(bytes, 'gid'),
     size,
-    mtime: number(bytes, 'mtime'),
-    linkName: text(bytes, 'linkName'),
-    userName: text(bytes, 'userName'),
-    groupName: text(bytes, 'groupName'),
-    deviceMajor: isPosix || hasGnuMagic(bytes) ? number(bytes, 'deviceMajor') : 0,
-    deviceMinor: isPosix || hasGnuMagic(bytes) ? number(bytes, 'deviceMinor') : 0,
+    mtime: fieldNumber(bytes, 'mtime'),
+    linkName: fieldText(bytes, 'linkName'),
+    userName: fieldText(bytes, 'userName'),
+    groupName: fieldText(bytes, 'groupName'),
+    deviceMajor: isPosix || hasGnuMagic(bytes) ? fieldNumber(bytes, 'deviceMajor') : 0,
+    deviceMinor: isPosix || hasGnuMagic(bytes) ? fieldNumber(bytes, 'deviceMinor') : 0,
   };
 }
 
 /** Writes other numbers into a header block, in place. Throws a Failure for what its fields cannot say. */
 export function patchHeader(block: Buffer, values: Partial<Pick<TarHeader, 'mtime' | 'size'>>): void {
   for (const name of ['mtime', 'size'] as const) {
-    if (values[name] !== undefined) putNumber(block, name, values[name], text(block, 'name'));
+    if (values[name] !== undefined) putNumber(block, name, values[name], fieldText(block, 'name'));
   }
   putSum(block, checksum(block).unsigned);
 }
@@ -213,17 +204,6 @@ function encodeBlock(header: TarHeader, name: Uint8Array, linkName: Uint8Array):
   return Buffer.from(draft);
 }
 
-function putBytes(block: Buffer, of: FieldName, bytes: Uint8Array): void {
-  const [offset, length] = field[of];
-  block.set(bytes.length > length ? bytes.subarray(0, length) : bytes, offset);
-}
-
-function putSum(block: Buffer, sum: number): void {
-  const [offset, length] = field.checksum;
-  putOctal(block, offset, length - 1, sum);
-  block[offset + length - 1] = 0x20;
-}
-
 function longName(type: 'gnu-long-name' | 'gnu-long-link', name: Buffer): Buffer {
   const size = name.length + 1;
   const header: TarHeader = {
@@ -244,101 +224,13 @@ function longName(type: 'gnu-long-name' | 'gnu-long-link', name: Buffer): Buffer
   return Buffer.concat([block, name, Buffer.alloc(1 + padding(size))]);
 }
 
-function slice(bytes: Buffer, of: FieldName): Buffer {
-  const [offset, length] = field[of];
-  return bytes.subarray(offset, offset + length);
-}
-
-function text(bytes: Buffer, of: FieldName): string {
-  const raw = slice(bytes, of);
-  const end = raw.indexOf(0);
-  return decodeName(end === -1 ? raw : raw.subarray(0, end));
-}
-
 function hasGnuMagic(bytes: Buffer): boolean {
-  return slice(bytes, 'magic').equals(gnuMagic);
+  return fieldBytes(bytes, 'magic').equals(gnuMagic);
 }
 
 /** Links carry the size of their target in some old archives; no contents follow them. */
 function sizeOf(bytes: Buffer): number {
-  const size = number(bytes, 'size');
+  const size = fieldNumber(bytes, 'size');
   if (size < 0) throw damaged('reading a tar header', `a size of ${size} bytes`);
   return size;
-}
-
-/** Octal digits among spaces and NULs, or GNU's base 256: the top bit set, the rest two's complement. */
-function number(bytes: Buffer, of: FieldName): number {
-  const raw = slice(bytes, of);
-  const first = raw[0]!;
-  if (first & 0x80) {
-    let value = BigInt.asIntN(7, BigInt(first & 0x7f));
-    for (const byte of raw.subarray(1)) value = (value << 8n) | BigInt(byte);
-    if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)
-      throw damaged('reading a tar header', `a ${of} of ${value}`);
-    return Number(value);
-  }
-  const digits = raw.toString('latin1').replace(/\0.*$/s, '').trim();
-  if (digits === '') return 0;
-  if (!/^-?[0-7]+$/.test(digits)) throw damaged('reading a tar header', `a ${of} that reads ${JSON.stringify(digits)}`);
-  return Number.parseInt(digits, 8);
-}
-
-function putNumber(block: Buffer, of: FieldName, value: number, name: string): void {
-  const [offset, length] = field[of];
-  if (!Number.isSafeInteger(value)) throw unwritable(name, `its ${of} is ${value}, not a whole number`);
-  if (value >= 0 && value < 2 ** (3 * (length - 1))) {
-    putOctal(block, offset, length, value);
-    return;
-  }
-  let rest = BigInt(value);
-  for (let at = length - 1; at > 0; at--, rest >>= 8n) block[offset + at] = Number(rest & 0xffn);
-  if (rest !== 0n && rest !== -1n) throw unwritable(name, `its ${of} ${value} has no room in the header`);
-  block[offset] = value < 0 ? 0xff : 0x80;
-}
-
-/** Digits that fill all of the field but its last byte, which is 0. */
-function putOctal(block: Buffer, offset: number, length: number, value: number): void {
-  let left = value;
-  for (let at = offset + length - 2; at >= offset; at--) {
-    block[at] = 0x30 + (left % 8);
-    left = Math.floor(left / 8);
-  }
-  block[offset + length - 1] = 0;
-}
-
-function putText(block: Buffer, of: FieldName, value: string, name: string): void {
-  if (value === '') return;
-  const [offset, length] = field[of];
-  const bytes = encodeName(value);
-  if (bytes.length >= length) throw unwritable(name, `its ${of} is longer than ${length - 1} bytes`);
-  block.set(bytes, offset);
-}
-
-/** Sums of all bytes with the checksum field as spaces; some old programs summed signed bytes. */
-function checksum(bytes: Buffer): { unsigned: number; signed: number } {
-  const [offset, length] = field.checksum;
-  let unsigned = 32 * length;
-  let high = 0;
-  for (let at = 0; at < blockSize; at++) {
-    const byte = at >= offset && at < offset + length ? 0 : bytes[at]!;
-    unsigned += byte;
-    high += byte >> 7;
-  }
-  return { unsigned, signed: unsigned - 256 * high };
-}
-
-function verifyChecksum(bytes: Buffer): void {
-  const written = number(bytes, 'checksum');
-  const { unsigned, signed } = checksum(bytes);
-  if (written !== unsigned && written !== signed) {
-    throw damaged(
-      'reading a tar header',
-      `the checksum is ${written}, the bytes sum up to ${unsigned}; not a tar, or compressed or cut`,
-    );
-  }
-}
-
-function unwritable(name: string, because: string): Failure {
-  const doing = `writing the tar header of ${JSON.stringify(name)}`;
-  return new Failure({ doing, because, fix: 'leave this file out, or change what is said of it', kind: 'input' });
 }

@@ -46,15 +46,17 @@ describe('the bundles', () => {
 
   test('threads find their file from wherever they are started', () => {
     const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((one) => /\.c?js$/.test(one));
-    const starting = files.filter((file) => readFileSync(path.join(dist, file), 'utf8').includes('/part-thread.js'));
-    expect(starting).toContain('main.cjs');
-    expect(starting.some((file) => file.startsWith('chunks/'))).toBe(true);
-    for (const file of starting) {
-      const beside = ['part-thread.js', '../part-thread.js'].map((name) => path.join(dist, file, '..', name));
-      expect(
-        beside.some((name) => existsSync(name)),
-        file,
-      ).toBe(true);
+    for (const thread of ['part-thread.js', 'prepare-thread.js']) {
+      const starting = files.filter((file) => readFileSync(path.join(dist, file), 'utf8').includes(`/${thread}`));
+      expect(starting).toContain('main.cjs');
+      expect(starting.some((file) => file.startsWith('chunks/'))).toBe(true);
+      for (const file of starting) {
+        const beside = [thread, `../${thread}`].map((name) => path.join(dist, file, '..', name));
+        expect(
+          beside.some((name) => existsSync(name)),
+          file,
+        ).toBe(true);
+      }
     }
   });
 

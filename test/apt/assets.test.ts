@@ -1,30 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { installPackages } from '../../scripts/support/apt.ts';
-import type { SigningKey } from '../../src/signing/openpgp.ts';
-import {
-  failureOf,
-  newFolder,
-  newKey,
-  publishWith,
-  put,
-  watching,
-  world,
-  type PublishedBy,
-} from './support/archive.ts';
+import { describe, expect, test } from 'vitest';
+import { failureOf, newFolder, put, watching, world } from './support/archive.ts';
 import { makeDeb } from './support/make-deb.ts';
 import { readArchive } from './support/read-archive.ts';
-
-let key: SigningKey;
-beforeAll(async () => {
-  await installPackages(['xz-utils', 'gpgv'], () => {});
-  key = await newKey();
-}, 120_000);
-
-const publishTo = (site: string, debs: string | undefined, more: Partial<PublishedBy> = {}) =>
-  publishWith({ site, debs, keys: [key], ...more });
+import { publishTo } from './support/signed-archive.ts';
 
 describe('assets of releases', () => {
   const assetsAt = (folder: string, tag = 'v1') => ({

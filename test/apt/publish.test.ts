@@ -13,28 +13,12 @@ import { basename, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { installPackages } from '../../scripts/support/apt.ts';
-import type { SigningKey } from '../../src/signing/openpgp.ts';
-import {
-  failureOf,
-  newFolder,
-  newKey,
-  publishWith,
-  put,
-  watching,
-  world,
-  type PublishedBy,
-} from './support/archive.ts';
+import { failureOf, newFolder, put, watching, world } from './support/archive.ts';
 import { makeDeb } from './support/make-deb.ts';
 import { readArchive, versions } from './support/read-archive.ts';
+import { publishTo } from './support/signed-archive.ts';
 
-let key: SigningKey;
-beforeAll(async () => {
-  await installPackages(['xz-utils', 'gpgv', 'apt-utils'], () => {});
-  key = await newKey();
-}, 120_000);
-
-const publishTo = (site: string, debs: string | undefined, more: Partial<PublishedBy> = {}) =>
-  publishWith({ site, debs, keys: [key], ...more });
+beforeAll(() => installPackages(['apt-utils'], () => {}), 120_000);
 
 test('what is published is as apt-ftparchive would list it', async () => {
   const { site, debs } = world();

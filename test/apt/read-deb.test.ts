@@ -100,6 +100,23 @@ test('a package that GNU ar packed, with slashes at the ends of names, is read',
   expect(await read(bytes)).toMatchObject({ name: 'hello', version: '1.0', architecture: 'all' });
 });
 
+test('a control.tar that zstd packed in two frames is read to its end', async () => {
+  const root = newFolder('frames');
+  // The control file comes last, so that it begins in the second frame.
+  writeFileSync(join(root, 'md5sums'), 'x'.repeat(4096));
+  writeFileSync(join(root, 'control'), 'Package: hello\nVersion: 1.0\nArchitecture: all\n');
+  await runChecked('tar', ['-cf', join(root, 'control.tar'), '-C', root, './md5sums', './control']);
+  const tar = readFileSync(join(root, 'control.tar'));
+  const frames = [tar.subarray(0, 2048), tar.subarray(2048)].map((part, index) => {
+    writeFileSync(join(root, `part${index}`), part);
+    return join(root, `part${index}`);
+  });
+  await runChecked('zstd', ['-q', ...frames]);
+  const packed = Buffer.concat(frames.map((file) => readFileSync(`${file}.zst`)));
+  const deb = ar(['debian-binary', '2.0\n'], ['control.tar.zst', packed], ['data.tar', '']);
+  expect(await read(deb)).toMatchObject({ name: 'hello', version: '1.0', architecture: 'all' });
+});
+
 test('every field is what python-debian finds', async () => {
   const program = `
 import json, sys

@@ -2,27 +2,18 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { installPackages } from '../../scripts/support/apt.ts';
-import { generateSigningKey } from '../../src/signing/generate-key.ts';
-import { readSigningKey, type SigningKey } from '../../src/signing/openpgp.ts';
-import { failureOf, newFolder, newKey, publishWith, put, world, type PublishedBy } from './support/archive.ts';
+import type { SigningKey } from '../../src/signing/openpgp.ts';
+import { failureOf, newFolder, newKey, put, world } from './support/archive.ts';
 import { versions } from './support/read-archive.ts';
+import { key, privateKey, publishTo } from './support/signed-archive.ts';
 
 // Programs and file systems take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
-let key: SigningKey;
 let other: SigningKey;
-let privateKey: string;
 beforeAll(async () => {
-  await installPackages(['xz-utils', 'gpgv'], () => {});
-  ({ privateKey } = await generateSigningKey('Example packages <packages@example.com>'));
-  key = await readSigningKey(Buffer.from(privateKey), 'the key');
   other = await newKey('Other packages <other@example.com>');
 }, 120_000);
-
-const publishTo = (site: string, debs: string | undefined, more: Partial<PublishedBy> = {}) =>
-  publishWith({ site, debs, keys: [key], ...more });
 
 describe('signatures', () => {
   test('a site that another key has signed, or nobody, is not signed', async () => {

@@ -5,30 +5,17 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { installPackages } from '../../scripts/support/apt.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { silent, type Progress } from '../../src/progress.ts';
-import { generateSigningKey } from '../../src/signing/generate-key.ts';
-import { readSigningKey, type SigningKey } from '../../src/signing/openpgp.ts';
 import { withFolderLock } from '../../src/store/folder-lock.ts';
-import { failureOf, newFolder, publishWith, put, world, type PublishedBy } from './support/archive.ts';
+import { failureOf, newFolder, put, world } from './support/archive.ts';
 import { runKillSoak } from './kill-soak.ts';
 import { makeDeb } from './support/make-deb.ts';
 import { readArchive, versions } from './support/read-archive.ts';
+import { privateKey, publishTo } from './support/signed-archive.ts';
 
 // Programs and file systems take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
-
-let key: SigningKey;
-let privateKey: string;
-beforeAll(async () => {
-  await installPackages(['xz-utils', 'gpgv'], () => {});
-  ({ privateKey } = await generateSigningKey('Example packages <packages@example.com>'));
-  key = await readSigningKey(Buffer.from(privateKey), 'the key');
-}, 120_000);
-
-const publishTo = (site: string, debs: string | undefined, more: Partial<PublishedBy> = {}) =>
-  publishWith({ site, debs, keys: [key], ...more });
 
 describe('several and interrupted publishers', () => {
   const program = [process.execPath, resolve(import.meta.dirname, '../../src/cli/main.ts')];

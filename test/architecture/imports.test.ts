@@ -59,7 +59,7 @@ const allowed: Record<string, string[]> = {
     'packages',
   ],
   deb: [...nouns, 'process', 'tar', 'config', 'files', 'context/state-folder', 'store', 'artifact', 'plan/plan'],
-  apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock'],
+  apt: [...nouns, 'process', 'tar', 'deb', 'signing', 'store/folder-lock', 'image-source/unzstd'],
   model: [...nouns, 'process', 'config', 'files', 'fetch', 'registry', 'store', 'artifact', 'plan/plan'],
   'image-source': [
     ...nouns,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { checkDebs } from '../../src/deb/check.ts';
-import type { PlannedDeb } from '../../src/deb/layout.ts';
+import type { PlannedDeb } from '../../src/deb/planned-deb.ts';
 import { assembleScripts, noSnippets } from '../../src/deb/maintainer-scripts.ts';
 import { Failure, Failures } from '../../src/failure.ts';
 import { pack, packOne } from './support/pack.ts';

@@ -12,7 +12,9 @@ const fileOf = (name: string, bytes: Buffer) => ({ name, size: bytes.length, ske
 
 function nearest(old: readonly ReturnType<typeof fileOf>[], bytes: Buffer): string | undefined {
   const wanted = { size: bytes.length };
-  return new AlikeFiles(old, new Map([[wanted, sketchOf(inMemory(bytes)) ?? []]])).nearest(wanted)?.name;
+  const alike = new AlikeFiles<(typeof old)[number]>(new Map([[wanted, sketchOf(inMemory(bytes)) ?? []]]));
+  for (const file of old) alike.add(file, file.sketch);
+  return alike.nearest(wanted)?.name;
 }
 
 test('contents that were moved, cut, and added to are found again', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { deviceProver } from '../../src/delta/device-prover.ts';
+import type { PackageChange } from '../../src/delta/bundle/packages.ts';
 import { makeDelta } from '../../src/delta/make.ts';
 import type { ImageSet } from '../../src/image-source/image.ts';
 import { openImages } from '../../src/image-source/open.ts';
@@ -11,6 +12,7 @@ import { silent } from '../../src/progress.ts';
 import { runChecked } from '../../src/process/run.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey } from '../../src/signing/openpgp.ts';
+import { makeDeb } from './package-delta/debs.ts';
 import { noise, sampleTar, writeOciArchive } from './sample-image.ts';
 
 let folder: string;
@@ -39,6 +41,7 @@ function programThat(says: object, exitCode = 0): string {
     `echo "$@" > ${folder}/called`,
     `env > ${folder}/environment`,
     `cp "$4" ${folder}/archive.tar`,
+    `[ "$5" != --packages ] || cp -rT "$6" ${folder}/packages`,
     `echo '${JSON.stringify(says)}'`,
     'echo "it is a bad one" >&2',
     `exit ${exitCode}`,
@@ -101,4 +104,48 @@ test('a program that made something else, or less, or only looked, proves nothin
     });
   }
   expect(made()).toEqual([]);
+});
+
+test('old packages are handed over with nothing compressed, and each new one has to come out', async () => {
+  const [one, two] = [makeDeb(folder, '1', 'xz', {}), makeDeb(folder, '2', 'zstd', {})];
+  const delta = {
+    from: '1',
+    path: 'unused',
+    size: 1,
+    digest: `sha256:${two.sha256}` as const,
+    plain: { size: 1, sha256: '' },
+  };
+  const changes: PackageChange[] = [
+    { package: two, carried: { kind: 'delta', delta } },
+    { package: { ...one, name: 'same' }, carried: { kind: 'reused' } },
+  ];
+  const prove = (said: object[] | undefined) =>
+    deviceProver({ path: programThat({ images: [], packages: said }), version: '1.2.3', sha256: '' }).prove({
+      path: 'some.ota.tar',
+      pairs: [],
+      packages: { changes, from: [two, one] },
+      signKey: undefined,
+      temporary: folder,
+      progress: silent,
+      signal: new AbortController().signal,
+    });
+  const app = { digest: `sha256:${two.sha256}`, carried: true, from: '1', applied: true };
+  const same = { digest: `sha256:${one.sha256}`, carried: false, applied: false };
+  await prove([app, same]);
+  const handed = join(folder, 'packages/0.deb');
+  expect(readdirSync(join(folder, 'packages'))).toEqual(['0.deb']);
+  expect(await runChecked('dpkg-deb', ['-f', handed, 'Package', 'Version'])).toBe('Package: app\nVersion: 1\n');
+  expect(await runChecked('ar', ['t', handed])).toBe('debian-binary\ncontrol.tar\ndata.tar\n');
+  expect(existsSync(join(folder, 'old-packages'))).toBe(false);
+
+  for (const said of [
+    undefined,
+    [app],
+    [{ ...app, applied: false }, same],
+    [{ ...app, from: '0' }, same],
+    [{ ...app, digest: same.digest }, same],
+    [app, { ...same, carried: true }],
+  ]) {
+    await expect(prove(said)).rejects.toMatchObject({ because: 'its packages are not those of the release' });
+  }
 });

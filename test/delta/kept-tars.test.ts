@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keepTars } from '../../src/delta/kept-tars.ts';
 import type { ByteStream, SourceLayer } from '../../src/image-source/image.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { noise } from './sample-image.ts';
 
 let folder: string;
@@ -16,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function layerOf(bytes: Buffer, failing = 0): { layer: SourceLayer; readings: () => number } {
   let readings = 0;
   const layer = {
-    diffId: 'sha256:0',
+    diffId: digestOf(bytes),
     async *tar() {
       const reading = ++readings;
       for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
@@ -56,6 +57,22 @@ test('what failed or was left in the middle is not kept', async () => {
   expect(readdirSync(folder)).toEqual([]);
   for (const layer of kept.layers) expect((await all(layer.tar())).equals(bytes)).toBe(true);
   expect([damaged.readings(), left.readings()]).toEqual([2, 2]);
+});
+
+test('what was kept is there at any place, and is checked where it is read again as a whole', async () => {
+  const bytes = noise(10_500, 'tar');
+  const { layer } = layerOf(bytes);
+  const kept = keepTars([layer], path.join(folder, 'old'));
+  expect(kept.file(layer.diffId)).toBeUndefined();
+  await all(kept.layers[0]!.tar());
+  const piece = Buffer.alloc(100);
+  kept.file(layer.diffId)!.read(1234, 100, piece);
+  expect(piece.equals(bytes.subarray(1234, 1334))).toBe(true);
+  writeFileSync(path.join(folder, 'old-0'), noise(10_500, 'other'));
+  await expect(all(kept.layers[0]!.tar())).rejects.toThrow(
+    /the copy of the filesystem layer sha256:.*: its bytes have the digest/,
+  );
+  kept.close();
 });
 
 test('more than there is room for is read each time', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -17,6 +17,7 @@ import { run } from '../../src/process/run.ts';
 import { silent } from '../../src/progress.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey } from '../../src/signing/openpgp.ts';
+import { filesOf, makeDeb } from '../delta/package-delta/debs.ts';
 import { noise, sampleTar, writeOciArchive } from '../delta/sample-image.ts';
 
 const go = await goProgram();
@@ -129,6 +130,44 @@ describe.skipIf(go === undefined)('the device program', () => {
     writeFileSync(altered, bytes);
     const refused = await verify(altered, '--keyring', keyring);
     expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringMatching(/reading the (delta|bundle)/)]);
+  });
+
+  test('makes packages that `ota diff` codes, without dpkg', { timeout: patience }, async () => {
+    const program = await buildDeviceProgram(go!, process.arch === 'arm64' ? 'arm64' : 'amd64', join(folder, 'one'));
+    const options = { directory: folder, platform: hostPlatform(), store: () => Promise.reject(new Error('unused')) };
+    const [one, two] = [makeDeb(folder, '1', 'xz', filesOf('1')), makeDeb(folder, '2', 'zstd', filesOf('2'))];
+    const [old, other] = [join(folder, 'debs'), join(folder, 'other-debs')];
+    for (const [place, { file }] of [
+      [old, one],
+      [other, two],
+    ] as const) {
+      mkdirSync(place);
+      copyFileSync(file, join(place, 'some.deb'));
+    }
+    for (const name of ['1.0.0', '2.0.0']) {
+      writeOciArchive(join(folder, `${name}.tar`), [sampleTar([{ name: 'app', bytes: noise(9000, name) }])]);
+    }
+    const from = { ...(await openImages('oci-archive:1.0.0.tar', options)), packages: [one] };
+    const to = { ...(await openImages('oci-archive:2.0.0.tar', options)), packages: [two] };
+    // The program finds no other one: it has the old package as it can read it itself.
+    const alone = join(folder, 'alone.sh');
+    writeFileSync(alone, `#!/bin/sh\nPATH= exec ${program} "$@"\n`, { mode: 0o755 });
+    const { path, provenBy, packages } = await makeDelta({
+      from,
+      to,
+      output: join(folder, 'packages.ota.tar'),
+      progress: silent,
+      signal: new AbortController().signal,
+      prover: deviceProver({ path: alone, version: '1.2.3', sha256: '' }),
+    });
+    expect([provenBy.name, packages[0]!.kind]).toEqual(['imgbuild-ota', 'delta']);
+    await from.close();
+    await to.close();
+    const verify = (debs: string) => run(program, ['verify', path, '--allow-unsigned', '--packages', debs]);
+    const good = await verify(old);
+    expect([good.exitCode, said(good)]).toEqual([0, expect.stringContaining(`applied to those of it in ${old}`)]);
+    const refused = await verify(other);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('it holds no app 1 for all')]);
   });
 
   test('reads what the public tool writes', { timeout: patience }, async () => {

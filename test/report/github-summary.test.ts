@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Plan, PlannedLayer } from '../../src/plan/plan.ts';
 import { largestSummary, sections } from '../../src/report/github-markdown.ts';
-import { buildSummary, planSummary, tableSummary } from '../../src/report/github-summary.ts';
+import {
+  buildSummary,
+  deltaSummary,
+  planSummary,
+  tableSummary,
+  type SummarizedDelta,
+} from '../../src/report/github-summary.ts';
 
 function layer(changes: Partial<PlannedLayer>): PlannedLayer {
   return {
@@ -108,5 +114,36 @@ test('sections that fit are joined without a note', () => {
 test('a table of anything', () => {
   expect(tableSummary('Pushed', ['Image', 'Tag'], [{ cells: ['svc', '1.0.0'] }])).toBe(
     '### Pushed\n\n| Image | Tag |\n| --- | --- |\n| svc | 1.0.0 |\n',
+  );
+});
+
+test('packages of a delta are shown by how they are sent, and what has made them before', () => {
+  const delta: SummarizedDelta = {
+    path: '/out.ota.tar',
+    bytes: 4000,
+    digest: `sha256:${'a'.repeat(64)}`,
+    pullBytes: 1_050_000,
+    from: '1.0.0',
+    to: '2.0.0',
+    packages: [
+      { name: 'app', version: '2', architecture: 'all', kind: 'delta', from: '1', bytes: 1000, pullBytes: 1_000_000 },
+      { name: 'conf', version: '2', architecture: 'all', kind: 'whole', bytes: 50_000, pullBytes: 50_000 },
+      { name: 'same', version: '1', architecture: 'all', kind: 'reused', bytes: 0, pullBytes: 0 },
+    ],
+    signedBy: undefined,
+    provenBy: { name: 'imgbuild-ota', version: '1.2.3', sha256: 'f'.repeat(64) },
+    images: [],
+    needs: 5,
+    platform: 'linux/amd64',
+    page: 'out.html',
+    advice: [],
+    published: [],
+  };
+  const page = deltaSummary([delta]);
+  expect(page).toContain('| <code>app</code> | 2 | as a delta | 1.0 kB | 1.0 MB |');
+  expect(page).toContain('| <code>conf</code> | 2 | whole | 50.0 kB | 50.0 kB |');
+  expect(page).toContain('| <code>same</code> | 1 | on the device already |  |  |');
+  expect(page).toMatch(
+    /Applied by the device program of imgbuild 1\.2\.3 .*every package that goes as a delta, was made/,
   );
 });

@@ -30,6 +30,7 @@ type call struct {
 	back          bool
 	again         bool
 	from          string
+	packages      string
 	budget        memory.Budget
 }
 
@@ -57,6 +58,7 @@ func parseCall(arguments []string) (*call, error) {
 	flags.BoolVar(&c.back, "rollback", false, "")
 	flags.BoolVar(&c.again, "again", false, "")
 	flags.StringVar(&c.from, "from", "", "")
+	flags.StringVar(&c.packages, "packages", "", "")
 	mebi := flags.Int("memory", int(memory.Default>>20), "")
 	// Options may stand before and behind the names.
 	for rest := arguments; ; {
@@ -95,8 +97,8 @@ func parseCall(arguments []string) (*call, error) {
 		return nil, wrongCall("--keep is 1 at least: the release that runs is never removed")
 	case c.keep > 0 && c.command != "prune":
 		return nil, wrongCall("--keep belongs to prune")
-	case c.from != "" && c.command != "verify":
-		return nil, wrongCall("--from belongs to verify")
+	case (c.from != "" || c.packages != "") && c.command != "verify":
+		return nil, wrongCall("--from and --packages belong to verify")
 	case (c.check || c.back || c.again) && c.command != "update":
 		return nil, wrongCall("--check, --rollback and --again belong to update")
 	}

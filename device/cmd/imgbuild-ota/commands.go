@@ -10,14 +10,10 @@ import (
 	"os"
 	"time"
 
-	"imgbuild/device/internal/bundle"
-	"imgbuild/device/internal/channel"
 	"imgbuild/device/internal/config"
 	"imgbuild/device/internal/delta"
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
-	"imgbuild/device/internal/fetch"
-	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/signature"
 	"imgbuild/device/internal/state"
 	"imgbuild/device/internal/tardiff"
@@ -85,116 +81,6 @@ func (s *session) apply(ctx context.Context) error {
 	}
 	defer file.Close()
 	return s.tell(s.Apply(ctx, b))
-}
-
-// open brings a bundle here and judges its signature before anything else of it is looked at.
-func (s *session) open(ctx context.Context, name string) (*bundle.Bundle, *os.File, error) {
-	if err := s.readKeyring(); err != nil {
-		return nil, nil, err
-	}
-	check := func(r io.Reader) error {
-		index, signed, err := bundle.ReadHead(r, name)
-		if err != nil {
-			return err
-		}
-		return s.judge(index, signed, name)
-	}
-	var file *os.File
-	var err error
-	switch {
-	case name == "-":
-		name = "from standard input"
-		file, err = fetch.Stream(s.in, s.state, check)
-	case fetch.IsURL(name):
-		file, err = fetch.Download(ctx, name, s.state, check, s.Log)
-		name = "from " + fetch.Redacted(name)
-	default:
-		if file, err = os.Open(name); errors.Is(err, os.ErrNotExist) {
-			err = failure.Input("opening "+name, "there is no such file", "check the path")
-		}
-	}
-	if err != nil {
-		return nil, nil, failure.During("opening "+name, err)
-	}
-	b, err := bundle.Open(file, name)
-	if err == nil {
-		// Also of what was judged on its way: these are the bytes that count.
-		err = s.judge(b.Index, b.Signature, name)
-	}
-	if err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return b, file, nil
-}
-
-func (s *session) readKeyring() (err error) {
-	if !s.allowUnsigned {
-		s.keyring, err = signature.ReadKeyring(s.config.Keyring)
-	}
-	return err
-}
-
-func (s *session) judge(index, signed []byte, name string) error {
-	if s.allowUnsigned {
-		return nil
-	}
-	_, err := s.keyring.Verify(index, signed, name)
-	return err
-}
-
-func (s *session) verify(ctx context.Context) error {
-	b, file, err := s.open(ctx, s.arguments[0])
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	var archive *update.Archive
-	if s.from != "" {
-		images, err := os.Open(s.from)
-		if err != nil {
-			return failure.Input("opening "+s.from, "it cannot be read", "name what `docker save` has written")
-		}
-		defer images.Close()
-		archive = &update.Archive{Name: s.from, File: images, Temporary: os.TempDir()}
-	}
-	report, err := s.Verify(ctx, b, archive)
-	if err != nil {
-		return err
-	}
-	if s.json {
-		return s.print(report)
-	}
-	fmt.Fprintf(s.out, "%s is good: %s, %s\n", s.arguments[0], report.Name, failure.Bytes(b.Size))
-	for _, image := range report.Images {
-		reads := fmt.Sprintf("%d old files", image.Reads)
-		if image.Ranges > 0 {
-			reads = failure.Bytes(image.RangeBytes) + " of old filesystem layers"
-		}
-		fmt.Fprintf(s.out, "  %s %s: makes %s of filesystem layers, reads %s\n", image.Reference, image.Config,
-			failure.Bytes(image.Writes), reads)
-		if image.Applied {
-			fmt.Fprintf(s.out, "    applied to the image %s of %s, and compared\n", orNone(image.Source), s.from)
-		}
-	}
-	for _, each := range report.Packages {
-		carried := "on the device already"
-		if each.Carried {
-			carried = failure.Bytes(each.Bytes)
-		}
-		if each.From != "" {
-			carried += ", made from the installed files of " + each.From
-		}
-		fmt.Fprintf(s.out, "  package %s %s: %s\n", each.Name, each.Version, carried)
-	}
-	return nil
-}
-
-func orNone(source oci.Digest) string {
-	if source == "" {
-		return channel.None
-	}
-	return string(source)
 }
 
 func (s *session) tell(result *update.Result, err error) error {
@@ -289,68 +175,4 @@ func (s *session) prune(ctx context.Context) error {
 		failed = append(failed, s.print(map[string]any{"schema": 1, "projects": report}))
 	}
 	return errors.Join(failed...)
-}
-
-func (s *session) status(ctx context.Context) error {
-	names, err := s.projects()
-	if err != nil {
-		return err
-	}
-	found := []*update.Status{}
-	for _, name := range names {
-		status, err := s.Status(ctx, name)
-		if err != nil {
-			return err
-		}
-		found = append(found, status)
-	}
-	if s.json {
-		return s.print(map[string]any{"schema": 1, "projects": found})
-	}
-	for _, each := range found {
-		printStatus(s.out, each)
-	}
-	return nil
-}
-
-func printStatus(out io.Writer, status *update.Status) {
-	version := status.Version
-	if version == "" {
-		version = "no update in place"
-	}
-	fmt.Fprintf(out, "%s: %s\n", status.Name, version)
-	for _, image := range status.Images {
-		there := "missing"
-		if image.Present {
-			there = image.ID
-		}
-		fmt.Fprintf(out, "  image     %s: %s\n", image.Name, there)
-	}
-	for _, each := range status.Packages {
-		there := "as it should be"
-		switch {
-		case each.Installed == each.Version:
-		case each.Installed == "":
-			there = "missing"
-		default:
-			there = each.Installed + " is here"
-		}
-		fmt.Fprintf(out, "  package   %s %s: %s\n", each.Name, each.Version, there)
-	}
-	if status.Previous != "" {
-		fmt.Fprintf(out, "  rollback  %s\n", status.Previous)
-	}
-	for _, each := range status.Channels {
-		fmt.Fprintf(out, "  channel   %s: %s, number %d, until %s\n", each.Name, each.Version, each.Sequence,
-			each.Expires.Format(time.DateOnly))
-		if each.Left {
-			fmt.Fprintf(out, "  left      this device went back from %s\n", each.Version)
-		}
-		if each.Warning != "" {
-			fmt.Fprintf(out, "  warning   %s\n", each.Warning)
-		}
-	}
-	if status.Interrupted != nil {
-		fmt.Fprintf(out, "  interrupted while %s %s: `imgbuild-ota resume`\n", status.Interrupted.Step, status.Interrupted.To)
-	}
 }

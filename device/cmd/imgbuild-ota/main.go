@@ -32,6 +32,7 @@ prune [NAME] --keep N   remove the images of all but the last N releases
 --docker ADDRESS     unix://PATH; default: DOCKER_HOST, else /var/run/docker.sock, else /run/podman/podman.sock
 --memory MIB         what the program may take; default: 64
 --from ARCHIVE       with verify: apply it to the old images, too, which docker save has written
+--packages DIR       with verify: make packages that are sent as deltas, too, from the old .deb files there
 --check              with update: change nothing
 --rollback           with update: take an older ota.json and a lower version, too
 --again              with update: take a version from which this device went back

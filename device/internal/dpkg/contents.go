@@ -64,7 +64,6 @@ func openFile(place string) (io.ReadCloser, error) {
 
 // PackedFiles are those of a .deb, as InstalledFiles, which are to be opened in their order, those of the control archive first,
 // each read before the next one. What is behind is not found: the archives are unpacked once each.
-// Close ends dpkg-deb.
 type PackedFiles struct {
 	ctx     context.Context
 	file    string
@@ -104,6 +103,22 @@ func (p *PackedFiles) Open(name string) (io.ReadCloser, error) {
 
 func (p *PackedFiles) begin(control bool) error {
 	p.stop()
+	p.stop = func() {}
+	file, err := os.Open(p.file)
+	if err != nil {
+		return err
+	}
+	if plain := plainTar(file, control); plain != nil {
+		p.tar, p.control = tar.NewReader(plain), control
+		p.stop = func() { file.Close() }
+		return nil
+	}
+	file.Close()
+	return p.unpack(control)
+}
+
+// unpack one of the archives by dpkg-deb, which Close ends.
+func (p *PackedFiles) unpack(control bool) error {
 	which := "--fsys-tarfile"
 	if control {
 		which = "--ctrl-tarfile"

@@ -1,6 +1,7 @@
 package dpkg_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -80,6 +83,39 @@ func TestPackedFiles(t *testing.T) {
 	defer cut.Close()
 	if got := contents(cut.Open, "opt/a"); got != none {
 		t.Errorf("of no package: %q", got)
+	}
+}
+
+// What an update keeps of a delta has nothing compressed, and is read without dpkg-deb, like any other.
+func TestPlainPackage(t *testing.T) {
+	h := newHost(t)
+	plain := deb{Name: "app", Version: "1", Files: map[string]string{"opt/a": "one", "opt/b": "two", "DEBIAN/triggers": "interest app\n"}}.Build(t)
+	t.Setenv("PATH", "")
+	for name, each := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"plain":   {plain, "two"},
+		"cut":     {plain[:bytes.Index(plain, []byte("./opt/b"))+100], fs.ErrNotExist.Error()},
+		"another": {append([]byte("!<arch>\ndebian"), plain[14+60:]...), `reading .*: exec: "dpkg-deb": executable file not found in .PATH`},
+	} {
+		file := h.File(each.text)
+		packed := h.System.PackedFiles(t.Context(), file)
+		if got := contents(packed.Open, "DEBIAN/triggers"); name != "another" && got != "interest app\n" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := contents(packed.Open, "opt/b"); !regexp.MustCompile("^" + each.want + "$").MatchString(got) {
+			t.Errorf("%s: %q", name, got)
+		}
+		packed.Close()
+		found, err := h.System.Identify(t.Context(), file)
+		if name == "another" {
+			if err == nil || !strings.Contains(err.Error(), "there is no program dpkg-deb") {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if err != nil || found.Name != "app" || found.Version != "1" || found.Architecture != "all" {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
 	}
 }
 

@@ -28,9 +28,13 @@ func (s System) Open(ctx context.Context, file string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
+	return described(file, control), nil
+}
+
+func described(file, control string) *Archive {
 	each, _ := parseStanza(control)
 	return &Archive{File: file, Name: each.Name, Version: each.Version, Architecture: each.Architecture, Size: each.Size,
-		control: strings.Trim(control, "\n")}, nil
+		control: strings.Trim(control, "\n")}
 }
 
 var relationName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*`)

@@ -100,34 +100,44 @@ func (s *staging) write(ctx context.Context, carried carriedPackage) (name strin
 // rebuild a package from what an older version of it has.
 func (s *staging) rebuild(ctx context.Context, w io.Writer, blob io.Reader, carried carriedPackage, expected oci.Descriptor) error {
 	s.Log("making the package %s %s from %s", carried.Name, carried.Version, carried.Delta.From)
+	folder := s.folder.PackagesPath()
+	return s.makePackage(w, blob, carried, folder, expected.Size, func(made *packagedelta.Delta, ranges *source.Ranges) error {
+		return s.gather(ctx, made, ranges, carried)
+	})
+}
+
+// makePackage out of a delta and what gather finds for it, which lies in folder meanwhile. stays is how many bytes of what is
+// written take room there, too.
+func (u *Updater) makePackage(w io.Writer, blob io.Reader, carried carriedPackage, folder string, stays int64,
+	gather func(*packagedelta.Delta, *source.Ranges) error) error {
 	made, err := packagedelta.Read(blob)
 	if err != nil {
 		return unreadablePackage(carried, err)
 	}
 	ranges := source.NewRanges(made.Sources)
-	if err := checkSpace([]need{{s.folder.Path, expected.Size + made.Sources.Size}}); err != nil {
+	if err := checkSpace([]need{{folder, stays + made.Sources.Size}}); err != nil {
 		return err
 	}
-	if err := ranges.Spool(s.folder.PackagesPath()); err != nil {
+	if err := ranges.Spool(folder); err != nil {
 		return err
 	}
 	defer ranges.Close()
-	if err := s.gather(ctx, made, ranges, carried); err != nil {
+	if err := gather(made, ranges); err != nil {
 		return err
 	}
 	made.Files = nil // not needed any more, while rebuilding takes the memory that it declares
 	if err := ranges.Unpack(); err != nil {
 		return unreadablePackage(carried, err)
 	}
-	output := &hashedWriter{inner: &delta.LimitedWriter{W: w, Left: expected.Size}, hash: sha256.New()}
-	err = made.Rebuild(output, ranges.File(), int64(s.Budget))
+	output := &hashedWriter{inner: &delta.LimitedWriter{W: w, Left: carried.Delta.Size}, hash: sha256.New()}
+	err = made.Rebuild(output, ranges.File(), int64(u.Budget))
 	if output.failed != nil {
 		return output.failed
 	}
 	if err != nil {
 		return unreadablePackage(carried, err)
 	}
-	if found := oci.DigestOfSum(output.hash.Sum(nil)); found != expected.Digest {
+	if found := oci.DigestOfSum(output.hash.Sum(nil)); found != carried.Delta.Digest {
 		return unusable(carried.Package, fmt.Sprintf("version %s comes out with the digest %s", carried.Version, found),
 			"fetch the bundle again")
 	}

@@ -70,7 +70,7 @@ func newVectorDevice(t *testing.T, store engine.Store, vector, lower, upper stri
 func TestLayerDelta(t *testing.T) {
 	eachStore(t, func(t *testing.T, store engine.Store) {
 		d := newLayerDevice(t, store, func(*sample.Target) {})
-		if report, err := d.updater().Verify(context.Background(), d.open(d.bytes), nil); err != nil || report.Images[0].Ranges == 0 {
+		if report, err := d.updater().Verify(context.Background(), d.open(d.bytes), nil, nil); err != nil || report.Images[0].Ranges == 0 {
 			t.Errorf("%+v, %v", report, err)
 		}
 		if _, err := d.apply(); err != nil {

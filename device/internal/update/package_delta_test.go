@@ -91,7 +91,7 @@ func TestPackageDelta(t *testing.T) {
 	// Settings are no sources.
 	p.alter("etc/app.conf", "changed\n")
 	p.carriesDelta(func(*sample.Package) {})
-	if _, err := p.updater().Verify(t.Context(), p.open(p.bytes), nil); err != nil {
+	if _, err := p.updater().Verify(t.Context(), p.open(p.bytes), nil, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.apply(); err != nil {

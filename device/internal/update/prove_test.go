@@ -31,24 +31,24 @@ func archiveOf(t *testing.T, images ...*sample.Image) *update.Archive {
 func TestProve(t *testing.T) {
 	d := newDevice(t, engine.Containerd)
 	other := sample.NewImage("other", sample.Tar(sample.Entry{Name: "a", Contents: []byte("a")}))
-	report, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t, other, d.one))
+	report, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t, other, d.one), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !report.Images[0].Applied || report.Images[0].Config != oci.DigestOf(d.two.Config) {
 		t.Errorf("%+v", report)
 	}
-	if report, err := d.updater().Verify(context.Background(), d.open(d.bytes), nil); err != nil || report.Images[0].Applied {
+	if report, err := d.updater().Verify(context.Background(), d.open(d.bytes), nil, nil); err != nil || report.Images[0].Applied {
 		t.Errorf("without an archive: %+v, %v", report, err)
 	}
 	d.expectOld()
 
 	layers := newLayerDevice(t, engine.Containerd, func(*sample.Target) {})
-	if _, err := layers.updater().Verify(context.Background(), layers.open(layers.bytes), archiveOf(t, layers.one)); err != nil {
+	if _, err := layers.updater().Verify(context.Background(), layers.open(layers.bytes), archiveOf(t, layers.one), nil); err != nil {
 		t.Error(err)
 	}
 	packed := newVectorDevice(t, engine.Containerd, "members", "packed.tar", "app.tar", func(*sample.Target) {})
-	if _, err := packed.updater().Verify(context.Background(), packed.open(packed.bytes), archiveOf(t, packed.one)); err != nil {
+	if _, err := packed.updater().Verify(context.Background(), packed.open(packed.bytes), archiveOf(t, packed.one), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -64,7 +64,7 @@ func TestProveLinks(t *testing.T) {
 	one, two := sample.NewImage("1", old), sample.NewImage("2", target)
 	d.bytes = sample.Bundle("ccai", "1", "2", nil, sample.Target{From: one, To: two, Reference: "app:2",
 		Deltas: map[oci.Digest][]byte{oci.DigestOf(target): ops.TarDiff()}})
-	if _, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t, one)); err != nil {
+	if _, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t, one), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -72,7 +72,7 @@ func TestProveLinks(t *testing.T) {
 func TestProveFromNothing(t *testing.T) {
 	d := newDevice(t, engine.Containerd)
 	d.bytes = sample.Bundle("ccai", "", "2.0.0", nil, sample.Target{To: d.two, Reference: "app:2"})
-	if _, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t)); err != nil {
+	if _, err := d.updater().Verify(context.Background(), d.open(d.bytes), archiveOf(t), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -104,7 +104,7 @@ func TestNotProven(t *testing.T) {
 		{"damaged", d.bytes, cut},
 		{"no archive of images", d.bytes, &update.Archive{Name: "old.tar", File: strings.NewReader(strings.Repeat("x", 2000)), Temporary: t.TempDir()}},
 	} {
-		_, err := d.updater().Verify(context.Background(), d.open(each.bundle), each.archive)
+		_, err := d.updater().Verify(context.Background(), d.open(each.bundle), each.archive, nil)
 		if err == nil || !strings.Contains(err.Error(), each.because) || strings.Contains(err.Error(), "Docker") {
 			t.Errorf("got %v, want %q", err, each.because)
 		}

@@ -31,6 +31,8 @@ type VerifiedPackage struct {
 	Carried bool `json:"carried"`
 	// From is the version whose installed files it is made from, "" where it is carried whole.
 	From string `json:"from,omitempty"`
+	// Applied: it was made from that version, and has the digest that the bundle names.
+	Applied bool `json:"applied"`
 	// Bytes of the bundle that it takes.
 	Bytes int64 `json:"bytes"`
 }
@@ -52,9 +54,9 @@ type VerifiedImage struct {
 	Applied bool `json:"applied"`
 }
 
-// Verify reads every byte of a bundle, and what each delta does; where there is an archive of the images that it starts from, it
-// is applied to them, too. It needs no engine and changes nothing.
-func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive) (*Verification, error) {
+// Verify reads every byte of a bundle, and what each delta does; where there is an archive of the images that it starts from, or
+// a folder of the packages, it is applied to them, too. It needs no engine and changes nothing.
+func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive, old *OldPackages) (*Verification, error) {
 	images, err := u.Images(b)
 	if err != nil {
 		return nil, err
@@ -93,11 +95,11 @@ func (u *Updater) Verify(ctx context.Context, b *bundle.Bundle, archive *Archive
 		}
 		report.Images = append(report.Images, verified)
 	}
-	report.Packages, err = u.verifyPackages(ctx, b)
+	report.Packages, err = u.verifyPackages(ctx, b, old)
 	return report, err
 }
 
-func (u *Updater) verifyPackages(ctx context.Context, b *bundle.Bundle) ([]VerifiedPackage, error) {
+func (u *Updater) verifyPackages(ctx context.Context, b *bundle.Bundle, old *OldPackages) ([]VerifiedPackage, error) {
 	listed, err := b.Packages()
 	if err != nil {
 		return nil, err
@@ -111,25 +113,37 @@ func (u *Updater) verifyPackages(ctx context.Context, b *bundle.Bundle) ([]Verif
 		if each.Delta != nil {
 			found.From = each.Delta.From
 		}
-		verified = append(verified, found)
-		if each.Blob == nil {
-			continue
-		}
-		blob, err := b.Blob(*each.Blob)
-		if err != nil {
-			return nil, err
-		}
-		blob = stoppable(ctx, blob)
-		if each.Delta != nil {
-			if err := u.scanPackage(blob); err != nil {
-				return nil, failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "make it with `imgbuild ota diff`, or fetch it again")
+		if each.Blob != nil {
+			if err := u.readPackage(ctx, b, each); err != nil {
+				return nil, err
 			}
 		}
-		if _, err := io.Copy(io.Discard, blob); err != nil {
-			return nil, failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "fetch the bundle again")
+		if each.Delta != nil && old != nil {
+			if err := u.provePackage(ctx, carriedPackage{each, b}, old); err != nil {
+				return nil, err
+			}
+			found.Applied = true
 		}
+		verified = append(verified, found)
 	}
 	return verified, nil
+}
+
+func (u *Updater) readPackage(ctx context.Context, b *bundle.Bundle, each bundle.Package) error {
+	blob, err := b.Blob(*each.Blob)
+	if err != nil {
+		return err
+	}
+	blob = stoppable(ctx, blob)
+	if each.Delta != nil {
+		if err := u.scanPackage(blob); err != nil {
+			return failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "make it with `imgbuild ota diff`, or fetch it again")
+		}
+	}
+	if _, err := io.Copy(io.Discard, blob); err != nil {
+		return failure.Input("reading the package "+each.Name+" of "+b.Name, err.Error(), "fetch the bundle again")
+	}
+	return nil
 }
 
 func (u *Updater) scanPackage(blob io.Reader) error {

@@ -69,15 +69,16 @@ export function accountFor(
   for (const { layer, entries, ...rest } of carried) {
     const bytes = wholeBytes(entries.map((entry) => entry.bytes));
     const totals: Totals = {};
-    const own = entries.map((entry, at): AccountedFile => {
-      return { ...entry, bytes: bytes[at]!, layer, package: ownerOf?.(entry.path) };
+    // There may be hundreds of thousands: one object says all that is known of each.
+    const own = entries.map((entry, at): AccountedFile & { change: FileChange } => {
+      const { path, kind } = entry;
+      return { ...entry, bytes: bytes[at]!, layer, package: ownerOf?.(path), change: changeOf(kind) };
     });
     for (const file of own) {
       addTotal(totals, file.kind, { count: 1, size: file.size, bytes: file.bytes });
       files.push(file);
     }
-    const changed = own.map((file) => ({ ...file, change: changeOf(file.kind) }));
-    layers.push({ layer, totals, advice: adviceInLayer({ ...rest, files: changed }).slice(0, adviceLimit) });
+    layers.push({ layer, totals, advice: adviceInLayer({ ...rest, files: own }).slice(0, adviceLimit) });
   }
   files.sort((a, b) => b.bytes - a.bytes || b.size - a.size || a.layer - b.layer || (a.path < b.path ? -1 : 1));
   return { layers, packages: ownerOf && packagesOf(files), files };

@@ -59,6 +59,15 @@ export function packagePairs(from: ImageSet, to: ImageSet): PackagePair[] | unde
   }));
 }
 
+/** The one of a name and architecture that another version of it is made from. */
+export function oldVersion(
+  packages: readonly SourcePackage[] | undefined,
+  { name, architecture }: { name: string; architecture: string },
+  from: string,
+): SourcePackage | undefined {
+  return packages?.find((each) => each.name === name && each.architecture === architecture && each.version === from);
+}
+
 /** The versions of packages that a device must have installed, since others are made from them; undefined where there are none. */
 export function madeFrom(
   packages: readonly { name: string; architecture: string; from?: string | undefined }[],

@@ -15,10 +15,15 @@ export class BlockSizer {
   }
 
   close(streamBytes: number, packed: Buffer): Buffer {
+    return Buffer.concat([this.head(streamBytes), packed]);
+  }
+
+  /** What stands before the block that is open, which is closed. */
+  head(streamBytes: number): Buffer {
     if (streamBytes > this.#limit) throw new RangeError(`a block of ${streamBytes} bytes`);
     const head = new ByteWriter(8);
     head.uvarint(this.open);
     this.open = 0;
-    return Buffer.concat([head.view(), packed]);
+    return head.view();
   }
 }

@@ -32,6 +32,22 @@ export const packerAt =
   (names, streams) =>
     packBlock(names, streams, level);
 
+/**
+ * Streams of programs are small, and have short matches: with those of three bytes, which zstd looks for from level 17 on,
+ * they become 5 to 7 % smaller at level 9.
+ */
+export const elfPackerAt =
+  (level: number): BlockPacker =>
+  (names, streams) =>
+    packBlock(names, streams, level, level >= 9 && level < 17 ? shortMatches : {});
+
+const shortMatches = {
+  [constants.ZSTD_c_strategy]: constants.ZSTD_btopt,
+  [constants.ZSTD_c_minMatch]: 3,
+  [constants.ZSTD_c_searchLog]: 3,
+  [constants.ZSTD_c_targetLength]: 32,
+};
+
 /** Shorter streams are packed at once: to give them to another thread takes longer. */
 const shortStream = 4096;
 
@@ -40,6 +56,7 @@ export async function packBlock<Name extends string>(
   names: readonly Name[],
   streams: StreamWriters<Name>,
   level: number,
+  params: ZstdOptions['params'] = {},
 ): Promise<Buffer> {
   const packed = await Promise.all(
     names.map(async (name) => {
@@ -51,6 +68,7 @@ export async function packBlock<Name extends string>(
           [constants.ZSTD_c_compressionLevel]: level,
           [constants.ZSTD_c_windowLog]: windowLog,
           [constants.ZSTD_c_checksumFlag]: 0,
+          ...params,
         },
         pledgedSrcSize: raw.length,
       };

@@ -28,6 +28,11 @@ export class ByteWriter {
 
   uvarint(value: number): void {
     let left = value;
+    if (left < 2 ** 31) {
+      for (; left >= 0x80; left >>>= 7) this.byte(left | 0x80);
+      this.byte(left);
+      return;
+    }
     while (left >= 0x80) {
       this.byte((left % 0x80) | 0x80);
       left = Math.floor(left / 0x80);
@@ -43,6 +48,12 @@ export class ByteWriter {
     if (this.length + bytes.length > this.#bytes.length) this.#grow(bytes.length);
     this.#bytes.set(bytes, this.length);
     this.length += bytes.length;
+  }
+
+  /** Those from `start` on and before `end`: few enough that a view of them would cost more than to copy them. */
+  putFew(bytes: Uint8Array, start: number, end: number): void {
+    if (this.length + end - start > this.#bytes.length) this.#grow(end - start);
+    for (let at = start; at < end; at++) this.#bytes[this.length++] = bytes[at]!;
   }
 
   /** What was written: the writer's own memory. */

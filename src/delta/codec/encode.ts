@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { EncodeWindows } from '../encode-file.ts';
 import type { RandomAccess } from '../source-spool.ts';
-import { packerAt } from './block.ts';
+import { elfPackerAt } from './block.ts';
 import { BlockSizer } from './block-sizer.ts';
-import { encodeElf, planElf, type ElfPlan } from './elf/elf-encoder.ts';
+import { encodeElf } from './elf/elf-encoder.ts';
+import { planElf, type ElfPlan } from './elf/plan.ts';
 import { blockLimit, encodeHeader, mebibyte, memoryNeeded, type Codec } from './format.ts';
 import { encodeGeneral, generalWindows } from './general-encoder.ts';
 
@@ -42,7 +43,7 @@ export async function* encodeDelta(
   { codec, level = 19, onBytes = () => {}, windows = generalWindows }: EncodeOptions = {},
 ): AsyncGenerator<Buffer> {
   const work = { old, text, level, onBytes, windows };
-  const plan = codec === 'general' ? undefined : planElf(old, text);
+  const plan = codec === 'general' ? undefined : await planElf(old, text, true);
   if (plan === undefined) yield* generalDelta(work);
   else if (codec === 'elf') yield* elfDelta(plan, work);
   else yield* smallerDelta(plan, work);
@@ -87,7 +88,7 @@ async function* generalDelta({ old, text, level, onBytes, windows }: Work): Asyn
 async function* elfDelta(plan: ElfPlan, { old, text, level, onBytes }: Work): AsyncGenerator<Buffer> {
   const memory = memoryNeeded(blockLimit, plan.tables);
   yield encodeHeader({ codec: 'elf', oldSize: old.size, newSize: text.size, blockSize: blockLimit, memory });
-  yield* encodeElf(plan, old, text, packerAt(level), new BlockSizer(blockLimit), onBytes);
+  yield* encodeElf(plan, old, text, elfPackerAt(level), new BlockSizer(blockLimit), onBytes);
 }
 
 /** sha256, read in pieces. */

@@ -49,7 +49,7 @@ export class WordEncoder {
     const place = this.#recent.find(word | 0);
     this.#places.byte(place);
     if (place > 0) return;
-    for (const [at, stream] of this.#bytes.entries()) stream.byte(word >> (8 * at));
+    for (let at = 0; at < 4; at++) this.#bytes[at]!.byte(word >> (8 * at));
   }
 }
 

@@ -9,11 +9,11 @@ const largestBlock = 4 * mebibyte;
 /** What waits in memory for its group to end, in bytes. */
 const largestGroup = 2 * blockLimit;
 
-/** Bytes that go out when their group ends; or a block whose streams are in it. */
-type Item = { bytes: Buffer; onSize?: (size: number) => void } & (
-  | { kind?: undefined }
+/** Bytes that go out when their group ends, and may be packed until then; or a block whose streams are in it. */
+type Item = { onSize?: (size: number) => void } & (
+  | { kind?: undefined; bytes: Buffer | Promise<Buffer> }
   /** `bytes` is what stands before its table. */
-  | { kind: BlockKind; streams: Uint8Array[] }
+  | { kind: BlockKind; bytes: Buffer; streams: Uint8Array[] }
 );
 
 /**
@@ -63,6 +63,12 @@ export class BlockGroup {
   ): Promise<void> {
     const names = sharingBlocks[kind];
     const size = streams.reduce((sum, { length }) => sum + length, 0);
+    if (!this.#begun) {
+      // It is packed while what comes next is made.
+      const bytes = heard(packed(names, streams, this.#level).then((block) => Buffer.concat([head, block])));
+      this.#items.push({ bytes, ...(onSize && { onSize }) });
+      return;
+    }
     if (size > largestBlock || !this.takes(size)) {
       const bytes = Buffer.concat([head, await packed(names, streams, this.#level)]);
       onSize?.(bytes.length);
@@ -74,40 +80,64 @@ export class BlockGroup {
     this.#items.push({ bytes: Buffer.from(head), kind, streams, ...(onSize && { onSize }) });
   }
 
-  /** What was gathered, which is none then. */
-  async *end(): AsyncGenerator<Buffer> {
-    const isShared = this.#files > 1;
+  /** What was gathered, which is none then. It is packed from now on, whenever it is asked for. */
+  end(): AsyncGenerator<Buffer> {
     const all = this.#size;
-    let bytesOfAll = 0;
-    if (isShared) {
-      const block = await packBlock(sharedNames, this.#streams, this.#level);
-      bytesOfAll = block.length;
-      // A general part of no bytes comes before.
-      yield Buffer.concat([Buffer.of(0, sharedPart), block]);
-    }
-    for (const item of this.#items) {
-      if (item.kind === undefined) yield item.bytes;
-      else if (isShared) {
-        const size = item.streams.reduce((sum, { length }) => sum + length, 0);
-        const bytes = Buffer.concat([item.bytes, tableOf(item.streams)]);
-        item.onSize?.(bytes.length + (bytesOfAll * size) / Math.max(1, all));
-        yield bytes;
-      } else {
-        const bytes = Buffer.concat([item.bytes, await packed(sharingBlocks[item.kind], item.streams, this.#level)]);
-        item.onSize?.(bytes.length);
-        yield bytes;
-      }
-    }
+    const items = this.#items;
+    const shared = this.#files > 1 ? heard(packBlock(sharedNames, this.#streams, this.#level)) : undefined;
     for (const name of sharedNames) this.#streams[name]!.clear();
     this.#items = [];
     this.#waiting = 0;
     this.#files = 0;
     this.#begun = false;
+    if (shared !== undefined) return together(items, shared, all);
+    return alone(
+      items.map(({ onSize, ...item }) => {
+        const rest = item.kind && heard(packed(sharingBlocks[item.kind], item.streams, this.#level));
+        return { bytes: item.bytes, rest, onSize };
+      }),
+    );
   }
 
   get #size(): number {
     return sizeOf(sharedNames, this.#streams);
   }
+}
+
+async function* together(items: readonly Item[], shared: Promise<Buffer>, all: number): AsyncGenerator<Buffer> {
+  const block = await shared;
+  // A general part of no bytes comes before.
+  yield Buffer.concat([Buffer.of(0, sharedPart), block]);
+  for (const item of items) {
+    if (item.kind === undefined) yield await item.bytes;
+    else {
+      const size = item.streams.reduce((sum, { length }) => sum + length, 0);
+      const bytes = Buffer.concat([item.bytes, tableOf(item.streams)]);
+      item.onSize?.(bytes.length + (block.length * size) / Math.max(1, all));
+      yield bytes;
+    }
+  }
+}
+
+/** `rest`: a block that stands behind. */
+async function* alone(
+  items: readonly {
+    bytes: Buffer | Promise<Buffer>;
+    rest: Promise<Buffer> | undefined;
+    onSize: ((size: number) => void) | undefined;
+  }[],
+): AsyncGenerator<Buffer> {
+  for (const { bytes: before, rest, onSize } of items) {
+    const bytes = rest === undefined ? await before : Buffer.concat([await before, await rest]);
+    onSize?.(bytes.length);
+    yield bytes;
+  }
+}
+
+/** A failure counts where it is awaited, and is not unheard before. */
+function heard<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
 }
 
 /** Sizes as of streams that are packed into as many bytes as they have: those are elsewhere. */

@@ -1,8 +1,10 @@
+import { isMainThread } from 'node:worker_threads';
 import { packerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
-import { encodeElf, planElf, type ElfPlan } from '../codec/elf/elf-encoder.ts';
+import { encodeElf } from '../codec/elf/elf-encoder.ts';
 import { machineOf } from '../codec/elf/image.ts';
+import { planElf, type ElfPlan } from '../codec/elf/plan.ts';
 import { blockLimit, mebibyte, memoryLimit, type ElfTables } from '../codec/format.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { packed, streamTaker } from './block-group.ts';
@@ -107,7 +109,7 @@ async function encodePart(
     return (await encodePlanesPart(text, old, level, onBytes, put)) ? { version: 3 } : undefined;
   }
   if (!arePrograms({ text, old })) return undefined;
-  const plan = planElf(old.file, text);
+  const plan = await planElf(old.file, text, isMainThread);
   if (plan === undefined || layerMemoryNeeded(blockLimit, lengths, plan.tables) > memoryLimit) return undefined;
   const writer = new ByteWriter(32);
   writer.byte(elfPart);

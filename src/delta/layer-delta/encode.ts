@@ -6,19 +6,25 @@ import { ByteWriter } from '../codec/bytes.ts';
 import { blockLimit, memoryLimit, type ElfTables } from '../codec/format.ts';
 import { encodePieces, type Piece } from '../codec/general-encoder.ts';
 import { levelFor, type EncodedLayer, type StoredLayer } from '../encode-layer.ts';
+import { readAhead } from '../read-ahead.ts';
 import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
 import { BlockGroup, streamTaker } from './block-group.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
+import { EntryRests, type Stretch } from './entry-rests.ts';
 import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
 import type { Expansion } from './expansion.ts';
 import { encodeFileParts, type FilePart, type FileParts } from './file-parts.ts';
 import type { EntrySources } from './find-sources.ts';
 import { encodeLayerDeltaHeader, layerMemoryNeeded, type LayerDeltaVersion, type ListLengths } from './format.ts';
+import { programsWithin, type InnerProgram } from './inner-programs.ts';
 import { listStreams, memberStreams, putMembers, type RepackedMember } from './members.ts';
 import type { OldBytes } from './old-bytes.ts';
 import type { PartThreads } from './part-threads.ts';
 import { planHeaders, type HeaderPlan } from './plan-headers.ts';
+
+/** Groups of blocks that are packed while more are gathered. */
+const groupsAtOnce = 2;
 
 export interface LayerDeltaWork {
   layer: StoredLayer;
@@ -51,20 +57,21 @@ export interface EncodedLayerDelta extends EncodedLayer {
 export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLayerDelta> {
   const file = openSync(work.layer.path, 'r');
   const { path, size } = work.layer;
-  const stored: RandomAccess = {
+  const stored = readAhead({
     size,
     read: (position, length, into) => readAll(file, into, length, position),
     place: { path, start: 0 },
-  };
+  });
   const layer = expandLayer(stored, work.sources, work.expansions, work.inflated);
   const headers = planHeaders(stored, work.sources);
   const lengths = { ...work.lengths, newMembers: layer.members.length, headers: headers.list.length };
   const level = levelFor(novelBytes(work.layer, work.sources));
   try {
-    const { old, threads, onBytes } = work;
-    // Files of their own coding have no members: they stand in the tar as it is.
-    const isExpanded = (entry: number) => work.expansions.has(entry);
-    const files = { tar: stored, old, isExpanded, level, lengths, threads, onBytes };
+    const { old, inflated, threads, onBytes } = work;
+    const programs = new Map<number, readonly InnerProgram[]>();
+    for (const [entry, expansion] of work.expansions) programs.set(entry, await programsWithin(expansion, inflated));
+    const inner = (entry: number) => programs.get(entry);
+    const files = { tar: stored, old, inner, inflated, level, lengths, threads, onBytes };
     const parts = await encodeFileParts(work.sources, `${work.path}.parts`, files);
     try {
       return await writeDelta(work, layer, headers, lengths, level, parts);
@@ -77,7 +84,7 @@ export async function encodeLayerDelta(work: LayerDeltaWork): Promise<EncodedLay
 }
 
 async function writeDelta(
-  { layer, sources: stored, old, path, onBytes }: LayerDeltaWork,
+  { layer, sources: stored, expansions, old, path, onBytes }: LayerDeltaWork,
   { tar, sources, members }: ExpandedLayer,
   headers: HeaderPlan,
   lengths: ListLengths,
@@ -104,8 +111,14 @@ async function writeDelta(
   };
   const blockSize = fileParts.parts.length > 0 ? blockLimit : Math.min(blockLimit, 4 * tar.size + 64);
   const group = new BlockGroup(level);
+  /** In their order; what is packed now is put when it is done. */
+  const groups: AsyncIterable<Buffer>[] = [];
+  const putGroups = async (left: number) => {
+    while (groups.length > left) for await (const bytes of groups.shift()!) put(bytes);
+  };
   const endGroup = async () => {
-    for await (const bytes of group.end()) put(bytes);
+    groups.push(group.end());
+    await putGroups(groupsAtOnce);
   };
   const general = async (pieces: AsyncIterable<Piece[]>, bytes: number) => {
     group.put(numberOf(bytes));
@@ -124,6 +137,7 @@ async function writeDelta(
   };
   try {
     const { parts } = fileParts;
+    const apart = stretchesWithin(parts, (entry) => expansions.has(entry));
     const needed = (tables?: ElfTables) => layerMemoryNeeded(blockSize, lengths, tables);
     const alone = Math.max(needed(), ...parts.map(({ tables }) => needed(tables)));
     const small = parts.flatMap(({ tables, unpacked }) => (unpacked === undefined ? [] : needed(tables)));
@@ -135,35 +149,51 @@ async function writeDelta(
     if (version > 1) put(await packLists(version, members, headers, level));
     let done = 0;
     let first = 0;
+    const rests = new EntryRests(tar, apart);
     for (const part of parts) {
-      const { contentStart, size: fileSize } = sources[part.entry]!.entry;
+      const { contentStart, size: contentSize } = sources[part.entry]!.entry;
+      const start = contentStart + part.within;
       if (part.unpacked === undefined || !group.takes(part.size)) await endGroup();
       if (isShared && part.unpacked !== undefined) group.begin();
       const before = sources.slice(first, part.entry + 1);
-      await general(entryPieces(tar, old, before, first, done, contentStart, headers, seen), contentStart - done);
+      await general(entryPieces(tar, old, before, first, done, start, headers, rests, seen), start - done);
       const onSize = (bytes: number) => void (shares[part.entry]! += bytes);
       if (part.unpacked !== undefined) group.put(part.unpacked.head);
       for (const { kind, head, streams } of fileParts.streams(part)) await group.block(kind, head, streams, onSize);
       if (part.unpacked === undefined) {
         await endGroup();
+        await putGroups(0);
         for (const bytes of fileParts.read(part)) put(bytes);
         onSize(part.size);
       }
-      done = contentStart + fileSize;
-      first = part.entry + 1;
+      done = start + part.made;
+      first = done < contentStart + contentSize ? part.entry : part.entry + 1;
     }
     if (done < tar.size) {
-      const after = entryPieces(tar, old, sources.slice(first), first, done, tar.size, headers, seen);
+      const after = entryPieces(tar, old, sources.slice(first), first, done, tar.size, headers, rests, seen);
       await general(after, tar.size - done);
     }
     await endGroup();
-    const entries = stored.map((each, at) =>
-      accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: differing.get(at) }),
-    );
+    await putGroups(0);
+    const entries = stored.map((each, at) => {
+      const others = apart.has(at) ? undefined : differing.get(at);
+      return accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: others });
+    });
     return { path, size, digest: `sha256:${hash.digest('hex')}`, entries, version };
   } finally {
     closeSync(output);
   }
+}
+
+/** Where the parts are that lie within an entry. */
+function stretchesWithin(parts: readonly FilePart[], isExpanded: (entry: number) => boolean): Map<number, Stretch[]> {
+  const stretches = new Map<number, Stretch[]>();
+  for (const { entry, within, made } of parts) {
+    if (!isExpanded(entry)) continue;
+    const others = stretches.get(entry) ?? [];
+    stretches.set(entry, [...others, { start: within, size: made }]);
+  }
+  return stretches;
 }
 
 /** The lowest one that can say it, where nothing is shared and no header listed. */

@@ -1,8 +1,9 @@
-import { alignedPieces, generalWindows, type Piece } from '../codec/general-encoder.ts';
+import type { Piece } from '../codec/general-encoder.ts';
 import { mebibyte, pieceLimit } from '../codec/format.ts';
-import { partOf, type RandomAccess } from '../source-spool.ts';
+import type { RandomAccess } from '../source-spool.ts';
 import { blockSize } from '../../tar/header.ts';
 import type { LocatedEntry } from '../locate-entries.ts';
+import type { EntryRests } from './entry-rests.ts';
 import type { ExpandedSources } from './expanded-layer.ts';
 import type { EntrySources } from './find-sources.ts';
 import { blankHeader } from './header-list.ts';
@@ -22,7 +23,8 @@ export interface EntryComparison {
 
 /**
  * What makes a part of the new tar, from `from` to `to`, out of the old file. `entries`: those whose headers end within it,
- * in order; `first` is the number of the first one, by which bytes are charged. `listed`: the headers that a decoder completes.
+ * in order, the first one may have begun before; `first` is the number of that, by which bytes are charged. `listed`: the headers
+ * that a decoder completes.
  */
 export async function* entryPieces(
   tar: RandomAccess,
@@ -32,6 +34,7 @@ export async function* entryPieces(
   from: number,
   to: number,
   listed: HeaderPlan,
+  rests: EntryRests,
   seen: EntryComparison,
 ): AsyncGenerator<Piece[]> {
   let batch: Piece[] = [];
@@ -61,13 +64,15 @@ export async function* entryPieces(
   for (const [at, sources] of entries.entries()) {
     const { entry, content } = sources;
     const owner = first + at;
-    const padding = entry.start - done;
-    // A gap that no padding explains is a tar that only its writer understands.
-    if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
-    const bytesBefore = read(entry.contentStart);
-    const headers = headerPieces(bytesBefore, entry, sources, old, owner, listed.of(owner));
-    seen.header(owner, headers.isSame);
-    batch.push(...headers.pieces);
+    if (done <= entry.contentStart) {
+      const padding = entry.start - done;
+      // A gap that no padding explains is a tar that only its writer understands.
+      if (padding >= blockSize) yield* insert(entry.start - (entry.start % blockSize), owner);
+      const bytesBefore = read(entry.contentStart);
+      const headers = headerPieces(bytesBefore, entry, sources, old, owner, listed.of(owner));
+      seen.header(owner, headers.isSame);
+      batch.push(...headers.pieces);
+    }
     const end = Math.min(to, entry.contentStart + entry.size);
     if (content.kind === 'same' && end > done) {
       const position = old.places.at(content.old.layer, content.old.contentStart);
@@ -75,8 +80,8 @@ export async function* entryPieces(
       done = end;
     } else if (content.kind === 'similar' && end > done) {
       if (batch.length > 0) yield take();
-      const source = old.expanded(content.old, sources.oldMembers);
-      for await (const pieces of alignedPieces(source.bytes, partOf(tar, done, end - done), generalWindows)) {
+      const source = old.expanded(content.old, sources.oldMembers ?? []);
+      for await (const pieces of rests.pieces(owner, entry, source.bytes, done, end - done)) {
         seen.contents(
           owner,
           pieces.reduce((sum, piece) => sum + differing(piece), 0),

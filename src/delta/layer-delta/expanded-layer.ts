@@ -7,14 +7,14 @@ import { SegmentedFile } from './segments.ts';
 
 /** What an entry is made from, and which members of that are unpacked. */
 export interface ExpandedSources extends EntrySources {
-  oldMembers: readonly SpooledMember[];
+  oldMembers?: readonly SpooledMember[];
 }
 
 /** A new filesystem layer with the members of some entries unpacked. */
 export interface ExpandedLayer {
   tar: RandomAccess;
   /** Entries where they lie in it. */
-  sources: ExpandedSources[];
+  sources: readonly ExpandedSources[];
   /** In the tar as it is to be. */
   members: RepackedMember[];
 }
@@ -25,6 +25,8 @@ export function expandLayer(
   expansions: ReadonlyMap<number, Expansion>,
   spool: RandomAccess,
 ): ExpandedLayer {
+  // Nothing is copied where there is nothing to say: there may be hundreds of thousands of entries.
+  if (expansions.size === 0) return { tar, sources, members: [] };
   const members: SpooledMember<RepackedMember>[] = [];
   let grown = 0;
   const moved = sources.map((each, at): ExpandedSources => {
@@ -44,6 +46,5 @@ export function expandLayer(
     };
     return { ...each, entry: place, oldMembers: expansion?.old ?? [] };
   });
-  if (members.length === 0) return { tar, sources: moved, members };
   return { tar: new SegmentedFile(segmentsOf(tar, members, spool)), sources: moved, members };
 }

@@ -11,7 +11,7 @@ import type { ProfileFinder } from './profile-finder.ts';
 import { SegmentedFile, type Segment } from './segments.ts';
 
 /** A member of an entry's contents: `start` counts from theirs, `place` is where the spool has what it unpacks to. */
-export type SpooledMember<Kind extends Member = Member> = Kind & { place: number };
+export type SpooledMember<Kind extends Member = Member> = Kind & { name: string; place: number };
 
 /** An entry whose members are coded as what they unpack to. */
 export interface Expansion {
@@ -111,8 +111,8 @@ export class ExpansionPlanner {
     return members;
   }
 
-  #spooled({ start, size, unpacked }: FoundMember): SpooledMember {
-    return { start, size, unpackedSize: unpacked.length, place: this.#spool.add(unpacked) };
+  #spooled({ name, start, size, unpacked }: FoundMember): SpooledMember {
+    return { name, start, size, unpackedSize: unpacked.length, place: this.#spool.add(unpacked) };
   }
 }
 

@@ -5,6 +5,7 @@ import { arePrograms, encodeFilePart, type EncodedFilePart, type FilePartWork } 
 import type { EntrySources } from './find-sources.ts';
 import type { ListLengths } from './format.ts';
 import type { OldBytes } from './old-bytes.ts';
+import type { InnerProgram } from './inner-programs.ts';
 import type { FilePartJob, FileSlice } from './part-thread.ts';
 import { fitsThreads, type PartThreads } from './part-threads.ts';
 import type { BlockKind } from './shared-streams.ts';
@@ -13,6 +14,9 @@ import type { BlockKind } from './shared-streams.ts';
 export interface FilePart extends EncodedFilePart {
   /** Number of its entry. */
   entry: number;
+  /** Where it begins in the contents of that, members unpacked, and its bytes. */
+  within: number;
+  made: number;
   /** Where it stands among all file parts, and its bytes. */
   start: number;
   size: number;
@@ -20,7 +24,7 @@ export interface FilePart extends EncodedFilePart {
 
 /** File parts that were coded, in a temporary file. */
 export interface FileParts {
-  /** In order of their entries. */
+  /** In order of their places in the tar. */
   parts: FilePart[];
   /** A part that is packed. */
   read(part: FilePart): Generator<Buffer>;
@@ -36,8 +40,10 @@ const worthThreads = 4 * mebibyte;
 interface Work {
   tar: RandomAccess;
   old: OldBytes;
-  /** Whether members of an entry are unpacked: then it is none of these files. */
-  isExpanded: (entry: number) => boolean;
+  /** The programs within an entry whose members are unpacked, which is none of these files itself; undefined for others. */
+  inner: (entry: number) => readonly InnerProgram[] | undefined;
+  /** What members unpack to. */
+  inflated: RandomAccess;
   level: number;
   lengths: ListLengths;
   threads: PartThreads;
@@ -46,11 +52,12 @@ interface Work {
 
 interface Candidate extends FilePartWork {
   entry: number;
+  within: number;
 }
 
 /**
- * Codes the models among entries of `tar`, and the ELF files that have an old ELF file of the same machine; what comes out doesn't
- * depend on the threads. Memory: as for one pair of files, or what threads may take together.
+ * Codes the models among entries of `tar`, and the ELF files that have an old ELF file of the same machine, those within members
+ * too; what comes out doesn't depend on the threads. Memory: as for one pair of files, or what threads may take together.
  */
 export async function encodeFileParts(entries: readonly EntrySources[], path: string, work: Work): Promise<FileParts> {
   const { threads, onBytes } = work;
@@ -76,24 +83,23 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
     const part = await (inThread ? threads.code(jobOf(candidate), put) : encodeFilePart(candidate, put));
     // Of a model they were told as they came.
     if (part?.version === 1) onBytes(candidate.text.size);
-    if (part !== undefined) parts.push({ entry: candidate.entry, start: end - size, size, ...part });
+    const { entry, within, text } = candidate;
+    if (part !== undefined) parts.push({ entry, within, made: text.size, start: end - size, size, ...part });
     // What was begun and is none of these files is taken back.
     else end -= size;
   };
   try {
-    const beside = besideOthers(entries, work);
+    const candidates = entries.flatMap((sources, number) => candidatesOf(sources, number, work));
+    const beside = besideOthers(candidates);
     await Promise.all(beside.map((candidate) => encode(candidate, true)));
-    const coded = new Set(beside.map(({ entry }) => entry));
-    for (const [number, sources] of entries.entries()) {
-      const candidate = coded.has(number) ? undefined : candidateOf(sources, number, work);
-      if (candidate !== undefined) await encode(candidate, false);
-    }
+    const coded = new Set(beside);
+    for (const candidate of candidates) if (!coded.has(candidate)) await encode(candidate, false);
   } catch (error) {
     close();
     throw error;
   }
   return {
-    parts: parts.toSorted((a, b) => a.entry - b.entry),
+    parts: parts.toSorted((a, b) => a.entry - b.entry || a.within - b.within),
     close,
     *read({ start, size }) {
       for (let done = 0; done < size; done += copySize) {
@@ -117,28 +123,37 @@ export async function encodeFileParts(entries: readonly EntrySources[], path: st
   };
 }
 
-/** Undefined where it is none of these files by what is known of it. */
-function candidateOf(
+/** What of an entry may be one of these files, by what is known of it. */
+function candidatesOf(
   { entry, content }: EntrySources,
   number: number,
-  { tar, old, isExpanded, level, lengths, onBytes }: Work,
-): Candidate | undefined {
-  if (content.kind === 'same' || !entry.plain || isExpanded(number)) return undefined;
-  const text = partOf(tar, entry.contentStart, entry.size);
-  const common = { entry: number, text, level, lengths, onBytes };
-  if (content.kind === 'none') return { ...common, old: undefined };
+  { tar, old, inner, inflated, level, lengths, onBytes }: Work,
+): Candidate[] {
+  if (content.kind === 'same' || !entry.plain) return [];
+  const common = { entry: number, level, lengths, onBytes };
+  const programs = inner(number);
+  if (programs !== undefined) {
+    if (content.kind === 'none') return [];
+    return programs.map(({ start, size, place, old: from }) => ({
+      ...common,
+      within: start,
+      text: partOf(inflated, place, size),
+      old: old.withinMember(content.old, from),
+    }));
+  }
+  const whole = { ...common, within: 0, text: partOf(tar, entry.contentStart, entry.size) };
+  if (content.kind === 'none') return [{ ...whole, old: undefined }];
   const position = old.places.at(content.old.layer, content.old.contentStart);
-  return { ...common, old: { file: old.contents(content.old), position } };
+  return [{ ...whole, old: { file: old.contents(content.old), position } }];
 }
 
 /** Those that threads may code, the largest first: none is left over then that one thread codes while the others wait. */
-function besideOthers(entries: readonly EntrySources[], work: Work): Candidate[] {
-  const fit: Candidate[] = [];
-  for (const [number, sources] of entries.entries()) {
-    const candidate = sources.content.kind === 'similar' ? candidateOf(sources, number, work) : undefined;
-    if (candidate?.old?.file.place === undefined || candidate.text.place === undefined) continue;
-    if (fitsThreads(candidate.old.file, candidate.text) && arePrograms(candidate)) fit.push(candidate);
-  }
+function besideOthers(candidates: readonly Candidate[]): Candidate[] {
+  const fit = candidates.filter((candidate) => {
+    const { old, text } = candidate;
+    if (old?.file.place === undefined || text.place === undefined) return false;
+    return fitsThreads(old.file, text) && arePrograms(candidate);
+  });
   const size = fit.reduce((sum, { text }) => sum + text.size, 0);
   return fit.length > 1 && size >= worthThreads ? fit.toSorted((a, b) => b.text.size - a.text.size) : [];
 }

@@ -2,6 +2,8 @@ import { inflateRawSync } from 'node:zlib';
 
 /** A deflate stream that was found in a file, and what it unpacks to. */
 export interface FoundMember {
+  /** As a zip archive has it; '' where nothing says it. */
+  name: string;
   start: number;
   size: number;
   unpacked: Buffer;
@@ -39,7 +41,7 @@ function* inGzip(file: Buffer, from: number, to: number, limit: number): Generat
     const start = gzipContents(file.subarray(at, to));
     const found = start === undefined ? undefined : unpacked(file, at + start, to, limit);
     if (found === undefined) return;
-    yield found;
+    yield { name: '', ...found };
     at = found.start + found.size + gzipTrailer;
   }
 }
@@ -61,7 +63,9 @@ function gzipContents(file: Buffer): number | undefined {
 
 function* inZip(file: Buffer, limit: number): Generator<FoundMember> {
   for (let at = 0; (at = file.indexOf(zipMagic, at)) >= 0 && at + zipHeader < file.length;) {
-    const start = at + zipHeader + file.readUInt16LE(at + 26) + file.readUInt16LE(at + 28);
+    const nameEnd = at + zipHeader + file.readUInt16LE(at + 26);
+    const name = file.toString('utf8', at + zipHeader, nameEnd);
+    const start = nameEnd + file.readUInt16LE(at + 28);
     at += zipMagic.length;
     if (file.readUInt16LE(at + 4) !== deflated || start >= file.length) continue;
     // Writers that do not know it in advance leave the size to what follows, and wide ones to an extra field.
@@ -69,7 +73,7 @@ function* inZip(file: Buffer, limit: number): Generator<FoundMember> {
     const end = size === 0 || size === 0xffffffff ? file.length : Math.min(start + size, file.length);
     const found = unpacked(file, start, end, limit);
     if (found === undefined) continue;
-    yield found;
+    yield { name, ...found };
     at = found.start + found.size;
   }
 }
@@ -89,7 +93,7 @@ function isAt(file: Buffer, at: number, magic: Buffer): boolean {
   return file.subarray(at, at + magic.length).equals(magic);
 }
 
-function unpacked(file: Buffer, start: number, end: number, limit: number): FoundMember | undefined {
+function unpacked(file: Buffer, start: number, end: number, limit: number): Omit<FoundMember, 'name'> | undefined {
   try {
     const options = { maxOutputLength: limit, chunkSize: 64 * 1024, info: true };
     // `info` makes it say how much it has read.

@@ -1,6 +1,6 @@
-import { AlikeFiles, sketchedSize, type ContentSketch } from '../content-sketch.ts';
+import { AlikeFiles, sketchedSize } from '../content-sketch.ts';
 import type { LocatedEntry } from '../locate-entries.ts';
-import { indexSources, keysOf, type OldEntry, type SourceIndex } from '../old-tree.ts';
+import { indexSources, keysOf, resembles, type OldEntry, type SourceIndex } from '../old-tree.ts';
 
 /** What an entry of a new filesystem layer is made from. */
 export interface EntrySources {
@@ -20,22 +20,15 @@ export interface OldEntries {
   /** The first one. */
   byHash: ReadonlyMap<string, OldEntry>;
   files: SourceIndex<OldEntry>;
-  /** For new files that are named like none of these. */
-  alike: AlikeFiles<OldEntry>;
+  /** New files of some size that are named like none of these, and have other contents. */
+  strangers: readonly LocatedEntry[];
 }
 
 /** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
 const smallest = 32;
 
-/**
- * `wanted`: the new entries that sources are looked for. `sketchOf` is asked for those whose names say nothing. Memory: only files
- * that may be a source are indexed.
- */
-export function indexEntries(
-  all: readonly OldEntry[],
-  wanted: Iterable<LocatedEntry>,
-  sketchOf: (entry: LocatedEntry) => ContentSketch | undefined = () => undefined,
-): OldEntries {
+/** `wanted`: the new entries that sources are looked for. Memory: only files that may be a source are indexed. */
+export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedEntry>): OldEntries {
   const byPath = new Map<string, OldEntry>();
   const below = new Map<OldEntry, OldEntry>();
   const byHash = new Map<string, OldEntry>();
@@ -47,27 +40,41 @@ export function indexEntries(
   }
   const unequal: LocatedEntry[] = [];
   for (const entry of wanted) if (entry.size > 0 && !byHash.has(entry.hash)) unequal.push(entry);
-  const keys = new Set(unequal.flatMap(({ path }) => keysOf(path)));
-  const mayBe = ({ path, plain, size }: OldEntry) => plain && size > 0 && keysOf(path).some((key) => keys.has(key));
-  const files = indexSources(keys.size === 0 ? [] : all.filter(mayBe), unequal);
-  const sketches = new Map<LocatedEntry, ContentSketch>();
-  for (const entry of unequal) {
-    if (!entry.plain || entry.size < sketchedSize || files.sourceOf(entry).kind !== 'none') continue;
-    const sketch = sketchOf(entry);
-    if (sketch !== undefined) sketches.set(entry, sketch);
-  }
-  const alike = new AlikeFiles(all, sketches);
-  return { all, byPath, below, byHash, files, alike };
+  const files = indexSources(candidates(all, unequal), unequal);
+  const strangers = unequal.filter(
+    (entry) => entry.plain && entry.size >= sketchedSize && files.sourceOf(entry).kind === 'none',
+  );
+  return { all, byPath, below, byHash, files, strangers };
 }
 
-/** For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. */
-export function findSources(entries: readonly LocatedEntry[], old: OldEntries): EntrySources[] {
+/** Old files of the same paths as new ones; and those of similar names, for new files that have none of their path. */
+function candidates(all: readonly OldEntry[], wanted: readonly LocatedEntry[]): OldEntry[] {
+  if (wanted.length === 0) return [];
+  const paths = new Map<string, OldEntry | undefined>(wanted.map(({ path }) => [path, undefined]));
+  const files = all.filter(({ plain, size }) => plain && size > 0);
+  for (const file of files) if (paths.has(file.path)) paths.set(file.path, file);
+  const lost = wanted.filter((entry) => !resembles(paths.get(entry.path), entry));
+  const keys = new Set(lost.flatMap(({ path }) => keysOf(path)));
+  return files.filter(({ path }) => paths.has(path) || (keys.size > 0 && keysOf(path).some((key) => keys.has(key))));
+}
+
+const noneAlike = new AlikeFiles<OldEntry>(new Map());
+
+/**
+ * For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. `alike`: what
+ * strangers resemble.
+ */
+export function findSources(
+  entries: readonly LocatedEntry[],
+  old: OldEntries,
+  alike: AlikeFiles<OldEntry> = noneAlike,
+): EntrySources[] {
   let before: OldEntry | undefined;
   return entries.map((entry) => {
     const next = before && old.all[before.number + 1];
     const following = next?.layer === before?.layer ? next : undefined;
     const header = headerOf(entry, following, old);
-    const content = contentOf(entry, header, following, old);
+    const content = contentOf(entry, header, following, old, alike);
     const chosen = header ?? (content.kind === 'none' ? before : content.old);
     before = content.kind === 'none' || chosen?.path === entry.path ? chosen : content.old;
     return { entry, header: chosen, content };
@@ -93,6 +100,7 @@ function contentOf(
   header: OldEntry | undefined,
   following: OldEntry | undefined,
   old: OldEntries,
+  alike: AlikeFiles<OldEntry>,
 ): EntrySources['content'] {
   if (entry.size === 0) return { kind: 'none' };
   if (header?.hash === entry.hash) return { kind: 'same', old: header };
@@ -100,6 +108,6 @@ function contentOf(
   if (following?.hash === entry.hash) return { kind: 'same', old: following };
   if (equal !== undefined) return entry.size >= smallest ? { kind: 'same', old: equal } : { kind: 'none' };
   const source = old.files.sourceOf(entry);
-  const similar = source.kind === 'none' ? old.alike.nearest(entry) : source.old;
+  const similar = source.kind === 'none' ? alike.nearest(entry) : source.old;
   return similar === undefined ? { kind: 'none' } : { kind: 'similar', old: similar };
 }

@@ -21,6 +21,7 @@ export const noRun: HeaderRun = { count: 0, mode: 'as-made', time: 0 };
 /** What eleven octal digits can say. */
 export const timeLimit = 8 ** 11;
 const timeDigits = 11;
+const sumDigits = 6;
 const field = { size: 124, time: 136, checksum: 148, checksumEnd: 156, type: 156 };
 
 export function putHeaderRun(writer: ByteWriter, { count, mode, time }: HeaderRun, last: HeaderRun): void {
@@ -44,7 +45,7 @@ export function takeHeaderRun(reader: ByteReader, last: HeaderRun): HeaderRun | 
 export function restoreHeader(header: Buffer, mode: HeaderMode, time: number): void {
   if (mode === 'as-made') return;
   if (mode === 'time') header.write(time.toString(8).padStart(timeDigits, '0'), field.time, 'latin1');
-  header.write(`${checksumOf(header).toString(8).padStart(6, '0')}\0 `, field.checksum, 'latin1');
+  header.write(`${checksumOf(header).toString(8).padStart(sumDigits, '0')}\0 `, field.checksum, 'latin1');
 }
 
 /** Puts those fields of another header in, or zeros: a decoder passes over what stands there. */
@@ -60,12 +61,23 @@ export function blankHeader(header: Buffer, mode: HeaderMode, other: Uint8Array 
 
 /** The time of a header whose checksum and time `restoreHeader` would write the same. */
 export function restorableTime(header: Buffer): number | undefined {
-  const digits = header.toString('latin1', field.time, field.time + timeDigits);
-  if (!/^[0-7]{11}$/.test(digits)) return undefined;
-  const restored = Buffer.from(header);
-  const time = Number.parseInt(digits, 8);
-  restoreHeader(restored, 'time', time);
-  return restored.equals(header) ? time : undefined;
+  const time = octal(header, field.time, timeDigits);
+  const sum = octal(header, field.checksum, sumDigits);
+  if (time === undefined || header[field.checksumEnd - 2] !== 0 || header[field.checksumEnd - 1] !== 0x20) {
+    return undefined;
+  }
+  return sum === checksumOf(header) ? time : undefined;
+}
+
+/** A number of just so many digits; undefined where there is anything else. */
+function octal(header: Uint8Array, from: number, digits: number): number | undefined {
+  let value = 0;
+  for (let at = from; at < from + digits; at++) {
+    const digit = header[at]! - 0x30;
+    if (digit < 0 || digit > 7) return undefined;
+    value = value * 8 + digit;
+  }
+  return value;
 }
 
 /** Bytes from the end of a header to the next one; undefined where none is looked for: zeros, or a size beyond 2^53. */
@@ -88,6 +100,7 @@ export function toNextHeader(header: Uint8Array): number | undefined {
 /** The sum of the bytes, the checksum's own as spaces (POSIX, pax, "ustar Interchange Format"). */
 function checksumOf(header: Uint8Array): number {
   let sum = 32 * (field.checksumEnd - field.checksum);
-  for (let at = 0; at < blockSize; at++) if (at < field.checksum || at >= field.checksumEnd) sum += header[at]!;
+  for (let at = 0; at < field.checksum; at++) sum += header[at]!;
+  for (let at = field.checksumEnd; at < blockSize; at++) sum += header[at]!;
   return sum;
 }

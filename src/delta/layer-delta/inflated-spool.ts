@@ -5,11 +5,13 @@ import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 export class InflatedSpool implements RandomAccess {
   readonly #path: string;
   readonly #file: number;
+  readonly place: { path: string; start: number };
   size = 0;
 
   constructor(path: string) {
     this.#path = path;
     this.#file = openSync(path, 'wx+', 0o600);
+    this.place = { path, start: 0 };
   }
 
   /** Returns where the bytes stand. */

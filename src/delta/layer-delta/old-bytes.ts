@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts';
 import { partOf, type RandomAccess } from '../source-spool.ts';
 import type { OldEntry } from '../old-tree.ts';
 import { segmentsOf, type SpooledMember } from './expansion.ts';
@@ -12,27 +13,30 @@ export interface OldContents {
   places(position: number, size: number): Iterable<{ place: number; done: number; size: number }>;
 }
 
+/** Bytes of old filesystem layers, by where they stand in their tars. */
+export interface OldTars {
+  /** The caller knows that they are at hand. */
+  bytes(layer: Digest, start: number, size: number): RandomAccess;
+}
+
 /** The old filesystem layers as an encoder sees them: it has the bytes that it compares, and knows the place of all. */
 export class OldBytes {
   /** In the old file that the decoder has. */
   readonly places: OldPlaces;
-  readonly #compared: OldPlaces;
-  readonly #spool: RandomAccess;
+  readonly #tars: OldTars;
   readonly #members: { placed: OldMembers; unpacked: RandomAccess } | undefined;
   /** Of the old file. */
   readonly size: number;
 
-  /** `spool`: what is compared; `compared` says where. `members`: where those are that are unpacked. */
+  /** `tars`: what is compared. `members`: where those are that are unpacked. */
   constructor(
     places: OldPlaces,
-    compared: OldPlaces,
-    spool: RandomAccess,
+    tars: OldTars,
     size: number,
     members?: { placed: OldMembers; unpacked: RandomAccess },
   ) {
     this.places = places;
-    this.#compared = compared;
-    this.#spool = spool;
+    this.#tars = tars;
     this.size = size;
     this.#members = members;
   }
@@ -60,15 +64,24 @@ export class OldBytes {
     };
   }
 
+  /** A part of what a member of an entry unpacks to, and its place in the old file. */
+  withinMember(
+    entry: OldEntry,
+    { member, start, size }: { member: SpooledMember; start: number; size: number },
+  ): { file: RandomAccess; position: number } {
+    const { placed, unpacked } = this.#members!;
+    return { file: partOf(unpacked, member.place + start, size), position: placed.placeOf(entry, member) + start };
+  }
+
   contents(entry: OldEntry): RandomAccess {
-    return partOf(this.#spool, this.#compared.at(entry.layer, entry.contentStart), entry.size);
+    return this.#tars.bytes(entry.layer, entry.contentStart, entry.size);
   }
 
   /** The headers of an entry with the padding before them, and their place in the old file. */
   headers(entry: OldEntry): { bytes: Buffer; position: number } {
     const start = headerStart(entry);
     const bytes = Buffer.allocUnsafe(entry.contentStart - start);
-    this.#spool.read(this.#compared.at(entry.layer, start), bytes.length, bytes);
+    this.#tars.bytes(entry.layer, start, bytes.length).read(0, bytes.length, bytes);
     return { bytes, position: this.places.at(entry.layer, start) };
   }
 }

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../failure.ts';
 import { mebibyte } from '../codec/format.ts';
+import { threadFile } from '../codec/thread-file.ts';
 import type { EncodedFilePart } from './encode-file-part.ts';
 import type { FailedThere, FilePartAnswer, FilePartJob } from './part-thread.ts';
 
@@ -58,7 +58,7 @@ export function openPartThreads(signal: AbortSignal, most = availableParallelism
   signal.addEventListener('abort', onAbort);
 
   const start = (): Worker => {
-    const thread = new Worker(threadFile());
+    const thread = new Worker(threadFile(import.meta.url, './part-thread.js'));
     threads.add(thread);
     thread.on('message', (answer: FilePartAnswer) => {
       const work = running.get(thread);
@@ -123,16 +123,4 @@ function failedThere(error: FailedThere): Error {
   }
   const { message, stack, code } = error;
   return Object.assign(new Error(message), { stack }, code === undefined ? {} : { code });
-}
-
-/** Beside this file, as a source and as the program; below the folder of the actions' common files as one of these. */
-function threadFile(): URL {
-  const names = ['./part-thread.ts', './part-thread.js', '../part-thread.js'];
-  const found = names.map((name) => new URL(name, import.meta.url)).find((file) => existsSync(file));
-  if (found !== undefined) return found;
-  throw new Failure({
-    doing: 'starting a thread that codes files',
-    because: 'part-thread.js is missing beside the program',
-    fix: 'install imgbuild anew, whole',
-  });
 }

@@ -51,12 +51,17 @@ export function planHeaders(tar: RandomAccess, sources: readonly EntrySources[])
     const stays = time === run.time ? run.mode === 'time' : run.mode === 'checksum' && !isNew;
     const mode = time === undefined ? 'as-made' : stays ? run.mode : isNew ? 'time' : 'checksum';
     if (mode === 'time' && isNew) newTimes++;
-    if (time !== undefined) listed.push({ block: (position - found!.entry.start) / blockSize, mode });
+    if (time !== undefined) {
+      const block = (position - found!.entry.start) / blockSize;
+      const before = listed.at(-1);
+      // Nearly all are the same.
+      listed.push(before?.block === block && before.mode === mode ? before : { block, mode });
+    }
     if (run.count === 0 || mode !== run.mode || (mode === 'time' && time !== run.time)) {
       put();
       run = { count: 0, mode, time: mode === 'time' ? time! : run.time };
     }
-    run = { ...run, count: run.count + 1 };
+    run.count++;
   }
   if (run.mode !== 'as-made') put();
   while (at < sources.length) firsts[++at] = listed.length;

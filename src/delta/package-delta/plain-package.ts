@@ -56,15 +56,18 @@ export function* plainParts(control: number, data: number): Generator<Buffer | '
   yield Buffer.alloc(arPadding(data), '\n');
 }
 
+/** An unpacked package in its plain form. */
+export async function* plainBytes(unpacked: UnpackedPackage): AsyncGenerator<Buffer, void, undefined> {
+  for (const part of plainParts(unpacked.control.size, unpacked.data.size)) {
+    if (typeof part !== 'string') yield part;
+    else yield* createReadStream(unpacked[part].path, { highWaterMark: 2 ** 20 }) as AsyncIterable<Buffer>;
+  }
+}
+
 /** The plain form of an unpacked package. */
 export async function plainForm(unpacked: UnpackedPackage): Promise<PlainForm> {
   const hash = createHash('sha256');
-  for (const part of plainParts(unpacked.control.size, unpacked.data.size)) {
-    if (typeof part !== 'string') hash.update(part);
-    else
-      for await (const chunk of createReadStream(unpacked[part].path, { highWaterMark: 2 ** 20 }))
-        hash.update(chunk as Buffer);
-  }
+  for await (const chunk of plainBytes(unpacked)) hash.update(chunk);
   return { size: plainSize(unpacked.control.size, unpacked.data.size), sha256: hash.digest('hex') };
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { decodeHeader } from '../../../src/delta/codec/format.ts';
 import { makeUnwindTable } from '../../../src/delta/codec/elf/unwind.ts';
 import { readElf } from '../../../src/delta/codec/elf/image.ts';
+import { distanceIn } from '../../../src/delta/codec/elf/x86.ts';
 import { joinX86, splitX86, turnAarch64 } from '../../../src/delta/codec/elf/inserted-code.ts';
 import { ByteReader, ByteWriter } from '../../../src/delta/codec/bytes.ts';
 import { makeElf, sampleProgram, type Program } from './elf-file.ts';
@@ -132,6 +133,33 @@ test('files that are no ELF for us: other classes, byte orders, machines, tables
     expect(readElf(wrong), `byte ${at}`).toBeUndefined();
   }
   expect(readElf(good.subarray(0, 63))).toBeUndefined();
+});
+
+test('one prefix more makes an x86-64 instruction one byte longer, whichever of them came first', () => {
+  const bytes = Buffer.alloc(64);
+  const shape = (...instruction: number[]) => {
+    bytes.fill(0x11).set(instruction);
+    return distanceIn(bytes, 0);
+  };
+  // Neither a prefix nor a second table follows.
+  const opcodes = [0x01, 0x0f, 0x63, 0x69, 0x80, 0x83, 0x8b, 0x8d, 0xb8, 0xc3, 0xc7, 0xe8, 0xeb, 0xf6, 0xf7, 0xff];
+  for (const [each, opcode] of opcodes.entries()) {
+    for (let next = 0; next < 256; next++) {
+      // With the high bit set, a second opcode stands for a distance to jump, or for ModRM.
+      const code = opcode === 0x0f ? [opcode, 0x80 | (next & 31), next] : [opcode, next];
+      const order = each % 2 === 0 ? [code, [0x41, ...code]] : [[0x41, ...code], code];
+      const shapes = order.map((instruction) => shape(...instruction)).toSorted((a, b) => a.size - b.size);
+      const [plain, prefixed] = shapes as [{ size: number; distance: number }, { size: number; distance: number }];
+      const distance = plain.distance < 0 ? -1 : plain.distance + 1;
+      expect(prefixed, code.map((byte) => byte.toString(16)).join(' ')).toEqual({ size: plain.size + 1, distance });
+    }
+  }
+  // What follows another prefix counts, too.
+  expect([shape(0x66, 0x8b, 0xc0), shape(0x66, 0x8b, 0x05)].map(({ size }) => size)).toEqual([3, 7]);
+  // REX.W: an immediate of eight bytes. 66: of two.
+  expect([shape(0xb8), shape(0x48, 0xb8), shape(0x66, 0xb8), shape(0xb8)].map(({ size }) => size)).toEqual([
+    5, 10, 4, 5,
+  ]);
 });
 
 test('any bytes as code: what is split is joined again (property)', () => {

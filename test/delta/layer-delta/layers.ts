@@ -9,10 +9,11 @@ import { encodeLayerDelta } from '../../../src/delta/layer-delta/encode.ts';
 import { openPartThreads } from '../../../src/delta/layer-delta/part-threads.ts';
 import { findSources, indexEntries } from '../../../src/delta/layer-delta/find-sources.ts';
 import { InflatedSpool } from '../../../src/delta/layer-delta/inflated-spool.ts';
-import { OldBytes } from '../../../src/delta/layer-delta/old-bytes.ts';
+import { OldBytes, type OldTars } from '../../../src/delta/layer-delta/old-bytes.ts';
 import { planMembers } from '../../../src/delta/layer-delta/plan-members.ts';
 import { addNeeded, OldPlaces, UsedRanges } from '../../../src/delta/layer-delta/used-ranges.ts';
 import { readOldImage } from '../../../src/delta/old-tree.ts';
+import { partOf } from '../../../src/delta/source-spool.ts';
 import { decodeLayerDelta, type LayerDecodeOptions } from '../../../src/delta/layer-delta/decode.ts';
 import { RangeSpool } from '../../../src/delta/layer-delta/range-spool.ts';
 import { decodeSourceRanges } from '../../../src/delta/layer-delta/source-ranges.ts';
@@ -78,15 +79,16 @@ export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entri
       tap?.commit(digestOf(tar));
     }
     const places = new OldPlaces(ranges);
+    const tars: OldTars = { bytes: (diffId, start, length) => partOf(spool, places.at(diffId, start), length) };
     const inflated = new InflatedSpool(path.join(folder, 'inflated'));
     const members = await planMembers(
       [{ stored: layer, sources }],
-      new OldBytes(places, places, spool, ranges.size),
+      new OldBytes(places, tars, ranges.size),
       inflated,
       none,
     );
     const { size, members: oldMembers } = members.old.place(ranges, places);
-    const bytes = new OldBytes(places, places, spool, size, { placed: members.old, unpacked: inflated });
+    const bytes = new OldBytes(places, tars, size, { placed: members.old, unpacked: inflated });
     const lengths = { ranges: ranges.count, oldMembers: oldMembers.length };
     const threads = openPartThreads(new AbortController().signal);
     const work = { layer, sources, old: bytes, lengths, threads, path: path.join(folder, 'delta'), onBytes: none };

@@ -269,6 +269,26 @@ await own(
   { 'packed-small': sampleTar([...packed, ...many]) },
   sampleTar([...repacked, ...touched], 1_720_000_000),
 );
+/** A zip archive, and a packed tar, with a program each. */
+const carrying = (inZip: Buffer, inTar: Buffer, version: string): SampleEntry[] => {
+  const zip = zipped(
+    { 'a.py': Buffer.from(words), [`lib/libapp.so.${version}`]: inZip, 'b.py': Buffer.from(version) },
+    6,
+  );
+  const tar = sampleTar([
+    { name: 'bin/app', bytes: inTar },
+    { name: 'share/text', bytes: `${numbered}${version}` },
+  ]);
+  return [
+    { name: 'opt/app.whl', bytes: zip },
+    { name: 'opt/app.tar.gz', bytes: gzipped(tar, 6) },
+  ];
+};
+await own(
+  'members-programs',
+  { 'packed-programs': sampleTar(carrying(makeElf(program), makeElf(second), '1')) },
+  sampleTar(carrying(makeElf(later), makeElf({ ...second, functions: second.functions.toSpliced(9, 1) }), '2')),
+);
 
 /** One member, at byte 4 of the only range: `abcabcabc…`, 300 bytes. */
 const plain = 'abc'.repeat(100);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { makeElf, sampleProgram } from '../codec/elf-file.ts';
 import { wordy } from '../deflate/streams.ts';
 import { noise, sampleTar, type SampleEntry } from '../sample-image.ts';
 import { accounted, coded, decoded } from './layers.ts';
@@ -116,6 +117,68 @@ describe('an archive', () => {
       { name: 'srv/a.zip', bytes: zipped({ ...edited, more: text }, 6) },
     );
     await roundTrip([old], made);
+  });
+});
+
+describe('programs within', () => {
+  const program = sampleProgram('x86-64', 300);
+  const more = sampleProgram('x86-64', 320).functions.slice(300);
+  /** Code that moved, which the general coding says address by address. */
+  const moved = { ...program, functions: program.functions.toSpliced(100, 1, ...more) };
+  const arm = sampleProgram('aarch64', 200, 2);
+  const elf = { old: makeElf(program), new: makeElf(moved), arm: makeElf(arm) };
+  const armMoved = makeElf({ ...arm, functions: arm.functions.toSpliced(30, 1, ...arm.functions.slice(90, 99)) });
+  const plain = async () => {
+    const name = 'lib/program';
+    return (await roundTrip([layer({ name, bytes: elf.old })], layer({ name, bytes: elf.new }))).bytes;
+  };
+
+  test('a zip archive are coded as programs, whose names have versions; what is around them is not', async () => {
+    const files = (bytes: Buffer, version: string, second: Buffer) => ({
+      'a.py': wordy(900, 3),
+      [`lib/libapp.so.${version}`]: bytes,
+      'b.py': version === '1' ? text : later,
+      'lib/libarm.so': second,
+      'c.py': Buffer.from(`version = ${version}\n`),
+    });
+    const name = 'opt/app.whl';
+    const old = layer({ name, bytes: zipped(files(elf.old, '1', elf.arm), 6) });
+    const made = layer({ name, bytes: zipped(files(elf.new, '2', armMoved), 6) });
+    const { bytes, magics } = await roundTrip([old], made);
+    expect(magics).toEqual(['ibs2', 'ibl4']);
+    expect(bytes).toBeLessThan(3 * (await plain()));
+    const { entries } = await accounted([old], made);
+    expect(entries.find(({ path }) => path === name)).not.toHaveProperty('differing');
+  });
+
+  test('a tar that is packed', async () => {
+    const tar = (bytes: Buffer, version: string) =>
+      sampleTar([
+        { name: 'bin/', folder: true },
+        { name: 'bin/app', bytes, mode: 0o755 },
+        { name: 'share/version', bytes: version },
+      ]);
+    const name = 'opt/app.tar.gz';
+    const old = layer({ name, bytes: gzipped(tar(elf.old, '1'), 6) });
+    const { bytes } = await roundTrip([old], layer({ name, bytes: gzipped(tar(elf.new, '2'), 6) }));
+    expect(bytes).toBeLessThan((await plain()) + 700);
+  });
+
+  test('two archives that are made from one', async () => {
+    const old = layer({ name: 'opt/a.zip', bytes: zipped({ app: elf.old, text }, 6) });
+    const made = layer(
+      { name: 'opt/a.zip', bytes: zipped({ app: elf.new, text: later }, 6) },
+      { name: 'opt/behind', bytes: noise(3_000, 'other') },
+      { name: 'srv/a.zip', bytes: zipped({ text, app: elf.new, arm: elf.arm }, 6) },
+    );
+    await roundTrip([old], made);
+  });
+
+  test('what only seems to be a tar, and what is another program', async () => {
+    const cut = sampleTar([{ name: 'app', bytes: elf.new }]).subarray(0, 4_000);
+    const name = 'opt/a.zip';
+    const old = layer({ name, bytes: zipped({ app: elf.old, tar: elf.arm, text }, 6) });
+    await roundTrip([old], layer({ name, bytes: zipped({ app: elf.arm, tar: cut, text: later }, 6) }));
   });
 });
 

@@ -18,6 +18,10 @@ export const pageMask = 4095;
 
 /** Which kind of operand an instruction has, 0 for none that names a place. */
 export function kindOf(word: number): number {
+  return mayHaveOperand[word >>> 24] === 0 ? 0 : decode(word);
+}
+
+function decode(word: number): number {
   if ((word & 0x7c000000) === 0x14000000) return fieldKind.branch26;
   if ((word & 0xff000010) === 0x54000000 || (word & 0x7e000000) === 0x34000000) return fieldKind.branch19;
   if ((word & 0x7e000000) === 0x36000000) return fieldKind.branch14;
@@ -26,6 +30,12 @@ export function kindOf(word: number): number {
   if ((word & 0x3b000000) === 0x39000000) return fieldKind.lowLoad;
   return 0;
 }
+
+/** By the first byte of an instruction, the last one in memory: 0 where none has an operand that names a place. */
+const mayHaveOperand = Uint8Array.from({ length: 256 }, (_, byte) => {
+  // Conditional branches are told from others by bit 4, additions by bits 22 and 23: zeros here.
+  return decode(byte << 24) === 0 ? 0 : 1;
+});
 
 /** log2 of the bytes that a load or store with an unsigned offset moves. */
 function scale(word: number): number {

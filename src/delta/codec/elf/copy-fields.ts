@@ -1,22 +1,18 @@
 import { chunkSize, type FileView } from './field-finder.ts';
-import { fieldKind, FieldList, type FieldSource } from './field.ts';
+import { fieldKind } from './field.ts';
+import type { FieldSource } from './field-sources.ts';
 import type { Model } from './model.ts';
 import { sectionAt, type Predictor } from './predictor.ts';
 import { int32 } from './x86.ts';
 
-const cached = 256;
-
 /** Called for each field of copied bytes with what was predicted; returns what it is. */
 export type FieldResult = (predicted: number, at: number) => number;
 
-/** Predicts the fields of bytes that are copied from the old file. Memory: 256 chunks of fields, 3 MiB at most. */
+/** Predicts the fields of bytes that are copied from the old file. */
 export class CopyFields {
   readonly #source: FieldSource;
   readonly #model: Model;
   readonly #predictor: Predictor;
-  readonly #numbers = new Int32Array(cached).fill(-1);
-  /** Made when they are needed: most files are small. */
-  readonly #lists: (FieldList | undefined)[] = Array.from({ length: cached }, () => undefined);
 
   constructor(source: FieldSource, model: Model, predictor: Predictor) {
     this.#source = source;
@@ -33,10 +29,10 @@ export class CopyFields {
     const end = start + size;
     let free = start;
     for (let chunk = Math.floor(start / chunkSize); chunk * chunkSize < end; chunk++) {
-      const fields = this.#fieldsOf(chunk);
-      const { count, position: positions, kind: kinds, target: targets, base: bases } = fields;
-      this.#predictor.fetch(targets, count);
-      for (let each = 0; each < count; each++) {
+      const { list, start: first, end: last } = this.#source.of(chunk);
+      const { position: positions, kind: kinds, target: targets, base: bases } = list;
+      this.#predictor.fetch(targets, first, last);
+      for (let each = first; each < last; each++) {
         const place = positions[each]!;
         if (place < free) continue;
         if (place + 4 > end) break;
@@ -62,16 +58,6 @@ export class CopyFields {
   #newBase(place: number, base: number): number {
     const section = sectionAt(this.#model.old.sections, place);
     return this.#model.text.sections[section]!.bases[base]!;
-  }
-
-  #fieldsOf(chunk: number): FieldList {
-    const slot = chunk % cached;
-    const list = (this.#lists[slot] ??= new FieldList());
-    if (this.#numbers[slot] === chunk) return list;
-    list.clear();
-    this.#source.find(chunk, list);
-    this.#numbers[slot] = chunk;
-    return list;
   }
 }
 

@@ -8,6 +8,7 @@ import { WordDecoder } from '../recent-words.ts';
 import { AddressMap } from './addresses.ts';
 import { CopyFields, fileView } from './copy-fields.ts';
 import { FieldFinder } from './field-finder.ts';
+import { FoundFields } from './field-sources.ts';
 import { joinX86, turnAarch64 } from './inserted-code.ts';
 import { decodeModel, type Model } from './model.ts';
 import type { Copies } from './offset-map.ts';
@@ -69,7 +70,8 @@ export class ElfDecoder {
     this.#old = old;
     this.#addresses = new AddressMap(model.text.segments);
     const view = fileView(old.size, (position, size, into) => old.read(position, size, into));
-    this.#fields = new CopyFields(new FieldFinder(view, model.old), model, new Predictor(model, copies, old.size));
+    const fields = new FoundFields(new FieldFinder(view, model.old));
+    this.#fields = new CopyFields(fields, model, new Predictor(model, copies, old.size));
     this.#steps = stepsOf(copies, newSize);
   }
 

@@ -1,6 +1,6 @@
 import { AddressMap } from './addresses.ts';
 import { pairReach, sweepAarch64 } from './aarch64.ts';
-import { fieldKind, type FieldList, type FieldSource } from './field.ts';
+import { fieldKind, type FieldList } from './field.ts';
 import type { Layout, ModelSection } from './model.ts';
 import { UnwindRecords } from './unwind.ts';
 import { instructionLimit, int32, sweepX86 } from './x86.ts';
@@ -24,7 +24,7 @@ const leastAddress = 0x10000;
 const leastInside = 4096;
 
 /** Finds the fields of one file, chunk by chunk. Memory: one chunk, and four bytes for each chunk with records. */
-export class FieldFinder implements FieldSource {
+export class FieldFinder {
   readonly #file: FileView;
   readonly #layout: Layout;
   readonly #addresses: AddressMap;

@@ -44,17 +44,6 @@ export class FieldList {
     this.base[at] = base;
   }
 
-  /** Those of another list from `start` on and before `end`. */
-  pushAll(list: FieldList, start: number, end: number): void {
-    if (start >= end) return;
-    while (this.count + end - start > this.position.length) this.#grow();
-    this.position.set(list.position.subarray(start, end), this.count);
-    this.kind.set(list.kind.subarray(start, end), this.count);
-    this.target.set(list.target.subarray(start, end), this.count);
-    this.base.set(list.base.subarray(start, end), this.count);
-    this.count += end - start;
-  }
-
   clear(): void {
     this.count = 0;
   }
@@ -73,61 +62,4 @@ export class FieldList {
     kind.set(this.kind);
     this.kind = kind;
   }
-}
-
-/** Fields of a chunk, from wherever they are known. */
-export interface FieldSource {
-  /** Adds the fields that begin in the chunk, in order. */
-  find(chunk: number, fields: FieldList): void;
-}
-
-/** Fields that were all found before, each list in order of positions. */
-export class KnownFields implements FieldSource {
-  readonly #lists: readonly FieldList[];
-  readonly #chunkSize: number;
-
-  constructor(lists: readonly FieldList[], chunkSize: number) {
-    this.#lists = lists;
-    this.#chunkSize = chunkSize;
-  }
-
-  find(chunk: number, fields: FieldList): void {
-    const start = chunk * this.#chunkSize;
-    const end = start + this.#chunkSize;
-    const at = this.#lists.map((list) => firstFrom(list, start));
-    const within = this.#lists.filter(
-      (list, each) => (list.position[at[each]!] ?? end) < end && at[each]! < list.count,
-    );
-    if (within.length < 2) {
-      // Most chunks are all code or have none.
-      const [list] = within;
-      if (list !== undefined) fields.pushAll(list, firstFrom(list, start), firstFrom(list, end));
-      return;
-    }
-    for (;;) {
-      let next: FieldList | undefined;
-      let which = 0;
-      for (const [each, list] of this.#lists.entries()) {
-        const place = at[each]!;
-        if (place >= list.count || list.position[place]! >= end) continue;
-        if (next !== undefined && next.position[at[which]!]! <= list.position[place]!) continue;
-        next = list;
-        which = each;
-      }
-      if (next === undefined) return;
-      const place = at[which]!++;
-      fields.push(next.position[place]!, next.kind[place]!, next.target[place]!, next.base[place]!);
-    }
-  }
-}
-
-function firstFrom({ count, position }: FieldList, start: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (position[middle]! < start) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

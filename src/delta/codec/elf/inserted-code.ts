@@ -16,11 +16,11 @@ export function splitX86(
   let at = 0;
   while (at + instructionLimit <= bytes.length) {
     const { size, distance } = distanceIn(bytes, at);
-    if (distance < 0) code.put(bytes.subarray(at, at + size));
+    if (distance < 0) code.putFew(bytes, at, at + size);
     else {
       const behind = at + distance + 4;
-      code.put(bytes.subarray(at, at + distance));
-      code.put(bytes.subarray(behind, at + size));
+      code.putFew(bytes, at, at + distance);
+      code.putFew(bytes, behind, at + size);
       operands.put((address + behind + int32(bytes, at + distance)) | 0);
     }
     at += size;

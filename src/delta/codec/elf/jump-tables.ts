@@ -9,39 +9,52 @@ const lea = 0x8d;
 
 /**
  * Jump tables of x86-64 code that may lie anywhere: distances of code from the table's start, which an instruction loads.
- * Returns pairs of start and number of entries. Memory: one bit for each four bytes of data.
+ * Returns pairs of start and number of entries. Memory: four bytes for each such instruction.
  */
-export function findJumpTables(bytes: Buffer, layout: Layout, addresses: AddressMap, code: FieldList): Int32Array {
-  const loaded = new Uint8Array((bytes.length >> 5) + 1);
-  for (let each = 0; each < code.count; each++) {
-    if (code.kind[each] !== fieldKind.relative || code.base[each] !== 4) continue;
-    if (bytes[code.position[each]! - 2] !== lea) continue;
-    const offset = addresses.offsetOf(code.target[each]!);
-    if (offset >= 0 && (offset & 3) === 0) loaded[offset >> 5]! |= 1 << ((offset >> 2) & 7);
-  }
-  const isLoaded = (offset: number) => (loaded[offset >> 5]! & (1 << ((offset >> 2) & 7))) !== 0;
+export function findJumpTables(bytes: Uint8Array, layout: Layout, addresses: AddressMap, code: FieldList): Int32Array {
+  const loaded = loadedBy(code, bytes, addresses);
   const codeRanges = layout.sections
     .filter(({ kind }) => kind === 'x86-64')
     .map(({ start, size }) => {
       const address = addresses.addressOf(start);
       return { from: address, to: address + size };
     });
-  const isCode = (address: number) => codeRanges.some(({ from, to }) => address >= from && address < to);
+  const isCode = (address: number) => {
+    for (const { from, to } of codeRanges) if (address >= from && address < to) return true;
+    return false;
+  };
   const tables: number[] = [];
+  let next = 0;
   for (const { kind, start, size } of layout.sections) {
     if (kind !== 'data') continue;
     const shift = addresses.addressOf(start) - start;
-    for (let at = (start + 3) & ~3; at + 4 <= start + size;) {
+    while (next < loaded.length && loaded[next]! < start) next++;
+    for (; next < loaded.length && loaded[next]! < start + size; next++) {
+      const at = loaded[next]!;
+      if (at === loaded[next + 1]) continue;
+      // A table ends where the next one begins.
+      const limit = Math.min(start + size, loaded[next + 1] ?? Infinity);
       let end = at;
-      if (isLoaded(at)) {
-        while (end + 4 <= start + size && (end === at || !isLoaded(end)) && isCode(at + shift + int32(bytes, end))) {
-          end += 4;
-        }
-      }
+      while (end + 4 <= limit && isCode(at + shift + int32(bytes, end))) end += 4;
       const entries = (end - at) / 4;
       if (entries >= leastEntries) tables.push(at, entries);
-      at = Math.max(at + 4, end);
     }
   }
   return Int32Array.from(tables);
+}
+
+/** Offsets divisible by four whose addresses code loads, in order; some more than once. */
+function loadedBy(
+  { count, kind, base, position, target }: FieldList,
+  bytes: Uint8Array,
+  addresses: AddressMap,
+): Int32Array {
+  const loaded = new Int32Array(count);
+  let found = 0;
+  for (let each = 0; each < count; each++) {
+    if (kind[each] !== fieldKind.relative || base[each] !== 4 || bytes[position[each]! - 2] !== lea) continue;
+    const offset = addresses.offsetOf(target[each]!);
+    if (offset >= 0 && (offset & 3) === 0) loaded[found++] = offset;
+  }
+  return loaded.subarray(0, found).toSorted();
 }

@@ -87,19 +87,23 @@ function goSections(image: ElfImage, section: ElfSection, bytes: Buffer): NamedS
 }
 
 function goData(image: ElfImage, bytes: Buffer, tables: number): number {
+  const word = Buffer.alloc(8);
+  word.writeUInt32LE(tables);
   for (const { name, offset, size } of image.sections) {
     if (name !== '.noptrdata' && name !== '.data' && name !== '.go.module' && name !== '.data.rel.ro') continue;
-    for (let at = offset; at + 8 * (goDataWord + 1) <= offset + size; at += 8) {
-      if (wide(bytes, at) !== tables) continue;
-      const found = wide(bytes, at + 8 * goDataWord);
+    const data = bytes.subarray(offset, offset + size);
+    for (let at = data.indexOf(word); at >= 0; at = data.indexOf(word, at + 1)) {
+      if (at % 8 !== 0) continue;
+      if (at + 8 * (goDataWord + 1) > size) break;
+      const found = wide(data, at + 8 * goDataWord);
       return found < 2 ** 31 ? found : 0;
     }
   }
   return 0;
 }
 
-/** Pairs the sections of both files by their names; `text` gets its unwind table taken out if it can be made again. */
-export function modelOf(old: NamedLayout, text: NamedLayout, bytes: Buffer): Model {
+/** Pairs the sections of both files by their names. `unwind`: as it was taken out of the new file. */
+export function modelOf(old: NamedLayout, text: NamedLayout, unwind: Model['unwind']): Model {
   const unused = [...text.sections];
   let end = 0;
   const paired = old.sections.map((before): ModelSection => {
@@ -109,10 +113,11 @@ export function modelOf(old: NamedLayout, text: NamedLayout, bytes: Buffer): Mod
     end = after.start + after.size;
     return after;
   });
-  return { old, text: { ...text, sections: paired }, unwind: takeUnwindTable(text, bytes) };
+  return { old, text: { ...text, sections: paired }, unwind };
 }
 
-function takeUnwindTable(layout: NamedLayout, bytes: Buffer): Model['unwind'] {
+/** Fills the unwind table of a new file with zeros if it can be made again, and says where it was; undefined if it can't. */
+export function takeUnwindTable(layout: NamedLayout, bytes: Uint8Array): Model['unwind'] {
   const table = layout.sections.find(({ kind }) => kind === 'unwind-table');
   const records = layout.sections.find(({ kind }) => kind === 'unwind');
   if (table === undefined || records === undefined || records.start < table.start + table.size) return undefined;
@@ -127,7 +132,6 @@ function takeUnwindTable(layout: NamedLayout, bytes: Buffer): Model['unwind'] {
   if (!makeUnwindTable(held, { start: 0, size: table.size }, inHeld, address)) return undefined;
   if (!held.equals(bytes.subarray(table.start, end))) return undefined;
   bytes.fill(0, table.start + 12, table.start + table.size);
-  table.kind = 'plain';
   return {
     tableStart: table.start,
     tableSize: table.size,

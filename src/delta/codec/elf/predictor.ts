@@ -65,12 +65,12 @@ export class Predictor {
   }
 
   /**
-   * Looks at what was learned of the first `count` targets, all at once: asked for one by one, each has the processor wait
-   * for memory.
+   * Looks at what was learned of the targets from `start` on and before `end`, all at once: asked for one by one, each has
+   * the processor wait for memory.
    */
-  fetch(targets: Int32Array, count: number): void {
+  fetch(targets: Int32Array, start: number, end: number): void {
     let fetched = 0;
-    for (let each = 0; each < count; each++) {
+    for (let each = start; each < end; each++) {
       fetched |= this.#targets[Math.imul(targets[each]!, 0x9e3779b1) >>> (32 - learnedBits)]!;
     }
     this.#fetched[0] = fetched;

@@ -132,13 +132,46 @@ const hasImmediate = 1 << 12;
 /** Which is a distance to jump. */
 const isJump = 1 << 13;
 
+/** More than the opcode and the byte behind it decide. */
+const varies = 1 << 14;
+const shapeBits = varies - 1;
+/** With one byte more in front, an instruction is longer by one, and its displacement, if any, begins later by one. */
+const oneLater = 1 + (1 << displacementBits);
+
+/** Shapes by opcode and the byte behind it, 0 where not known: as they are, after REX.W, and after 0F. */
+const shapes = new Uint16Array(3 << 16);
+const afterWide = 1 << 16;
+const afterEscape = 2 << 16;
+
 function shapeOf(bytes: Uint8Array, start: number): number {
+  let at = start;
+  let table = 0;
+  if ((bytes[at]! & 0xf0) === 0x40) {
+    if (bytes[at]! & 8) table = afterWide;
+    at++;
+  }
+  if (bytes[at] === 0x0f) {
+    table = afterEscape;
+    at++;
+  }
+  const slot = table | (bytes[at]! << 8) | bytes[at + 1]!;
+  const known = shapes[slot]!;
+  if (known > 0) return known + (at - start) * oneLater;
+  const shape = decode(bytes, start);
+  // The prefix and the escape byte are counted apart.
+  if ((shape & varies) === 0) shapes[slot] = shape - (at - start) * (shape & hasDisplacement ? oneLater : 1);
+  return shape & shapeBits;
+}
+
+function decode(bytes: Uint8Array, start: number): number {
   let at = start;
   let opcode = bytes[at++]!;
   let form = ofOpcode[opcode]!;
   let short = false;
   let wide = false;
+  let shape = 0;
   for (let prefixes = 0; form === prefix && prefixes < prefixLimit; prefixes++) {
+    if (prefixes > 0 || (opcode & 0xf0) !== 0x40) shape |= varies;
     if (opcode === 0x66) short = true;
     wide = (opcode & 0xf8) === 0x48;
     opcode = bytes[at++]!;
@@ -150,6 +183,7 @@ function shapeOf(bytes: Uint8Array, start: number): number {
       opcode = bytes[at++]!;
       form = ofSecond[opcode]!;
       if (form === special) {
+        shape |= varies;
         at++;
         form = opcode === 0x38 ? modRm : modRm | byte;
       }
@@ -162,6 +196,7 @@ function shapeOf(bytes: Uint8Array, start: number): number {
     } else {
       // VEX and EVEX name the table in their second byte.
       let table = 1;
+      shape |= varies;
       if (opcode === 0xc5) at += 1;
       else {
         table = bytes[at]! & (opcode === 0xc4 ? 31 : 7);
@@ -177,7 +212,6 @@ function shapeOf(bytes: Uint8Array, start: number): number {
   if (form & byte) size += 1;
   if (form & word) size += 2;
   if (wide && opcode >= 0xb8 && opcode < 0xc0 && form === full) size = 8;
-  let shape = 0;
   if (form & modRm) {
     const value = bytes[at++]!;
     const mode = value >> 6;
@@ -185,11 +219,14 @@ function shapeOf(bytes: Uint8Array, start: number): number {
       const register = value & 7;
       let four = mode === 2;
       if (register === 4) {
-        if (mode === 0 && (bytes[at]! & 7) === 5) four = true;
+        if (mode === 0) {
+          shape |= varies;
+          four = (bytes[at]! & 7) === 5;
+        }
         at++;
       } else if (mode === 0 && register === 5) {
         four = true;
-        shape = isRelative;
+        shape |= isRelative;
       }
       if (mode === 1) at++;
       if (four) {
