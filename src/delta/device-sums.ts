@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '3ccf31010f3bc40420e2f1f5e841af5996a3f85e49aac28a6c2752d4628f8d12' },
-    arm64: { sha256: 'd0861e0640e568d3e6871deca69c7c37646a182e306532f395149a868d10c15c' },
+    amd64: { sha256: '2b7e1676bb42006362f70f1250c58129bd3b1bf5a1f3749d46e07fa34f3669f6' },
+    arm64: { sha256: 'f63fa632cf1f1eeb851408d73d96237cdcc87b5e1866aa4687ca40db6685c6ab' },
   },
 };

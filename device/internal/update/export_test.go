@@ -33,3 +33,7 @@ func (t *expectedTree) Compare(exported io.Reader) error { return t.compare(expo
 var IsOfContainer = isOfContainer
 
 var EngineFolders = engineFolders
+
+var WhileFlushing = whileFlushing
+
+const FlushPause = flushPause

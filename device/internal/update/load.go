@@ -94,7 +94,12 @@ func (a *application) load(ctx context.Context, plan *plan, journal *state.Journ
 		return "", err
 	}
 	a.Log("loading %s: %s", nameOf(plan.image), plural(len(ready), "new filesystem layer"))
-	said, err := a.send(ctx, archive)
+	// What was read of the source image is not to come to the disk, too. Podman may have to be sent it once more.
+	sent := plan.wanted.close
+	if a.info.Store == engine.Podman {
+		sent = func() error { return nil }
+	}
+	said, err := a.send(ctx, archive, sent)
 	if a.info.Store == engine.Podman && engine.IsRefusal(err) && archive.isPartial() {
 		said, err = a.sendWhole(ctx, archive, read.source, err)
 	}
@@ -127,20 +132,29 @@ func (a *application) noteLoading(ctx context.Context, id string, journal *state
 
 var errStopped = errors.New("the engine takes no more")
 
-// send streams an archive into the engine while it is made.
-func (a *application) send(ctx context.Context, archive *loadArchive) (string, error) {
+// send streams an archive into the engine while it is made, and calls sent when all of it has been. What the engine unpacks of it
+// then comes to the disk meanwhile: less is left for the sync at the end.
+func (a *application) send(ctx context.Context, archive *loadArchive, sent func() error) (said string, err error) {
 	r, w := io.Pipe()
-	written := make(chan error, 1)
+	unpacking, written := make(chan struct{}), make(chan error, 1)
 	go func() {
 		buffered := bufio.NewWriterSize(w, 1<<20)
 		err := archive.write(buffered)
 		if err == nil {
 			err = buffered.Flush()
 		}
+		if err == nil {
+			err = sent()
+		}
 		w.CloseWithError(err)
+		close(unpacking)
 		written <- err
 	}()
-	said, err := a.Engine.Load(ctx, r)
+	folders := engineFolders(a.info)
+	err = whileFlushing(unpacking, func() error { return syncFolders(folders) }, func() (err error) {
+		said, err = a.Engine.Load(ctx, r)
+		return err
+	})
 	r.CloseWithError(errStopped)
 	if cause := <-written; cause != nil && !errors.Is(cause, errStopped) && !errors.Is(cause, io.ErrClosedPipe) {
 		return "", cause

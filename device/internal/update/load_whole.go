@@ -52,7 +52,7 @@ func (a *application) sendWhole(ctx context.Context, archive *loadArchive, sourc
 		return "", err
 	}
 	archive.shared = func(to *tar.Writer) error { return a.copyLayers(ctx, to, source, archive.missing()) }
-	return a.send(ctx, archive)
+	return a.send(ctx, archive, func() error { return nil })
 }
 
 // size of what is made anew, in bytes.

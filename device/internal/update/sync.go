@@ -14,13 +14,17 @@ import (
 // containerd does not sync what it unpacks.
 func (u *Updater) sync(info *engine.Info) error {
 	folders := engineFolders(info)
+	if len(folders) == 0 {
+		u.Log("warning: %s is not on this device: it could not be synced to its disk", info.DataRoot)
+	}
+	return syncFolders(folders)
+}
+
+func syncFolders(folders []string) error {
 	for _, folder := range folders {
 		if err := durable.SyncFileSystem(folder); err != nil {
 			return err
 		}
-	}
-	if len(folders) == 0 {
-		u.Log("warning: %s is not on this device: it could not be synced to its disk", info.DataRoot)
 	}
 	return nil
 }
