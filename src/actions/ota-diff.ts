@@ -6,6 +6,7 @@ import { adviceOn } from '../delta/advice.ts';
 import { layerFormats } from '../delta/encode-image.ts';
 import { inspectBundle } from '../delta/inspect.ts';
 import { bundleFileName, makeDelta } from '../delta/make.ts';
+import { withSharedTarget } from '../delta/share-target.ts';
 import { openImages, type OpenOptions } from '../image-source/open.ts';
 import type { ImageSet } from '../image-source/image.ts';
 import { parsePlatform, platformName } from '../oci/platform.ts';
@@ -56,38 +57,40 @@ await runAction(async (context) => {
     if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
       if (push) await checkPublishing(subjectsOf(target), context.signal);
-      for (const { version } of sources) {
-        await withImages(version, opening, async (source) => {
-          const project = target.project ?? config.name;
-          const report = await makeDelta({
-            from: source,
-            to: target,
-            format,
-            output: path.join(directory, bundleFileName(source, target, project)),
-            name: project,
-            packages: config.ota.packages,
-            ...(signKey === undefined ? {} : { signKey }),
-            prover,
-            progress: context.progress,
-            signal: context.signal,
+      await withSharedTarget(target, sources.length, directory, async (shared) => {
+        for (const { version } of sources) {
+          await withImages(version, opening, async (source) => {
+            const project = target.project ?? config.name;
+            const report = await makeDelta({
+              from: source,
+              to: shared,
+              format,
+              output: path.join(directory, bundleFileName(source, target, project)),
+              name: project,
+              packages: config.ota.packages,
+              ...(signKey === undefined ? {} : { signKey }),
+              prover,
+              progress: context.progress,
+              signal: context.signal,
+            });
+            core.info(renderDelta(report, styleFor({}, process.env)));
+            const inspecting = {
+              from: source,
+              temporary: context.temporary,
+              progress: context.progress,
+              signal: context.signal,
+            };
+            const inspected = await inspectBundle(report.path, report.bytes, inspecting);
+            const page = report.path.replace(/\.ota\.tar$/, '.html');
+            await writeFile(page, otaPage(inspected));
+            const advice = adviceOn(inspected).map(adviceText);
+            const isRefused = whenOver === 'fail' && overBudget(report, budget) !== undefined;
+            const published =
+              push && !isRefused ? await publishMade(report, { name: project, from: source, to: target }, context) : [];
+            deltas.push({ ...report, platform: name, page: path.basename(page), advice, published });
           });
-          core.info(renderDelta(report, styleFor({}, process.env)));
-          const inspecting = {
-            from: source,
-            temporary: context.temporary,
-            progress: context.progress,
-            signal: context.signal,
-          };
-          const inspected = await inspectBundle(report.path, report.bytes, inspecting);
-          const page = report.path.replace(/\.ota\.tar$/, '.html');
-          await writeFile(page, otaPage(inspected));
-          const advice = adviceOn(inspected).map(adviceText);
-          const isRefused = whenOver === 'fail' && overBudget(report, budget) !== undefined;
-          const published =
-            push && !isRefused ? await publishMade(report, { name: project, from: source, to: target }, context) : [];
-          deltas.push({ ...report, platform: name, page: path.basename(page), advice, published });
-        });
-      }
+        }
+      });
     });
   }
   if (deltas.length === 0) {

@@ -64,6 +64,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     throw new Failure({ doing: 'making a delta', because, fix: 'name what devices are to run', kind: 'input' });
   }
   const { makeDelta, bundleFileName } = await import('../delta/make.ts');
+  const { withSharedTarget } = await import('../delta/share-target.ts');
   const { makeOutputFolder } = await import('../deb/output-file.ts');
   const { renderDelta, renderPublished } = await import('../report/ota.ts');
   const format = formatOf(options.format, await import('../delta/encode-image.ts'));
@@ -74,41 +75,43 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
   const several = from.length * platforms.length > 1;
   const intoFolder = several || options.output.endsWith('/') || (await isFolder(output));
   if (intoFolder) await makeOutputFolder(output);
-  const reports = [];
+  const reports: object[] = [];
   for (const platform of platforms) {
     const opening = openOptions(context, platform);
     const target = await openImages(to, opening);
     const packages = target.packages !== undefined && (await openProject(context)).config.ota.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
-      for (const name of from.toReversed()) {
-        const source = await openImages(name, opening);
-        try {
-          const project = options.name ?? target.project ?? source.project;
-          const report = await makeDelta({
-            from: source,
-            to: target,
-            format,
-            output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
-            packages,
-            ...(project === undefined ? {} : { name: project }),
-            ...(signKey === undefined ? {} : { signKey }),
-            progress: context.progress,
-            signal: context.signal,
-          });
-          if (!context.json) context.stdout.write(renderDelta(report, styleFor(context.stdout, process.env)));
-          if (options.push !== true) {
-            reports.push(report);
-            continue;
+      await withSharedTarget(target, from.length, intoFolder ? output : path.dirname(output), async (shared) => {
+        for (const name of from.toReversed()) {
+          const source = await openImages(name, opening);
+          try {
+            const project = options.name ?? target.project ?? source.project;
+            const report = await makeDelta({
+              from: source,
+              to: shared,
+              format,
+              output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
+              packages,
+              ...(project === undefined ? {} : { name: project }),
+              ...(signKey === undefined ? {} : { signKey }),
+              progress: context.progress,
+              signal: context.signal,
+            });
+            if (!context.json) context.stdout.write(renderDelta(report, styleFor(context.stdout, process.env)));
+            if (options.push !== true) {
+              reports.push(report);
+              continue;
+            }
+            const { publishMade } = await import('../release/publish-bundle.ts');
+            const published = await publishMade(report, { name: project, from: source, to: target }, context);
+            reports.push({ ...report, published });
+            if (!context.json) context.stdout.write(renderPublished(published));
+          } finally {
+            await source.close();
           }
-          const { publishMade } = await import('../release/publish-bundle.ts');
-          const published = await publishMade(report, { name: project, from: source, to: target }, context);
-          reports.push({ ...report, published });
-          if (!context.json) context.stdout.write(renderPublished(published));
-        } finally {
-          await source.close();
         }
-      }
+      });
     } finally {
       await target.close();
     }

@@ -33,6 +33,7 @@ export async function makeReleaseDeltas(
     return [];
   }
   const { bundleFileName, makeDelta } = await import('../delta/make.ts');
+  const { withSharedTarget } = await import('../delta/share-target.ts');
   const { madeFrom } = await import('../delta/bundle/packages.ts');
   const { ownProver } = await import('../delta/prove.ts');
   const { nothing } = await import('../image-source/nothing.ts');
@@ -54,39 +55,41 @@ export async function makeReleaseDeltas(
     if (opened.length === 0) continue;
     const to = await openRelease(draft, release.version, parsePlatform(platform), directory);
     try {
-      for (const open of opened) {
-        const from = await open();
-        try {
-          const output = join(directory, bundleFileName(from, to, release.name));
-          prover ??= await (openProver ?? ownProver)();
-          const made = await makeDelta({
-            from,
-            to,
-            output,
-            name: release.name,
-            packages,
-            signKey,
-            prover,
-            progress,
-            signal,
-          });
-          const reads = madeFrom(made.packages);
-          const delta: ReleasedDelta = {
-            from: from.version ?? from.name,
-            to: release.version,
-            platform,
-            file: basename(made.path),
-            size: made.bytes,
-            sha256: hexOf(made.digest),
-            ...(made.needs > 1 ? { needs: made.needs } : {}),
-            ...(reads === undefined ? {} : { packages: reads }),
-          };
-          const referrers = await referrersOf(store, release, delta);
-          deltas.push(referrers === undefined ? delta : { ...delta, referrers });
-        } finally {
-          await from.close();
+      await withSharedTarget(to, opened.length, directory, async (shared) => {
+        for (const open of opened) {
+          const from = await open();
+          try {
+            const output = join(directory, bundleFileName(from, to, release.name));
+            prover ??= await (openProver ?? ownProver)();
+            const made = await makeDelta({
+              from,
+              to: shared,
+              output,
+              name: release.name,
+              packages,
+              signKey,
+              prover,
+              progress,
+              signal,
+            });
+            const reads = madeFrom(made.packages);
+            const delta: ReleasedDelta = {
+              from: from.version ?? from.name,
+              to: release.version,
+              platform,
+              file: basename(made.path),
+              size: made.bytes,
+              sha256: hexOf(made.digest),
+              ...(made.needs > 1 ? { needs: made.needs } : {}),
+              ...(reads === undefined ? {} : { packages: reads }),
+            };
+            const referrers = await referrersOf(store, release, delta);
+            deltas.push(referrers === undefined ? delta : { ...delta, referrers });
+          } finally {
+            await from.close();
+          }
         }
-      }
+      });
     } finally {
       await to.close();
     }
