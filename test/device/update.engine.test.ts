@@ -17,7 +17,7 @@ import { connectEngine } from '../../src/image-source/docker-engine.ts';
 import { openImages } from '../../src/image-source/open.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { generateSigningKey, type GeneratedKey } from '../../src/signing/generate-key.ts';
-import { noise, sampleTar, writeDockerArchive, type SampleImage } from '../delta/sample-image.ts';
+import { noise, sampleTar, writeDockerArchive, writeOciArchive, type SampleImage } from '../delta/sample-image.ts';
 import { endLease, leaveMaking, leaveUnpacking, takeForCache } from './containerd-lease.ts';
 import { Device, type SampleRelease } from './device.ts';
 
@@ -169,6 +169,22 @@ for (const which of ['classic', 'current'] as const) {
       expect(await engine.inspect(`${device.app}:1.0.0`)).toBeUndefined();
       expect(await answer('2.0.0')).toBe('new\n6050000\n');
     });
+
+    // Docker's own store takes no such archives.
+    if (which === 'current') {
+      test.each(['gzip', 'zstd'] as const)('compressed blobs, as pulled images have them: %s', async (compression) => {
+        const file = join(device.folder, 'oci.tar');
+        const options = { env: ['V=1.0.0', 'PATH=/bin'], reference: `docker.io/${device.app}:1.0.0`, compression };
+        writeOciArchive(file, one.layers, options);
+        await device.docker('load', '-i', file);
+        const applied = await device.call('apply', await device.delta(one, two));
+        expect([applied.exitCode, applied.stderr]).toEqual([
+          0,
+          expect.stringMatching(/read the source .+ from its files/),
+        ]);
+        await expectNew();
+      });
+    }
 
     test('a full bundle onto an empty device, from standard input', async () => {
       const path = await device.delta(undefined, two);
