@@ -26,6 +26,12 @@ export type BlockPacker = <Name extends string>(
   streams: StreamWriters<Name>,
 ) => Promise<Buffer>;
 
+/** Of a block that is packed while others are gathered: a failure counts where it is awaited, and is not unheard before. */
+export function heard<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}
+
 /** `level`: zstd's. */
 export const packerAt =
   (level: number): BlockPacker =>

@@ -1,13 +1,17 @@
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeHeader } from '../../../src/delta/codec/format.ts';
+import { BlockSizer } from '../../../src/delta/codec/block-sizer.ts';
+import { encodeElf } from '../../../src/delta/codec/elf/elf-encoder.ts';
+import { planElf } from '../../../src/delta/codec/elf/plan.ts';
+import { blockLimit, decodeHeader } from '../../../src/delta/codec/format.ts';
 import { makeUnwindTable } from '../../../src/delta/codec/elf/unwind.ts';
 import { readElf } from '../../../src/delta/codec/elf/image.ts';
 import { distanceIn } from '../../../src/delta/codec/elf/x86.ts';
 import { joinX86, splitX86, turnAarch64 } from '../../../src/delta/codec/elf/inserted-code.ts';
 import { ByteReader, ByteWriter } from '../../../src/delta/codec/bytes.ts';
 import { makeElf, sampleProgram, type Program } from './elf-file.ts';
-import { decoded, encoded } from './files.ts';
+import { decoded, encoded, inMemory } from './files.ts';
 
 const machines = ['x86-64', 'aarch64'] as const;
 
@@ -133,6 +137,23 @@ test('files that are no ELF for us: other classes, byte orders, machines, tables
     expect(readElf(wrong), `byte ${at}`).toBeUndefined();
   }
   expect(readElf(good.subarray(0, 63))).toBeUndefined();
+});
+
+test('a block that cannot be packed is not left unheard where an interrupt came before', async () => {
+  const program = sampleProgram('x86-64', 30);
+  const [old, text] = [makeElf(program), makeElf(nextRelease(sampleProgram('x86-64', 150)))].map(inMemory);
+  const plan = await planElf(old!, text!, false);
+  const unheard: unknown[] = [];
+  const onUnheard = (error: unknown) => unheard.push(error);
+  process.on('unhandledRejection', onUnheard);
+  const pack = () => Promise.reject(new Error('no memory'));
+  const blocks = encodeElf(plan!, old!, text!, pack, new BlockSizer(blockLimit), () => {
+    throw new Error('interrupt');
+  });
+  await expect(blocks.next()).rejects.toThrow('interrupt');
+  await setImmediate();
+  process.off('unhandledRejection', onUnheard);
+  expect(unheard).toEqual([]);
 });
 
 test('one prefix more makes an x86-64 instruction one byte longer, whichever of them came first', () => {
