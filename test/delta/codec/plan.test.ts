@@ -45,7 +45,21 @@ test('what a thread throws is thrown to whoever waits for it', async () => {
   const segments = [{ offset: 0, address: 0, size: 4096, memory: 4096 }];
   const layout = { segments, sections, tables: new Int32Array(0), low: 0, high: 0 };
   await expect(thread.prepare({ bytes: null as never, layout })).rejects.toThrow(TypeError);
-  thread.close();
+  await thread.close();
+});
+
+test.each([
+  [
+    'when it is asked',
+    "import { parentPort } from 'node:worker_threads'; parentPort.once('message', () => process.exit(0));",
+  ],
+  ['at once', ''],
+])('a thread that ends without an answer, %s, is an error', async (_, program) => {
+  const thread = startPreparing(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+  await expect(thread.prepare({} as never)).rejects.toThrow('a thread that prepares a program has ended');
+  // Nor is one that asks later left waiting.
+  await expect(thread.prepare({} as never)).rejects.toThrow('a thread that prepares a program has ended');
+  await thread.close();
 });
 
 test('a thread whose file is missing is a failure that says what to do', () => {

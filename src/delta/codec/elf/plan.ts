@@ -42,7 +42,7 @@ export async function planElf(old: RandomAccess, text: RandomAccess, beside: boo
   try {
     return await planWith(old, text, new SharedArrayBuffer(text.size), (file) => thread.prepare(file));
   } finally {
-    thread.close();
+    await thread.close();
   }
 }
 
