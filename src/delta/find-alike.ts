@@ -3,7 +3,7 @@ import type { SourceLayer } from '../image-source/image.ts';
 import { AlikeFiles, ContentSketcher, sketchedSize, sketchOf, type ContentSketch } from './content-sketch.ts';
 import type { StoredLayer } from './encode-layer.ts';
 import type { KeptTars } from './kept-tars.ts';
-import { locateEntries, type LocatedEntry } from './locate-entries.ts';
+import { locateEntries, pathParts, type LocatedEntry } from './locate-entries.ts';
 import type { OldEntry } from './old-tree.ts';
 import { partOf, readAll } from './source-spool.ts';
 
@@ -25,10 +25,13 @@ export async function findAlike(
   for (const layer of kept.layers) {
     if (seen.has(layer.diffId)) continue;
     seen.add(layer.diffId);
-    const end = entries.findIndex((entry, at) => at >= first && entry.layer !== layer.diffId);
-    const own = entries.slice(first, end === -1 ? entries.length : end);
-    first += own.length;
-    const sketched = own.filter(({ plain, size }) => plain && size >= sketchedSize);
+    let end = first;
+    while (entries[end]?.layer === layer.diffId) end++;
+    // Where a filesystem layer is read again, what leaves the tree is not seen.
+    const sketched = entries
+      .slice(first, end)
+      .filter(({ plain, size, path }) => plain && size >= sketchedSize && pathParts(path) !== undefined);
+    first = end;
     const file = kept.file(layer.diffId);
     const known = file === undefined && sketched.length > 0 ? await sketchesIn(layer, onBytes) : undefined;
     for (const entry of sketched) {
