@@ -12,13 +12,13 @@ import { partOf, readAll } from './source-spool.ts';
  * those of a filesystem layer that was not kept from its source. Memory: of the new files' sketches.
  */
 export async function findAlike(
-  strangers: readonly LocatedEntry[],
+  withoutNamesake: readonly LocatedEntry[],
   stores: readonly StoredLayer[],
   entries: readonly OldEntry[],
   kept: KeptTars,
   onBytes: (bytes: number) => void,
 ): Promise<AlikeFiles<OldEntry>> {
-  const alike = new AlikeFiles<OldEntry>(sketchStrangers(new Set(strangers), stores));
+  const alike = new AlikeFiles<OldEntry>(sketchNew(new Set(withoutNamesake), stores));
   if (!alike.isWanted) return alike;
   const seen = new Set<string>();
   let first = 0;
@@ -43,12 +43,12 @@ export async function findAlike(
   return alike;
 }
 
-function sketchStrangers(
-  strangers: ReadonlySet<LocatedEntry>,
+function sketchNew(
+  withoutNamesake: ReadonlySet<LocatedEntry>,
   stores: readonly StoredLayer[],
 ): Map<LocatedEntry, ContentSketch> {
   const sketches = new Map<LocatedEntry, ContentSketch>();
-  for (const { path, size, entries } of strangers.size === 0 ? [] : stores) {
+  for (const { path, size, entries } of withoutNamesake.size === 0 ? [] : stores) {
     const file = openSync(path, 'r');
     try {
       const tar = {
@@ -56,7 +56,7 @@ function sketchStrangers(
         read: (position: number, length: number, into: Uint8Array) => readAll(file, into, length, position),
       };
       for (const entry of entries) {
-        const sketch = strangers.has(entry) ? sketchOf(partOf(tar, entry.contentStart, entry.size)) : undefined;
+        const sketch = withoutNamesake.has(entry) ? sketchOf(partOf(tar, entry.contentStart, entry.size)) : undefined;
         if (sketch !== undefined) sketches.set(entry, sketch);
       }
     } finally {

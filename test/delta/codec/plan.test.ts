@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FieldList } from '../../../src/delta/codec/elf/field.ts';
-import { planElf, worthThread, type ElfPlan } from '../../../src/delta/codec/elf/plan.ts';
+import { planElf, smallestForThread, type ElfPlan } from '../../../src/delta/codec/elf/plan.ts';
 import { startPreparing } from '../../../src/delta/codec/elf/preparing-thread.ts';
 import { threadFile } from '../../../src/delta/codec/thread-file.ts';
 import { Failure } from '../../../src/failure.ts';
@@ -24,7 +24,7 @@ function values({ model, copies, fields, tables }: ElfPlan): unknown {
 test.each(['x86-64', 'aarch64'] as const)('%s: a thread beside makes the plan that none makes', async (machine) => {
   const last = sampleProgram(machine, 1500, 1).functions.length;
   const [old, text] = [release(machine, last), release(machine, last - 1)].map(inMemory);
-  expect(text!.size).toBeGreaterThan(worthThread);
+  expect(text!.size).toBeGreaterThan(smallestForThread);
   const [alone, beside] = [await planElf(old!, text!, false), await planElf(old!, text!, true)];
   expect(alone!.copies.count).toBeGreaterThan(0);
   expect(alone!.fields[0]!.count).toBeGreaterThan(1000);
