@@ -12,9 +12,9 @@ export interface PreparingThread {
   close(): Promise<void>;
 }
 
-/** Takes 15 MiB beside what the work takes. `file`: what the thread runs. */
-export function startPreparing(file = threadFile(import.meta.url, './prepare-thread.js')): PreparingThread {
-  const thread = new Worker(file);
+/** Takes 15 MiB beside what the work takes. `program`: what the thread runs. */
+export function startPreparing(program = threadFile(import.meta.url, './prepare-thread.js')): PreparingThread {
+  const thread = new Worker(program);
   const ended = new Promise<never>((_, reject) => {
     thread.on('error', reject);
     thread.on('exit', () => reject(new Error('a thread that prepares a program has ended')));
