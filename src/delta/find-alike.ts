@@ -3,7 +3,7 @@ import type { SourceLayer } from '../image-source/image.ts';
 import { AlikeFiles, ContentSketcher, sketchedSize, sketchOf, type ContentSketch } from './content-sketch.ts';
 import type { StoredLayer } from './encode-layer.ts';
 import type { KeptTars } from './kept-tars.ts';
-import { locateEntries, type LocatedEntry } from './locate-entries.ts';
+import { locateEntries, pathParts, type LocatedEntry } from './locate-entries.ts';
 import type { OldEntry } from './old-tree.ts';
 import { partOf, readAll } from './source-spool.ts';
 
@@ -12,23 +12,26 @@ import { partOf, readAll } from './source-spool.ts';
  * those of a filesystem layer that was not kept from its source. Memory: of the new files' sketches.
  */
 export async function findAlike(
-  strangers: readonly LocatedEntry[],
+  withoutNamesake: readonly LocatedEntry[],
   stores: readonly StoredLayer[],
   entries: readonly OldEntry[],
   kept: KeptTars,
   onBytes: (bytes: number) => void,
 ): Promise<AlikeFiles<OldEntry>> {
-  const alike = new AlikeFiles<OldEntry>(sketchStrangers(new Set(strangers), stores));
+  const alike = new AlikeFiles<OldEntry>(sketchNew(new Set(withoutNamesake), stores));
   if (!alike.isWanted) return alike;
   const seen = new Set<string>();
   let first = 0;
   for (const layer of kept.layers) {
     if (seen.has(layer.diffId)) continue;
     seen.add(layer.diffId);
-    const end = entries.findIndex((entry, at) => at >= first && entry.layer !== layer.diffId);
-    const own = entries.slice(first, end === -1 ? entries.length : end);
-    first += own.length;
-    const sketched = own.filter(({ plain, size }) => plain && size >= sketchedSize);
+    let end = first;
+    while (entries[end]?.layer === layer.diffId) end++;
+    // Where a filesystem layer is read again, what leaves the tree is not seen.
+    const sketched = entries
+      .slice(first, end)
+      .filter(({ plain, size, path }) => plain && size >= sketchedSize && pathParts(path) !== undefined);
+    first = end;
     const file = kept.file(layer.diffId);
     const known = file === undefined && sketched.length > 0 ? await sketchesIn(layer, onBytes) : undefined;
     for (const entry of sketched) {
@@ -40,12 +43,12 @@ export async function findAlike(
   return alike;
 }
 
-function sketchStrangers(
-  strangers: ReadonlySet<LocatedEntry>,
+function sketchNew(
+  withoutNamesake: ReadonlySet<LocatedEntry>,
   stores: readonly StoredLayer[],
 ): Map<LocatedEntry, ContentSketch> {
   const sketches = new Map<LocatedEntry, ContentSketch>();
-  for (const { path, size, entries } of strangers.size === 0 ? [] : stores) {
+  for (const { path, size, entries } of withoutNamesake.size === 0 ? [] : stores) {
     const file = openSync(path, 'r');
     try {
       const tar = {
@@ -53,7 +56,7 @@ function sketchStrangers(
         read: (position: number, length: number, into: Uint8Array) => readAll(file, into, length, position),
       };
       for (const entry of entries) {
-        const sketch = strangers.has(entry) ? sketchOf(partOf(tar, entry.contentStart, entry.size)) : undefined;
+        const sketch = withoutNamesake.has(entry) ? sketchOf(partOf(tar, entry.contentStart, entry.size)) : undefined;
         if (sketch !== undefined) sketches.set(entry, sketch);
       }
     } finally {

@@ -147,7 +147,7 @@ async function chooseSources(
   const [needed, compared] = [new UsedRanges(), new UsedRanges()];
   const tarDiffs: (LayerPlan | undefined)[] = as.tarDiff ? planAll(stores, indexSources(image.visible, news)) : [];
   const entries = as.layerDelta ? indexEntries(image.entries, news) : indexEntries([], []);
-  const alike = await findAlike(entries.strangers, stores, image.entries, kept, onBytes);
+  const alike = await findAlike(entries.withoutNamesake, stores, image.entries, kept, onBytes);
   const layers = missing.map((layer, at): PlannedLayer => {
     const stored = stores[at]!;
     const sources = findSources(stored.entries, entries, alike);

@@ -43,7 +43,7 @@ async function sourceOf(olds: readonly Buffer[], young: Buffer, most: number) {
     const { entries } = await readOldImage(kept.layers, none);
     const stored = await storeLayer(layerOf(young).layer, join(folder, 'new.tar'), none);
     const index = indexEntries(entries, stored.entries);
-    const alike = await findAlike(index.strangers, [stored], entries, kept, none);
+    const alike = await findAlike(index.withoutNamesake, [stored], entries, kept, none);
     const found = findSources(stored.entries, index, alike).find(({ entry }) => entry.path === 'new/name')!;
     const from = found.content.kind === 'none' ? undefined : found.content.old.path;
     return { kind: found.content.kind, from, readings: layers.map(({ readings }) => readings()) };
@@ -63,14 +63,14 @@ const upper = sampleTar([
   { name: 'b/four', bytes: contents },
 ]);
 
-test('a stranger is found by its contents, whether the old filesystem layers were kept or are read again', async () => {
+test('a file without a namesake is found by its contents, whether old filesystem layers were kept or not', async () => {
   const young = sampleTar([{ name: 'new/name', bytes: Buffer.concat([Buffer.from('more'), contents]) }]);
   const found = { kind: 'similar', from: 'b/four' };
   expect(await sourceOf([lower, upper], young, Infinity)).toEqual({ ...found, readings: [1, 1] });
   expect(await sourceOf([lower, upper], young, 0)).toEqual({ ...found, readings: [2, 2] });
 });
 
-test('no old file is looked at where there is no stranger', async () => {
+test('no old file is looked at where each new file has a namesake or the contents of one', async () => {
   const young = sampleTar([
     { name: 'new/name', bytes: contents },
     { name: 'a/one', bytes: noise(50_000, 'another') },

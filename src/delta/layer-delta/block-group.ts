@@ -1,4 +1,4 @@
-import { packBlock, sizeOf, streamWriters, type BlockPacker, type StreamWriters } from '../codec/block.ts';
+import { heard, packBlock, sizeOf, streamWriters, type BlockPacker, type StreamWriters } from '../codec/block.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import { blockLimit, mebibyte } from '../codec/format.ts';
 import { sharedPart } from './format.ts';
@@ -132,12 +132,6 @@ async function* alone(
     onSize?.(bytes.length);
     yield bytes;
   }
-}
-
-/** A failure counts where it is awaited, and is not unheard before. */
-function heard<T>(work: Promise<T>): Promise<T> {
-  work.catch(() => {});
-  return work;
 }
 
 /** Sizes as of streams that are packed into as many bytes as they have: those are elsewhere. */

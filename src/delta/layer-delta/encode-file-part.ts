@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
-import { packerAt } from '../codec/block.ts';
+import { elfPackerAt } from '../codec/block.ts';
 import { BlockSizer } from '../codec/block-sizer.ts';
 import { ByteWriter } from '../codec/bytes.ts';
 import { encodeElf } from '../codec/elf/elf-encoder.ts';
@@ -118,7 +118,7 @@ async function encodePart(
   const coded = { version: 1, tables: plan.tables } as const;
   if (text.size <= smallFile) return { ...coded, ...(await encodeUnpacked(plan, old.file, text, head, level, put)) };
   put(head);
-  const blocks = encodeElf(plan, old.file, text, packerAt(level), new BlockSizer(blockLimit), () => {});
+  const blocks = encodeElf(plan, old.file, text, elfPackerAt(level), new BlockSizer(blockLimit), () => {});
   for await (const block of blocks) put(block);
   return coded;
 }

@@ -11,7 +11,7 @@ import { readAll, writeAll, type RandomAccess } from '../source-spool.ts';
 import { accountOf, type AccountedEntry } from './account.ts';
 import { BlockGroup, streamTaker } from './block-group.ts';
 import { entryPieces, type EntryComparison } from './entry-pieces.ts';
-import { EntryRests, type Stretch } from './entry-rests.ts';
+import { EntriesWithoutFiles, type Stretch } from './entries-without-files.ts';
 import { expandLayer, type ExpandedLayer } from './expanded-layer.ts';
 import type { Expansion } from './expansion.ts';
 import { encodeFileParts, type FilePart, type FileParts } from './file-parts.ts';
@@ -137,7 +137,7 @@ async function writeDelta(
   };
   try {
     const { parts } = fileParts;
-    const apart = stretchesWithin(parts, (entry) => expansions.has(entry));
+    const codedApart = stretchesWithin(parts, (entry) => expansions.has(entry));
     const needed = (tables?: ElfTables) => layerMemoryNeeded(blockSize, lengths, tables);
     const alone = Math.max(needed(), ...parts.map(({ tables }) => needed(tables)));
     const small = parts.flatMap(({ tables, unpacked }) => (unpacked === undefined ? [] : needed(tables)));
@@ -149,14 +149,14 @@ async function writeDelta(
     if (version > 1) put(await packLists(version, members, headers, level));
     let done = 0;
     let first = 0;
-    const rests = new EntryRests(tar, apart);
+    const withoutFiles = new EntriesWithoutFiles(tar, codedApart);
     for (const part of parts) {
       const { contentStart, size: contentSize } = sources[part.entry]!.entry;
       const start = contentStart + part.within;
       if (part.unpacked === undefined || !group.takes(part.size)) await endGroup();
       if (isShared && part.unpacked !== undefined) group.begin();
       const before = sources.slice(first, part.entry + 1);
-      await general(entryPieces(tar, old, before, first, done, start, headers, rests, seen), start - done);
+      await general(entryPieces(tar, old, before, first, done, start, headers, withoutFiles, seen), start - done);
       const onSize = (bytes: number) => void (shares[part.entry]! += bytes);
       if (part.unpacked !== undefined) group.put(part.unpacked.head);
       for (const { kind, head, streams } of fileParts.streams(part)) await group.block(kind, head, streams, onSize);
@@ -170,13 +170,13 @@ async function writeDelta(
       first = done < contentStart + contentSize ? part.entry : part.entry + 1;
     }
     if (done < tar.size) {
-      const after = entryPieces(tar, old, sources.slice(first), first, done, tar.size, headers, rests, seen);
+      const after = entryPieces(tar, old, sources.slice(first), first, done, tar.size, headers, withoutFiles, seen);
       await general(after, tar.size - done);
     }
     await endGroup();
     await putGroups(0);
     const entries = stored.map((each, at) => {
-      const others = apart.has(at) ? undefined : differing.get(at);
+      const others = codedApart.has(at) ? undefined : differing.get(at);
       return accountOf(each, { bytes: shares[at]!, sameHeader: sameHeaders[at] === 1, differing: others });
     });
     return { path, size, digest: `sha256:${hash.digest('hex')}`, entries, version };

@@ -3,7 +3,7 @@ import { mebibyte, pieceLimit } from '../codec/format.ts';
 import type { RandomAccess } from '../source-spool.ts';
 import { blockSize } from '../../tar/header.ts';
 import type { LocatedEntry } from '../locate-entries.ts';
-import type { EntryRests } from './entry-rests.ts';
+import type { EntriesWithoutFiles } from './entries-without-files.ts';
 import type { ExpandedSources } from './expanded-layer.ts';
 import type { EntrySources } from './find-sources.ts';
 import { blankHeader } from './header-list.ts';
@@ -34,7 +34,7 @@ export async function* entryPieces(
   from: number,
   to: number,
   listed: HeaderPlan,
-  rests: EntryRests,
+  withoutFiles: EntriesWithoutFiles,
   seen: EntryComparison,
 ): AsyncGenerator<Piece[]> {
   let batch: Piece[] = [];
@@ -81,7 +81,7 @@ export async function* entryPieces(
     } else if (content.kind === 'similar' && end > done) {
       if (batch.length > 0) yield take();
       const source = old.expanded(content.old, sources.oldMembers ?? []);
-      for await (const pieces of rests.pieces(owner, entry, source.bytes, done, end - done)) {
+      for await (const pieces of withoutFiles.pieces(owner, entry, source.bytes, done, end - done)) {
         seen.contents(
           owner,
           pieces.reduce((sum, piece) => sum + differing(piece), 0),

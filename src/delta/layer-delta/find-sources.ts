@@ -21,7 +21,7 @@ export interface OldEntries {
   byHash: ReadonlyMap<string, OldEntry>;
   files: SourceIndex<OldEntry>;
   /** New files of some size that are named like none of these, and have other contents. */
-  strangers: readonly LocatedEntry[];
+  withoutNamesake: readonly LocatedEntry[];
 }
 
 /** Smaller contents cost less as they are than to say where they stand, unless that goes on where the last ones ended. */
@@ -41,10 +41,10 @@ export function indexEntries(all: readonly OldEntry[], wanted: Iterable<LocatedE
   const unequal: LocatedEntry[] = [];
   for (const entry of wanted) if (entry.size > 0 && !byHash.has(entry.hash)) unequal.push(entry);
   const files = indexSources(candidates(all, unequal), unequal);
-  const strangers = unequal.filter(
+  const withoutNamesake = unequal.filter(
     (entry) => entry.plain && entry.size >= sketchedSize && files.sourceOf(entry).kind === 'none',
   );
-  return { all, byPath, below, byHash, files, strangers };
+  return { all, byPath, below, byHash, files, withoutNamesake };
 }
 
 /** Old files of the same paths as new ones; and those of similar names, for new files that have none of their path. */
@@ -62,7 +62,7 @@ const noneAlike = new AlikeFiles<OldEntry>(new Map());
 
 /**
  * For entries in the order of their tar: one that goes on in an old tar where the one before ended is preferred. `alike`: what
- * strangers resemble.
+ * files without a namesake resemble.
  */
 export function findSources(
   entries: readonly LocatedEntry[],

@@ -1,13 +1,17 @@
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeHeader } from '../../../src/delta/codec/format.ts';
+import { BlockSizer } from '../../../src/delta/codec/block-sizer.ts';
+import { encodeElf } from '../../../src/delta/codec/elf/elf-encoder.ts';
+import { planElf } from '../../../src/delta/codec/elf/plan.ts';
+import { blockLimit, decodeHeader } from '../../../src/delta/codec/format.ts';
 import { makeUnwindTable } from '../../../src/delta/codec/elf/unwind.ts';
 import { readElf } from '../../../src/delta/codec/elf/image.ts';
 import { distanceIn } from '../../../src/delta/codec/elf/x86.ts';
 import { joinX86, splitX86, turnAarch64 } from '../../../src/delta/codec/elf/inserted-code.ts';
 import { ByteReader, ByteWriter } from '../../../src/delta/codec/bytes.ts';
 import { makeElf, sampleProgram, type Program } from './elf-file.ts';
-import { decoded, encoded } from './files.ts';
+import { decoded, encoded, inMemory } from './files.ts';
 
 const machines = ['x86-64', 'aarch64'] as const;
 
@@ -135,6 +139,23 @@ test('files that are no ELF for us: other classes, byte orders, machines, tables
   expect(readElf(good.subarray(0, 63))).toBeUndefined();
 });
 
+test('a block that cannot be packed is not left unheard where an interrupt came before', async () => {
+  const program = sampleProgram('x86-64', 30);
+  const [old, text] = [makeElf(program), makeElf(nextRelease(sampleProgram('x86-64', 150)))].map(inMemory);
+  const plan = await planElf(old!, text!, false);
+  const unheard: unknown[] = [];
+  const onUnheard = (error: unknown) => unheard.push(error);
+  process.on('unhandledRejection', onUnheard);
+  const pack = () => Promise.reject(new Error('no memory'));
+  const blocks = encodeElf(plan!, old!, text!, pack, new BlockSizer(blockLimit), () => {
+    throw new Error('interrupt');
+  });
+  await expect(blocks.next()).rejects.toThrow('interrupt');
+  await setImmediate();
+  process.off('unhandledRejection', onUnheard);
+  expect(unheard).toEqual([]);
+});
+
 test('one prefix more makes an x86-64 instruction one byte longer, whichever of them came first', () => {
   const bytes = Buffer.alloc(64);
   const shape = (...instruction: number[]) => {
@@ -156,6 +177,16 @@ test('one prefix more makes an x86-64 instruction one byte longer, whichever of 
   }
   // What follows another prefix counts, too.
   expect([shape(0x66, 0x8b, 0xc0), shape(0x66, 0x8b, 0x05)].map(({ size }) => size)).toEqual([3, 7]);
+  const sizes = (...instructions: number[][]) => instructions.map((each) => shape(...each).size);
+  // So does SIB: whether a distance of four bytes follows.
+  expect(sizes([0x8b, 0x04, 0x24], [0x8b, 0x04, 0x25])).toEqual([3, 7]);
+  expect(sizes([0x89, 0x04, 0x25], [0x89, 0x04, 0x24])).toEqual([7, 3]);
+  // And the opcode behind VEX and EVEX, and what follows that; and ModRM behind 0f 38.
+  expect(sizes([0xc5, 0xf8, 0x77], [0xc5, 0xf8, 0x28, 0xc0])).toEqual([3, 4]);
+  expect(sizes([0xc5, 0xfc, 0x28, 0xc0], [0xc5, 0xfc, 0x77])).toEqual([4, 3]);
+  expect(sizes([0xc4, 0xe1, 0x78, 0x77], [0xc4, 0xe1, 0x78, 0x28, 0xc0])).toEqual([4, 5]);
+  expect(sizes([0x62, 0xf1, 0x7c, 0x48, 0x28, 0xc0], [0x62, 0xf1, 0x7c, 0x48, 0x28, 0x05])).toEqual([6, 10]);
+  expect(sizes([0x0f, 0x38, 0x00, 0xc0], [0x0f, 0x38, 0x00, 0x05])).toEqual([4, 8]);
   // REX.W: an immediate of eight bytes. 66: of two.
   expect([shape(0xb8), shape(0x48, 0xb8), shape(0x66, 0xb8), shape(0xb8)].map(({ size }) => size)).toEqual([
     5, 10, 4, 5,

@@ -315,6 +315,7 @@ test('is the same whether old filesystem layers were kept on the disk, some of t
     sampleTar([
       { name: 'b', bytes: words('b') },
       { name: 'c', bytes: words('c') },
+      { name: '../d', bytes: words('d') },
     ]),
   ];
   const text = [
@@ -323,6 +324,7 @@ test('is the same whether old filesystem layers were kept on the disk, some of t
       { name: 'lib.so', bytes: programs[1] },
       { name: 'b', bytes: edited(words('b')) },
       { name: 'another', bytes: edited(words('c')) },
+      { name: 'outside', bytes: edited(words('d')) },
     ]),
   ];
   const all = await coded(old, text);

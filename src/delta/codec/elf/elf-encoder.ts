@@ -1,5 +1,5 @@
 import type { RandomAccess } from '../../source-spool.ts';
-import { sizeOf, streamWriters, type BlockPacker } from '../block.ts';
+import { heard, sizeOf, streamWriters, type BlockPacker } from '../block.ts';
 import { BlockSizer } from '../block-sizer.ts';
 import { DifferenceEncoder } from '../differences.ts';
 import { blockTarget, elfStreams, mebibyte, pieceLimit, preludeStreams } from '../format.ts';
@@ -28,7 +28,7 @@ export async function* encodeElf(
   sizer: BlockSizer,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
-  let packing = prelude(model, copies, pack);
+  let packing = heard(prelude(model, copies, pack));
   const streams = streamWriters(elfStreams);
   const differences = new DifferenceEncoder(streams);
   const { error0, error1, error2, error3, operand0, operand1, operand2, operand3 } = streams;
@@ -81,7 +81,7 @@ export async function* encodeElf(
     differences.reset();
     yield await packing;
     const head = sizer.head(sizeOf(elfStreams, streams));
-    packing = pack(elfStreams, streams).then((packed) => Buffer.concat([head, packed]));
+    packing = heard(pack(elfStreams, streams).then((packed) => Buffer.concat([head, packed])));
   }
   yield await packing;
 }

@@ -25,7 +25,7 @@ export interface ElfPlan {
 }
 
 /** Of smaller files, in bytes, the start of a thread takes longer than the work. */
-export const worthThread = 2 * mebibyte;
+export const smallestForThread = 2 * mebibyte;
 
 /**
  * Looks at two ELF files of one machine and finds what of the old is in the new; undefined for all else. `beside`: with a
@@ -35,14 +35,14 @@ export const worthThread = 2 * mebibyte;
 export async function planElf(old: RandomAccess, text: RandomAccess, beside: boolean): Promise<ElfPlan | undefined> {
   const machine = machineOf(text);
   if (old.size + text.size > elfSizeLimit || machine === undefined || machineOf(old) !== machine) return undefined;
-  if (!beside || text.size < worthThread) {
+  if (!beside || text.size < smallestForThread) {
     return planWith(old, text, new ArrayBuffer(text.size), async (file) => prepareNew(file));
   }
   const thread = startPreparing();
   try {
     return await planWith(old, text, new SharedArrayBuffer(text.size), (file) => thread.prepare(file));
   } finally {
-    thread.close();
+    await thread.close();
   }
 }
 

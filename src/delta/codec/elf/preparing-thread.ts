@@ -9,19 +9,27 @@ export interface PreparingThread {
   /** The bytes must lie in shared memory; until it is done, they are the thread's. Throws what the thread has thrown. */
   prepare(file: NewFile): Promise<Model['unwind']>;
   /** Ends the thread, whatever it does. */
-  close(): void;
+  close(): Promise<void>;
 }
 
-/** Takes 15 MiB beside what the work takes. */
-export function startPreparing(): PreparingThread {
-  const thread = new Worker(threadFile(import.meta.url, './prepare-thread.js'));
+/** Takes 15 MiB beside what the work takes. `program`: what the thread runs. */
+export function startPreparing(program = threadFile(import.meta.url, './prepare-thread.js')): PreparingThread {
+  const thread = new Worker(program);
+  const ended = new Promise<never>((_, reject) => {
+    thread.on('error', reject);
+    thread.on('exit', () => reject(new Error('a thread that prepares a program has ended')));
+  });
+  // It counts where somebody waits.
+  ended.catch(() => {});
   return {
     async prepare(file) {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
       thread.postMessage(file);
-      const [unwind] = (await once(thread, 'message')) as [Model['unwind']];
+      const [unwind] = (await Promise.race([once(thread, 'message'), ended])) as [Model['unwind']];
       return unwind;
     },
-    close: () => void thread.terminate(),
+    async close() {
+      await thread.terminate();
+    },
   };
 }

@@ -9,28 +9,33 @@ export interface Stretch {
   size: number;
 }
 
-/** Contents as they are compared with old ones: without the files within them that are coded apart, and yet as one. */
-export class EntryRests {
+/**
+ * Contents as they are compared with old ones: without the files within them that are coded apart, and yet as one. Memory: of
+ * the last entry that was asked for.
+ */
+export class EntriesWithoutFiles {
   readonly #tar: RandomAccess;
-  readonly #apart: ReadonlyMap<number, readonly Stretch[]>;
-  readonly #begun = new Map<number, PieceReader>();
+  readonly #codedApart: ReadonlyMap<number, readonly Stretch[]>;
+  #begun: { number: number; reader: PieceReader } | undefined;
 
-  /** `apart`: by number of entry, in their order. */
-  constructor(tar: RandomAccess, apart: ReadonlyMap<number, readonly Stretch[]>) {
+  /** `codedApart`: by number of entry, in their order. */
+  constructor(tar: RandomAccess, codedApart: ReadonlyMap<number, readonly Stretch[]>) {
     this.#tar = tar;
-    this.#apart = apart;
+    this.#codedApart = codedApart;
   }
 
-  /** What makes the next stretch of an entry, from `from` of the tar on, out of `old`: the rest of it, up to a file that is coded apart. */
+  /**
+   * What makes the next stretch of an entry, from `from` of the tar on, out of `old`: the rest of it, up to a file that is coded
+   * apart. All stretches of an entry are asked for before another one's.
+   */
   pieces(number: number, entry: LocatedEntry, old: RandomAccess, from: number, size: number): AsyncGenerator<Piece[]> {
-    const apart = this.#apart.get(number);
-    if (apart === undefined) return alignedPieces(old, partOf(this.#tar, from, size), generalWindows);
-    let reader = this.#begun.get(number);
-    if (reader === undefined) {
-      const rest = withoutStretches(partOf(this.#tar, entry.contentStart, entry.size), apart);
-      reader = new PieceReader(alignedPieces(old, rest, generalWindows));
-      this.#begun.set(number, reader);
-    }
+    if (this.#begun?.number === number) return this.#begun.reader.take(size);
+    this.#begun = undefined;
+    const stretches = this.#codedApart.get(number);
+    if (stretches === undefined) return alignedPieces(old, partOf(this.#tar, from, size), generalWindows);
+    const rest = withoutStretches(partOf(this.#tar, entry.contentStart, entry.size), stretches);
+    const reader = new PieceReader(alignedPieces(old, rest, generalWindows));
+    this.#begun = { number, reader };
     return reader.take(size);
   }
 }
