@@ -82,7 +82,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     const packages = target.packages !== undefined && (await openProject(context)).config.ota.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
-      await withSharedTarget(target, from.length, intoFolder ? output : path.dirname(output), async (shared) => {
+      await withSharedTarget(target, from.length, intoFolder ? output : path.dirname(output), async (shared, room) => {
         for (const name of from.toReversed()) {
           const source = await openImages(name, opening);
           try {
@@ -90,6 +90,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
             const report = await makeDelta({
               from: source,
               to: shared,
+              room,
               format,
               output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
               packages,

@@ -5,25 +5,34 @@ import type { Digest } from '../oci/digest.ts';
 import { readAhead } from './read-ahead.ts';
 import { readAll, writeAll, type RandomAccess } from './source-spool.ts';
 
-/** Of all filesystem layers of an image, in bytes: what is beyond is fetched, unpacked and checked each time. */
+/** Bytes that copies of filesystem layers may take, of all images together: what is beyond is fetched, unpacked and checked each time. */
 const keptMost = 4 * 1024 * 1024 * 1024;
 const pieceSize = 1024 * 1024;
+
+/** What copies of filesystem layers may still take of the disk, in bytes: one for all that lie there at the same time. */
+export interface Room {
+  left: number;
+}
+
+/** 4 GiB. */
+export function wholeRoom(): Room {
+  return { left: keptMost };
+}
 
 export interface KeptTars {
   layers: SourceLayer[];
   /** The tar of a filesystem layer as it lies on the disk; undefined where there was no room, or it was not read yet. */
   file(diffId: Digest): RandomAccess | undefined;
-  /** Removes what was kept; then each tar is read as it was the first time. */
+  /** Removes what was kept and gives its room back; then each tar is read as it was the first time. */
   close(): void;
 }
 
 /**
  * Filesystem layers for those who read them more than once: a tar that was read to its end, and so was checked, comes from the disk
- * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, those that together have `most` bytes.
+ * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, as far as there is `room` for them.
  */
-export function keepTars(layers: readonly SourceLayer[], prefix: string, most = keptMost): KeptTars {
+export function keepTars(layers: readonly SourceLayer[], prefix: string, room: Room): KeptTars {
   const kept = new Map<Digest, { path: string; file: number; bytes: RandomAccess }>();
-  let size = 0;
 
   async function* keeping(layer: SourceLayer, path: string): AsyncGenerator<Buffer, void, undefined> {
     const file = openSync(path, 'wx+', 0o600);
@@ -32,11 +41,11 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
     let isWhole = false;
     try {
       for await (const chunk of layer.tar()) {
-        fits &&= size + chunk.length <= most;
+        fits &&= chunk.length <= room.left;
         if (fits) {
           writeAll(file, chunk, written);
           written += chunk.length;
-          size += chunk.length;
+          room.left -= chunk.length;
         }
         yield chunk;
       }
@@ -47,7 +56,7 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
         const bytes = readAhead({ size: written, read, place: { path, start: 0 } });
         kept.set(layer.diffId, { path, file, bytes });
       } else {
-        size -= written;
+        room.left += written;
         closeSync(file);
         rmSync(path, { force: true });
       }
@@ -75,9 +84,10 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, most = 
     }),
     file: (diffId) => kept.get(diffId)?.bytes,
     close() {
-      for (const { path, file } of kept.values()) {
+      for (const { path, file, bytes } of kept.values()) {
         closeSync(file);
         rmSync(path, { force: true });
+        room.left += bytes.size;
       }
       kept.clear();
     },

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keepTars } from '../../src/delta/kept-tars.ts';
+import { keepTars, wholeRoom } from '../../src/delta/kept-tars.ts';
 import type { ByteStream, SourceLayer } from '../../src/image-source/image.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { noise } from './sample-image.ts';
@@ -36,7 +36,7 @@ async function all(stream: ByteStream): Promise<Buffer> {
 test('what was read to its end is not read again until it is given up', async () => {
   const bytes = noise(10_500, 'tar');
   const { layer, readings } = layerOf(bytes);
-  const kept = keepTars([layer], path.join(folder, 'old'));
+  const kept = keepTars([layer], path.join(folder, 'old'), wholeRoom());
   for (let time = 0; time < 3; time++) expect((await all(kept.layers[0]!.tar())).equals(bytes)).toBe(true);
   expect(readings()).toBe(1);
   kept.close();
@@ -48,7 +48,7 @@ test('what was read to its end is not read again until it is given up', async ()
 test('what failed or was left in the middle is not kept', async () => {
   const bytes = noise(10_500, 'tar');
   const [damaged, left] = [layerOf(bytes, 1), layerOf(bytes)];
-  const kept = keepTars([damaged.layer, left.layer], path.join(folder, 'old'));
+  const kept = keepTars([damaged.layer, left.layer], path.join(folder, 'old'), wholeRoom());
   await expect(all(kept.layers[0]!.tar())).rejects.toThrow('damaged');
   for await (const part of kept.layers[1]!.tar()) {
     expect(part.length).toBe(1000);
@@ -62,7 +62,7 @@ test('what failed or was left in the middle is not kept', async () => {
 test('what was kept is there at any place, and is checked where it is read again as a whole', async () => {
   const bytes = noise(10_500, 'tar');
   const { layer } = layerOf(bytes);
-  const kept = keepTars([layer], path.join(folder, 'old'));
+  const kept = keepTars([layer], path.join(folder, 'old'), wholeRoom());
   expect(kept.file(layer.diffId)).toBeUndefined();
   await all(kept.layers[0]!.tar());
   const piece = Buffer.alloc(100);
@@ -77,8 +77,28 @@ test('what was kept is there at any place, and is checked where it is read again
 
 test('more than there is room for is read each time', async () => {
   const [large, small] = [layerOf(noise(10_500, 'large')), layerOf(noise(3000, 'small'))];
-  const kept = keepTars([large.layer, small.layer], path.join(folder, 'old'), 5000);
+  const kept = keepTars([large.layer, small.layer], path.join(folder, 'old'), { left: 5000 });
   for (const layer of [...kept.layers, ...kept.layers]) await all(layer.tar());
   expect([large.readings(), small.readings()]).toEqual([2, 1]);
   expect(readdirSync(folder)).toEqual(['old-1']);
+});
+
+test('all images have one room, and get back what the others give up', async () => {
+  const room = { left: 10_000 };
+  const of = (name: string) => {
+    const { layer, readings } = layerOf(noise(6000, name));
+    return { ...keepTars([layer], path.join(folder, name), room), readings };
+  };
+  const [first, second, third] = [of('first'), of('second'), of('third')];
+  const readTwice = async ({ layers }: { layers: SourceLayer[] }) => {
+    for (let time = 0; time < 2; time++) await all(layers[0]!.tar());
+  };
+  await readTwice(first);
+  await readTwice(second);
+  expect([first.readings(), second.readings(), room.left]).toEqual([1, 2, 4000]);
+  first.close();
+  await readTwice(third);
+  expect([third.readings(), room.left]).toEqual([1, 4000]);
+  for (const each of [first, second, third]) each.close();
+  expect(room.left).toBe(10_000);
 });
