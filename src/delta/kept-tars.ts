@@ -1,11 +1,11 @@
-import { closeSync, createReadStream, openSync, rmSync } from 'node:fs';
+import { closeSync, createReadStream, ftruncateSync, openSync, rmSync } from 'node:fs';
 import type { SourceLayer } from '../image-source/image.ts';
 import { verified } from '../image-source/verified.ts';
 import type { Digest } from '../oci/digest.ts';
 import { readAhead } from './read-ahead.ts';
 import { readAll, writeAll, type RandomAccess } from './source-spool.ts';
 
-/** Bytes that copies of filesystem layers may take, of all images together: what is beyond is fetched, unpacked and checked each time. */
+/** Bytes that copies may take, of all images together: what is beyond is fetched, unpacked and checked each time. */
 const keptMost = 4 * 1024 * 1024 * 1024;
 const pieceSize = 1024 * 1024;
 
@@ -29,7 +29,8 @@ export interface KeptTars {
 
 /**
  * Filesystem layers for those who read them more than once: a tar that was read to its end, and so was checked, comes from the disk
- * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, as far as there is `room` for them.
+ * the next time, and is checked once more. Temporary files begin with `prefix`. Disk: the tars, those
+ * that there is `room` for.
  */
 export function keepTars(layers: readonly SourceLayer[], prefix: string, room: Room): KeptTars {
   const kept = new Map<Digest, { path: string; file: number; bytes: RandomAccess }>();
@@ -41,11 +42,17 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, room: R
     let isWhole = false;
     try {
       for await (const chunk of layer.tar()) {
-        fits &&= chunk.length <= room.left;
         if (fits) {
-          writeAll(file, chunk, written);
-          written += chunk.length;
-          room.left -= chunk.length;
+          fits = chunk.length <= room.left && hasWritten(file, chunk, written);
+          if (fits) {
+            written += chunk.length;
+            room.left -= chunk.length;
+          } else {
+            // What others need the room for does not wait for the end of this filesystem layer.
+            ftruncateSync(file, 0);
+            room.left += written;
+            written = 0;
+          }
         }
         yield chunk;
       }
@@ -92,4 +99,15 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, room: R
       kept.clear();
     },
   };
+}
+
+/** False where the disk has no room: the copy only saves time, and its source is still there. */
+function hasWritten(file: number, bytes: Uint8Array, position: number): boolean {
+  try {
+    writeAll(file, bytes, position);
+    return true;
+  } catch (error) {
+    if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }

@@ -1,17 +1,33 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { keepTars, wholeRoom } from '../../src/delta/kept-tars.ts';
 import type { ByteStream, SourceLayer } from '../../src/image-source/image.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { noise } from './sample-image.ts';
 
+/** What the disk says to bytes that lie behind the first 3000 of a file. */
+let refusal: string | undefined;
+vi.mock(import('../../src/delta/source-spool.ts'), async (original) => {
+  const real = await original();
+  return {
+    ...real,
+    writeAll(file, bytes, position) {
+      if (refusal !== undefined && position >= 3000) throw Object.assign(new Error(refusal), { code: refusal });
+      real.writeAll(file, bytes, position);
+    },
+  };
+});
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'imgbuild-kept-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  refusal = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Counts how often it is read; the given time it fails at its end, as one that is damaged does. */
 function layerOf(bytes: Buffer, failing = 0): { layer: SourceLayer; readings: () => number } {
@@ -101,4 +117,35 @@ test('all images have one room, and get back what the others give up', async () 
   expect([third.readings(), room.left]).toEqual([1, 4000]);
   for (const each of [first, second, third]) each.close();
   expect(room.left).toBe(10_000);
+});
+
+test.each([undefined, 'ENOSPC', 'EDQUOT', 'EFBIG'])(
+  'where there is no room in the middle (%s), the layer is read on, and what lay there is gone at once',
+  async (code) => {
+    refusal = code;
+    const bytes = noise(10_500, 'tar');
+    const { layer, readings } = layerOf(bytes);
+    const whole = code === undefined ? 3000 : 50_000;
+    const room = { left: whole };
+    const kept = keepTars([layer], path.join(folder, 'old'), room);
+    const parts: Buffer[] = [];
+    for await (const part of kept.layers[0]!.tar()) {
+      parts.push(part);
+      const there = parts.length <= 3 ? parts.length * 1000 : 0;
+      expect([statSync(path.join(folder, 'old-0')).size, room.left]).toEqual([there, whole - there]);
+    }
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+    expect(readdirSync(folder)).toEqual([]);
+    expect((await all(kept.layers[0]!.tar())).equals(bytes)).toBe(true);
+    expect(readings()).toBe(2);
+  },
+);
+
+test('a disk that fails in another way ends the reading', async () => {
+  refusal = 'EIO';
+  const room = { left: 50_000 };
+  const kept = keepTars([layerOf(noise(10_500, 'tar')).layer], path.join(folder, 'old'), room);
+  await expect(all(kept.layers[0]!.tar())).rejects.toMatchObject({ code: 'EIO' });
+  expect(readdirSync(folder)).toEqual([]);
+  expect(room.left).toBe(50_000);
 });
