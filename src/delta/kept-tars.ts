@@ -1,4 +1,5 @@
-import { closeSync, createReadStream, ftruncateSync, openSync, rmSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, read, rmSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { SourceLayer } from '../image-source/image.ts';
 import { verified } from '../image-source/verified.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -59,8 +60,8 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, room: R
       isWhole = fits;
     } finally {
       if (isWhole) {
-        const read: RandomAccess['read'] = (position, length, into) => readAll(file, into, length, position);
-        const bytes = readAhead({ size: written, read, place: { path, start: 0 } });
+        const at: RandomAccess['read'] = (position, length, into) => readAll(file, into, length, position);
+        const bytes = readAhead({ size: written, read: at, place: { path, start: 0 } });
         kept.set(layer.diffId, { path, file, bytes });
       } else {
         room.left += written;
@@ -80,8 +81,7 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, room: R
         tar() {
           const found = kept.get(diffId);
           if (found !== undefined) {
-            const bytes = createReadStream(found.path, { highWaterMark: pieceSize }) as AsyncIterable<Buffer>;
-            return verified(bytes, { digest: diffId }, `the copy of the filesystem layer ${diffId}`);
+            return verified(piecesOf(found.file), { digest: diffId }, `the copy of the filesystem layer ${diffId}`);
           }
           if (tried.has(diffId)) return layer.tar();
           tried.add(diffId);
@@ -99,6 +99,18 @@ export function keepTars(layers: readonly SourceLayer[], prefix: string, room: R
       kept.clear();
     },
   };
+}
+
+const readPiece = promisify(read);
+
+/** Not a stream of `node:fs`: that closes the file, whatever it was told, where its reader leaves in the middle. */
+async function* piecesOf(file: number): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await readPiece(file, Buffer.allocUnsafe(pieceSize), 0, pieceSize, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
 /** False where the disk has no room: the copy only saves time, and its source is still there. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -88,6 +88,22 @@ test('what was kept is there at any place, and is checked where it is read again
   await expect(all(kept.layers[0]!.tar())).rejects.toThrow(
     /the copy of the filesystem layer sha256:.*: its bytes have the digest/,
   );
+  kept.close();
+});
+
+test('a copy is the file that was written, whatever has its name now and whoever left it in the middle', async () => {
+  const bytes = noise(2_500_000, 'tar');
+  const { layer, readings } = layerOf(bytes);
+  const kept = keepTars([layer], path.join(folder, 'old'), wholeRoom());
+  await all(kept.layers[0]!.tar());
+  renameSync(path.join(folder, 'old-0'), path.join(folder, 'moved'));
+  writeFileSync(path.join(folder, 'old-0'), noise(2_500_000, 'other'));
+  for await (const part of kept.layers[0]!.tar()) {
+    expect(part.equals(bytes.subarray(0, part.length))).toBe(true);
+    break;
+  }
+  expect((await all(kept.layers[0]!.tar())).equals(bytes)).toBe(true);
+  expect(readings()).toBe(1);
   kept.close();
 });
 
