@@ -82,7 +82,8 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     const packages = target.packages !== undefined && (await openProject(context)).config.ota.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
-      await withSharedTarget(target, from.length, intoFolder ? output : path.dirname(output), async (shared, room) => {
+      // Of several deltas it is a folder.
+      await withSharedTarget(target, from.length, output, async (shared, room) => {
         for (const name of from.toReversed()) {
           const source = await openImages(name, opening);
           try {
