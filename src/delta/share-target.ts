@@ -4,8 +4,9 @@ import type { ImageSet } from '../image-source/image.ts';
 import { keepTars, wholeRoom, type Room } from './kept-tars.ts';
 
 /**
- * Runs `work` with a target that several deltas lead to: what the first of them has fetched, unpacked and checked lies in a
- * temporary folder in `folder` for the next ones, which check it once more. Disk: `room`, which the deltas share. For one delta
+ * Runs `work` with a target that several deltas lead to: the filesystem layers that the first of them has unpacked and checked lie
+ * in a temporary folder in `folder` for the next ones, which check them once more. Only as unpacked: the blobs of those that are
+ * sent whole or reused, and packages, come from their source each time. Disk: `room`, which the deltas share. For one delta
  * nothing is kept.
  */
 export async function withSharedTarget<T>(
