@@ -5,7 +5,7 @@ export const deviceRelease: DeviceRelease = {
   version: '0.1.0',
   go: 'go1.26.8',
   programs: {
-    amd64: { sha256: '2b7e1676bb42006362f70f1250c58129bd3b1bf5a1f3749d46e07fa34f3669f6' },
-    arm64: { sha256: 'f63fa632cf1f1eeb851408d73d96237cdcc87b5e1866aa4687ca40db6685c6ab' },
+    amd64: { sha256: '1aeeba665919277a1c099223bedd7868d24ecdaa49ae3a644e97e704c6455652' },
+    arm64: { sha256: '22c4ea2942ae3fa84089a033cc3bf2cae905cf8e2e89cc3baee16675f09caaf2' },
   },
 };

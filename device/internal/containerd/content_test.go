@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,22 +14,24 @@ import (
 
 // Written by hand, as protoc encodes them: a plugin with a type, an ID and what it exports.
 const (
-	overlay = "\x0a\x1c\x0a\x03a.b\x12\x09overlayfs\x2a\x0a\x0a\x04root\x12\x02/o"
-	content = "\x0a\x37\x0a\x18io.containerd.content.v1\x12\x07content\x2a\x12\x0a\x04root\x12\x0a/c/content"
-	nowhere = "\x0a\x23\x0a\x18io.containerd.content.v1\x12\x07content"
+	overlay  = "\x0a\x35\x0a\x1cio.containerd.snapshotter.v1\x12\x09overlayfs\x2a\x0a\x0a\x04root\x12\x02/o"
+	content  = "\x0a\x37\x0a\x18io.containerd.content.v1\x12\x07content\x2a\x12\x0a\x04root\x12\x0a/c/content"
+	relative = "\x0a\x36\x0a\x18io.containerd.content.v1\x12\x07content\x2a\x11\x0a\x04root\x12\x09c/content"
+	nowhere  = "\x0a\x23\x0a\x18io.containerd.content.v1\x12\x07content"
 )
 
-func TestContentFolder(t *testing.T) {
+func TestFolders(t *testing.T) {
 	s := &service{answers: map[string]string{"Plugins": overlay + content}}
-	folder, err := s.connect(t).ContentFolder(t.Context())
-	if err != nil || folder != "/c/content" {
-		t.Errorf("%q, %v", folder, err)
+	folders, err := s.connect(t).Folders(t.Context())
+	if err != nil || folders.Content != "/c/content" || !slices.Equal(folders.Snapshots, []string{"/o"}) {
+		t.Errorf("%q, %v", folders, err)
 	}
-	if want := "moby Plugins \x0a\x1etype==io.containerd.content.v1"; len(s.asked) != 1 || s.asked[0] != want {
+	want := "moby Plugins \x0a\x1etype==io.containerd.content.v1\x0a\x22type==io.containerd.snapshotter.v1"
+	if len(s.asked) != 1 || s.asked[0] != want {
 		t.Errorf("asked %q", s.asked)
 	}
-	for _, answer := range []string{"", overlay, nowhere} {
-		_, err := (&service{answers: map[string]string{"Plugins": answer}}).connect(t).ContentFolder(t.Context())
+	for _, answer := range []string{"", overlay, nowhere, relative} {
+		_, err := (&service{answers: map[string]string{"Plugins": answer}}).connect(t).Folders(t.Context())
 		if !errors.Is(err, containerd.ErrNoContent) {
 			t.Errorf("%q: %v", answer, err)
 		}
@@ -45,7 +48,7 @@ func TestPatience(t *testing.T) {
 	client := containerd.Connect(path, "moby")
 	defer client.Close()
 	client.SetPatience(20 * time.Millisecond)
-	if _, err := client.ContentFolder(t.Context()); err == nil || !strings.Contains(err.Error(), "it has not answered for 20ms") {
+	if _, err := client.Folders(t.Context()); err == nil || !strings.Contains(err.Error(), "it has not answered for 20ms") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -45,7 +45,7 @@ func (e *Engine) PutBlobs(t *testing.T) string {
 	return put
 }
 
-// serveContainerd that knows where its blobs are, and nothing else. It writes those that came since before it says so.
+// serveContainerd that knows where its files are, and nothing else. It writes those that came since before it says so.
 func (e *Engine) serveContainerd(t *testing.T, folder string, write func()) {
 	listener, err := net.Listen("unix", filepath.Join(e.folder, "c"))
 	if err != nil {
@@ -53,6 +53,11 @@ func (e *Engine) serveContainerd(t *testing.T, folder string, write func()) {
 	}
 	export := message(1, "root", 2, folder)
 	plugin := message(1, "io.containerd.content.v1", 2, "content", 5, export)
+	snapshots := filepath.Join(e.folder, "snapshots")
+	if err := os.MkdirAll(snapshots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	snapshotter := message(1, "io.containerd.snapshotter.v1", 2, "overlayfs", 5, message(1, "root", 2, snapshots))
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +67,7 @@ func (e *Engine) serveContainerd(t *testing.T, folder string, write func()) {
 		}
 		write()
 		w.Header().Set("Trailer", "Grpc-Status")
-		answer := message(1, plugin)
+		answer := message(1, plugin, 1, snapshotter)
 		w.Write(append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(answer))), answer...))
 		w.Header().Set("Grpc-Status", "0")
 	})}

@@ -92,15 +92,16 @@ func (r *Ranges) Begin(name string) {
 	r.reading, r.position = r.reading[:0], 0
 	for at := range r.layers {
 		layer := &r.layers[at]
-		if layer.found {
-			continue
+		named := strings.TrimSuffix(path.Base(name), ".tar") == layer.DiffID.Hex()
+		if named {
+			r.reading = r.reading[:0]
 		}
-		cursor := &rangeCursor{layer, layer.Ranges, layer.place}
-		if strings.TrimSuffix(path.Base(name), ".tar") == layer.DiffID.Hex() {
-			r.reading = append(r.reading[:0], cursor)
+		if !layer.found {
+			r.reading = append(r.reading, &rangeCursor{layer, layer.Ranges, layer.place})
+		}
+		if named {
 			return
 		}
-		r.reading = append(r.reading, cursor)
 	}
 }
 

@@ -20,6 +20,9 @@ func (u *Updater) ApplyRow(ctx context.Context, row ...*bundle.Bundle) error {
 	return err
 }
 
+// ErrSource is of a source image that cannot be used.
+var ErrSource = errSource
+
 // ErrDamaged is of an image whose files are not what they should be.
 var ErrDamaged = errDamaged
 

@@ -87,10 +87,15 @@ func mayBeSource(candidate *engine.Image, image *bundle.Image) bool {
 // missingByChain lists filesystem layers that the source has, but on other ones: the classic store knows a filesystem
 // layer only together with all below it, so these must be sent.
 func missingByChain(info *engine.Info, image *bundle.Image, source *engine.Image) map[oci.Digest]bool {
-	missing := map[oci.Digest]bool{}
 	if info.Store != engine.Classic {
-		return missing
+		return nil
 	}
+	return movedByChain(image, source)
+}
+
+// movedByChain lists filesystem layers that the source has, but on other ones: every engine unpacks them anew.
+func movedByChain(image *bundle.Image, source *engine.Image) map[oci.Digest]bool {
+	moved := map[oci.Digest]bool{}
 	common := 0
 	for common < len(image.Layers) && common < len(source.DiffIDs) &&
 		image.Layers[common].DiffID == source.DiffIDs[common] {
@@ -98,8 +103,8 @@ func missingByChain(info *engine.Info, image *bundle.Image, source *engine.Image
 	}
 	for _, layer := range image.Layers[common:] {
 		if layer.Kind == bundle.Reused {
-			missing[layer.DiffID] = true
+			moved[layer.DiffID] = true
 		}
 	}
-	return missing
+	return moved
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"imgbuild/device/internal/engine"
 	"imgbuild/device/internal/failure"
@@ -34,6 +35,7 @@ func (a *application) readAnySource(ctx context.Context, plan *plan) (*readImage
 		if a.info.Store != engine.Containerd && plan.wanted.nothing() && len(tars) == 0 {
 			return &readImage{source: candidate}, nil
 		}
+		plan.wanted.moved = movedByChain(image, candidate)
 		found, err := a.readWithLinks(ctx, plan, candidate, tars)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -65,6 +67,10 @@ func (a *application) readWithLinks(ctx context.Context, plan *plan, candidate *
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		// Of our own disk, where Docker's copy would have to lie as well.
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return nil, err
 		}
 		if errors.Is(err, errNotThere) {
 			a.Log("reading the source image %s from %s", short(candidate.ID), a.Engine)

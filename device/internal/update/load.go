@@ -150,7 +150,8 @@ func (a *application) send(ctx context.Context, archive *loadArchive, sent func(
 		close(unpacking)
 		written <- err
 	}()
-	folders := engineFolders(a.info)
+	// An answer that does not come is told of by the sync at the end.
+	folders, _ := engineFolders(a.info)
 	err = whileFlushing(unpacking, func() error { return syncFolders(folders) }, func() (err error) {
 		said, err = a.Engine.Load(ctx, r)
 		return err

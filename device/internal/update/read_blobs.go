@@ -37,11 +37,11 @@ func (u *Updater) readBlobs(ctx context.Context, info *engine.Info, image *engin
 	}
 	client := containerd.Connect(info.Below.Address, info.Below.Namespace)
 	defer client.Close()
-	folder, err := client.ContentFolder(ctx)
+	folders, err := client.Folders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(filepath.Join(folder, "blobs/sha256"))
+	root, err := os.OpenRoot(filepath.Join(folders.Content, "blobs/sha256"))
 	if err != nil {
 		return nil, err
 	}

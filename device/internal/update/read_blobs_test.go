@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"imgbuild/device/internal/engine"
+	"imgbuild/device/internal/failure"
 	"imgbuild/device/internal/oci"
 	"imgbuild/device/internal/sample"
+	"imgbuild/device/internal/update"
 )
 
 // blobDevices are devices with containerd's store, by what their bundles read of it.
@@ -143,4 +145,66 @@ func TestBlobsOfAnIndex(t *testing.T) {
 		t.Errorf("%d times saved, %v", *saved, err)
 	}
 	d.expectNew()
+}
+
+// What the engine unpacks anew, above another filesystem layer than before, is read: an altered one shows before the engine tries.
+func TestAlteredBlobsThatTheEngineWouldUnpack(t *testing.T) {
+	d := newLayerDevice(t, engine.Containerd, func(*sample.Target) {})
+	above := sample.Tar(sample.Entry{Name: "above", Contents: sample.Noise(5000, 9)})
+	d.one = sample.NewImage("1", append(d.one.Layers, above)...)
+	made := d.two.Layers[1]
+	d.two = sample.NewImage("2", append(d.two.Layers, above)...)
+	d.engine.Client().Remove(t.Context(), "app:1")
+	d.oneID = d.engine.Put(d.one, "app:1")
+	d.bytes = sample.Bundle("ccai", "1.0.0", "2.0.0", nil, sample.Target{From: d.one, To: d.two, Reference: "app:2",
+		Sources:     vectorFile(t, "updated.sources"),
+		LayerDeltas: map[oci.Digest][]byte{oci.DigestOf(made): vectorFile(t, "updated.delta")}})
+	if err := damage(d.engine.PutBlobs(t), oci.DigestOf(above)); err != nil {
+		t.Fatal(err)
+	}
+	saved := d.saved()
+	if _, err := d.apply(); err != nil || *saved != 1 {
+		t.Errorf("%d times saved, %v", *saved, err)
+	}
+	d.expectNew()
+}
+
+// Between hash and use the engine's own file may change: that is no fault of the bundle, and no image comes out.
+func TestBlobsThatChangeAfterTheyWereHashed(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"cut off": func(path string) error { return os.Truncate(path, 512) },
+		"zeroed": func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			_, err = file.Write(make([]byte, info.Size()))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newLayerDevice(t, engine.Containerd, func(*sample.Target) {})
+			blobs := d.engine.PutBlobs(t)
+			updater := d.updater()
+			updater.Log = func(format string, _ ...any) {
+				if !strings.HasPrefix(format, "read the source image") {
+					return
+				}
+				if err := change(filepath.Join(blobs, oci.DigestOf(d.one.Layers[0]).Hex())); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := updater.Apply(t.Context(), d.open(d.bytes))
+			var told *failure.Failure
+			if !errors.As(err, &told) || told.Input || !errors.Is(err, update.ErrSource) || !strings.Contains(told.Fix, "the source image was altered") {
+				t.Errorf("got %v", err)
+			}
+			d.expectOld()
+		})
+	}
 }

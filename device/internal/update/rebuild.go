@@ -98,7 +98,14 @@ func (a *application) rebuild(ctx context.Context, w io.Writer, layer *bundle.La
 		if output.failed != nil {
 			return output.failed
 		}
-		return a.unreadable(ctx, layer, err)
+		if ctx.Err() != nil || layer.Kind != bundle.Delta {
+			return a.unreadable(ctx, layer, err)
+		}
+		// Every byte of the delta has been checked before: it is the old ones that are others now, or cannot be read.
+		told := failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID), err.Error(),
+			"the source image was altered, or cannot be read on this device: load or pull the old release again, or load the new one as a whole")
+		told.Err = errSource
+		return told
 	}
 	if found := oci.DigestOfSum(output.hash.Sum(nil)); found != layer.DiffID {
 		told := failure.Operation("rebuilding the filesystem layer "+string(layer.DiffID),

@@ -61,7 +61,7 @@ func loadingNeeds(info *engine.Info, bytes int64) []need {
 
 // storeFolder is where an engine unpacks what it is sent.
 func storeFolder(info *engine.Info) string {
-	folders := engineFolders(info)
+	folders, _ := engineFolders(info)
 	if len(folders) == 0 {
 		return info.DataRoot
 	}

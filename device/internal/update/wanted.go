@@ -22,6 +22,8 @@ type wanted struct {
 	files *source.Files
 	// ranges are nil where the bundle names no sources.
 	ranges *source.Ranges
+	// moved are filesystem layers that the engine itself reads, to unpack them anew.
+	moved map[oci.Digest]bool
 }
 
 var _ blobVisitor = (*wanted)(nil)
@@ -68,9 +70,10 @@ func (w *wanted) isIn(image *engine.Image) bool {
 	})
 }
 
-// needs tells whether a filesystem layer of the source image has to be read. Files are wanted by their paths, which any may have.
+// needs tells whether a filesystem layer of the source image has to be read. Files are wanted by their paths, which any may have;
+// and an altered one that the engine would unpack is to be known before it tries.
 func (w *wanted) needs(id oci.Digest) bool {
-	return w.files.Len() > 0 || w.ranges != nil && slices.ContainsFunc(w.ranges.Sources().Layers,
+	return w.files.Len() > 0 || w.moved[id] || w.ranges != nil && slices.ContainsFunc(w.ranges.Sources().Layers,
 		func(layer layerdelta.OldLayer) bool { return layer.DiffID == id })
 }
 
