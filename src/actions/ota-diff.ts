@@ -57,13 +57,14 @@ await runAction(async (context) => {
     if (sources.length === 0) continue;
     await withImages(to, opening, async (target) => {
       if (push) await checkPublishing(subjectsOf(target), context.signal);
-      await withSharedTarget(target, sources.length, directory, async (shared) => {
+      await withSharedTarget(target, sources.length, directory, async (shared, room) => {
         for (const { version } of sources) {
           await withImages(version, opening, async (source) => {
             const project = target.project ?? config.name;
             const report = await makeDelta({
               from: source,
               to: shared,
+              room,
               format,
               output: path.join(directory, bundleFileName(source, target, project)),
               name: project,

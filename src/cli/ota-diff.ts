@@ -82,7 +82,8 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
     const packages = target.packages !== undefined && (await openProject(context)).config.ota.packages;
     try {
       if (options.push === true) await mayPublish(target, context.signal);
-      await withSharedTarget(target, from.length, intoFolder ? output : path.dirname(output), async (shared) => {
+      // Of several deltas it is a folder.
+      await withSharedTarget(target, from.length, output, async (shared, room) => {
         for (const name of from.toReversed()) {
           const source = await openImages(name, opening);
           try {
@@ -90,6 +91,7 @@ async function diff(context: CommandContext, names: string[], options: DiffOptio
             const report = await makeDelta({
               from: source,
               to: shared,
+              room,
               format,
               output: intoFolder ? path.join(output, bundleFileName(source, target, project)) : output,
               packages,

@@ -33,7 +33,8 @@ interface Verification {
  * registry, and the old packages unpacked.
  */
 export function deviceProver({ path: program, version, sha256 }: DeviceProgram): Prover {
-  return { decoder: { name: 'imgbuild-ota', version, sha256 }, prove: (bundle) => proveBy(program, bundle) };
+  const decoder = { name: 'imgbuild-ota' as const, version, sha256 };
+  return { decoder, readsOldTars: false, prove: (bundle) => proveBy(program, bundle) };
 }
 
 async function proveBy(program: string, bundle: UnprovenBundle): Promise<void> {

@@ -14,7 +14,7 @@ import { writeBundle, type BundledImage } from './bundle/write.ts';
 import { codePackages } from './code-packages.ts';
 import { diskFailure } from './disk-failure.ts';
 import { encodeImage, type ImagePair, type LayerFormat } from './encode-image.ts';
-import { keepTars } from './kept-tars.ts';
+import { keepTars, wholeRoom, type Room } from './kept-tars.ts';
 import { withTemporaryFolder } from '../files/temporary-folder.ts';
 import { ownProver, type Decoder, type Prover } from './prove.ts';
 
@@ -30,6 +30,8 @@ export interface DeltaRequest {
   /** What filesystem layers may be coded as; `auto` unless said otherwise. */
   format?: LayerFormat;
   signKey?: SigningKey;
+  /** For copies of filesystem layers, where others make some too; 4 GiB unless said otherwise. */
+  room?: Room;
   /** Applies the finished file; our own decoder unless said otherwise. */
   prover?: Prover;
   progress: Progress;
@@ -103,9 +105,9 @@ export async function makeDelta(request: DeltaRequest): Promise<DeltaReport> {
 }
 
 async function makeIn(temporary: string, request: DeltaRequest): Promise<DeltaReport> {
-  const { from, to } = request;
+  const { from, to, room = wholeRoom() } = request;
   const pairs = pairImages(from, to).map((pair, at) => {
-    return { ...pair, kept: keepTars(pair.from?.layers ?? [], join(temporary, `${at}-kept`)) };
+    return { ...pair, kept: keepTars(pair.from?.layers ?? [], join(temporary, `${at}-kept`), room) };
   });
   try {
     return await makeOf(pairs, temporary, request);
@@ -119,6 +121,7 @@ async function makeOf(pairs: readonly ImagePair[], temporary: string, request: D
   const bundled: BundledImage[] = [];
   for (const [at, pair] of pairs.entries()) {
     bundled.push(await encodeImage(pair, { format, prefix: join(temporary, String(at)), progress, signal }));
+    if (!prover.readsOldTars) pair.kept?.close();
   }
   const coding = { prefix: join(temporary, 'package'), progress, signal };
   const packages = request.packages === false ? undefined : await codePackages(from, to, coding);

@@ -2,7 +2,7 @@ import type { SourceImage, SourceLayer } from '../image-source/image.ts';
 import type { Digest } from '../oci/digest.ts';
 import { planLayer, storeLayer, type LayerPlan, type StoredLayer } from './encode-layer.ts';
 import { findAlike } from './find-alike.ts';
-import { keepTars, type KeptTars } from './kept-tars.ts';
+import { keepTars, wholeRoom, type KeptTars } from './kept-tars.ts';
 import { findSources, indexEntries, type EntrySources } from './layer-delta/find-sources.ts';
 import type { Expansion } from './layer-delta/expansion.ts';
 import { InflatedSpool } from './layer-delta/inflated-spool.ts';
@@ -79,7 +79,7 @@ export async function planImage(
   const missing = to.layers.filter(
     ({ diffId }, at) => !known.has(diffId) && to.layers.findIndex((layer) => layer.diffId === diffId) === at,
   );
-  const own = keepTars(request.kept === undefined ? (from?.layers ?? []) : [], `${prefix}-old`);
+  const own = keepTars(request.kept === undefined ? (from?.layers ?? []) : [], `${prefix}-old`, wholeRoom());
   const kept = request.kept ?? own;
   const spools: { close(): void }[] = [own];
   const close = () => {

@@ -33,12 +33,15 @@ export interface UnprovenBundle {
 /** Applies a finished bundle to the old images and packages. Throws a Failure unless what it makes is the new ones. */
 export interface Prover {
   decoder: Decoder;
+  /** Whether it reads the filesystem layers that were kept; they are gone before it starts otherwise. */
+  readsOldTars: boolean;
   prove(bundle: UnprovenBundle): Promise<void>;
 }
 
 /** By the decoder that `ota apply` and `ota verify` have. */
 export function ownProver(because?: string): Prover {
-  return { decoder: { name: 'imgbuild', ...(because === undefined ? {} : { because }) }, prove: rebuildHere };
+  const decoder = { name: 'imgbuild' as const, ...(because === undefined ? {} : { because }) };
+  return { decoder, readsOldTars: true, prove: rebuildHere };
 }
 
 async function rebuildHere({ path, pairs, packages, temporary, progress, signal }: UnprovenBundle): Promise<void> {

@@ -16,6 +16,7 @@ export function readAhead(file: RandomAccess): RandomAccess {
   return {
     ...file,
     read(position, length, into) {
+      if (length === 0) return;
       if (length > small || position < start || position > end + windowSize) {
         file.read(position, length, into);
         start = end = position + length;

@@ -115,8 +115,6 @@ export interface RebuildOptions {
   signal: AbortSignal;
   /** Bytes that a layer delta may need; 64 MiB unless said otherwise. */
   memory?: number;
-  /** Whether the source image was read and checked just now: then only what is needed of it is read again. */
-  isChecked?: boolean;
 }
 
 /**

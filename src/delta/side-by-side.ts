@@ -1,6 +1,7 @@
 /**
  * Two pieces of work at the same time, each with its own way to tell of bytes. Where one fails, the other ends at its next
- * bytes; the first error is thrown once both have ended, so that nothing is written behind the caller's back.
+ * bytes; the first error is thrown once both have ended, so that nothing is written behind the caller's back. It is late
+ * where the other waits for a registry that says nothing: until that goes on or gives up.
  */
 export async function sideBySide<A, B>(
   onBytes: (bytes: number) => void,

@@ -40,6 +40,11 @@ export interface LayerSink extends RebuiltSink {
   finish(): Promise<void>;
 }
 
+export interface RebuildAllOptions extends RebuildOptions {
+  /** Whether the source image was read and checked just now: then only what is needed of it is read again. */
+  isChecked?: boolean;
+}
+
 /**
  * Rebuilds every filesystem layer that the bundle carries for one image, in memory that does not grow with it, and
  * compares the diffIDs. Throws a Failure for the first that differs. `sinkFor` says where they go; nowhere otherwise.
@@ -50,7 +55,7 @@ export async function rebuildAll(
   from: SourceImage | undefined,
   temporary: string,
   progress: Progress,
-  options: RebuildOptions,
+  options: RebuildAllOptions,
   sinkFor?: (layer: TargetLayer) => LayerSink,
 ): Promise<void> {
   const { signal } = options;

@@ -55,7 +55,7 @@ export async function makeReleaseDeltas(
     if (opened.length === 0) continue;
     const to = await openRelease(draft, release.version, parsePlatform(platform), directory);
     try {
-      await withSharedTarget(to, opened.length, directory, async (shared) => {
+      await withSharedTarget(to, opened.length, directory, async (shared, room) => {
         for (const open of opened) {
           const from = await open();
           try {
@@ -64,6 +64,7 @@ export async function makeReleaseDeltas(
             const made = await makeDelta({
               from,
               to: shared,
+              room,
               output,
               name: release.name,
               packages,

@@ -37,7 +37,7 @@ async function sourceOf(olds: readonly Buffer[], young: Buffer, most: number) {
   const kept = keepTars(
     layers.map(({ layer }) => layer),
     join(folder, 'old'),
-    most,
+    { left: most },
   );
   try {
     const { entries } = await readOldImage(kept.layers, none);

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { layerFormats } from '../../src/delta/encode-image.ts';
 import type { DeltaRequest } from '../../src/delta/make.ts';
+import { ownProver } from '../../src/delta/prove.ts';
 import { generateSigningKey } from '../../src/signing/generate-key.ts';
 import { readSigningKey } from '../../src/signing/openpgp.ts';
 import { wordy } from './deflate/streams.ts';
@@ -181,4 +182,24 @@ test('what our own format gains nothing by stays in the public one', async () =>
   await make({ format: 'auto' });
   const index = execFileSync('tar', ['-xOf', join(folder, 'out.ota.tar'), 'index.json']).toString();
   expect(index).toContain('application/vnd.io.github.containers.oci-delta.v1');
+});
+
+test.each([true, false])('the old filesystem layers lie there for the proof where it reads them: %s', async (reads) => {
+  put('old.tar', [base, app]);
+  put('new.tar', [base, newApp]);
+  const room = { left: 1024 ** 2 };
+  let kept: string[] = [];
+  let left = 0;
+  const prover = {
+    ...ownProver(),
+    readsOldTars: reads,
+    async prove({ temporary }: { temporary: string }) {
+      kept = readdirSync(temporary).filter((name) => name.includes('-kept-'));
+      left = room.left;
+    },
+  };
+  await make({ prover, room });
+  expect(kept).toEqual(reads ? ['0-kept-0', '0-kept-1'] : []);
+  expect(left).toBe(reads ? 1024 ** 2 - base.length - app.length : 1024 ** 2);
+  expect(room.left).toBe(1024 ** 2);
 });

@@ -36,6 +36,16 @@ test('any reads in any order give the bytes of the file', () => {
   );
 });
 
+test('a read of no bytes asks nothing of the file, before others and between them', () => {
+  const { piece, reads } = counted();
+  expect(piece(0, 0)).toHaveLength(0);
+  expect(piece(bytes.length, 0)).toHaveLength(0);
+  expect(reads()).toBe(0);
+  expect(piece(1000, 100).equals(bytes.subarray(1000, 1100))).toBe(true);
+  expect(piece(1100, 0)).toHaveLength(0);
+  expect(reads()).toBe(1);
+});
+
 test('small pieces one behind the other take few reads, and a read beyond the end fails as it did', () => {
   const { piece, reads } = counted();
   for (let at = 0; at + 512 <= bytes.length; at += 1536) piece(at, 512);

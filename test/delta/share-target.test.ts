@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { wholeRoom, type Room } from '../../src/delta/kept-tars.ts';
 import { makeDelta } from '../../src/delta/make.ts';
 import { withSharedTarget } from '../../src/delta/share-target.ts';
 import type { ImageSet } from '../../src/image-source/image.ts';
@@ -39,16 +40,21 @@ test('several deltas read the target once, and are those that each would be alon
   put('new.tar', [base, newApp]);
   const opened = await openImages('oci-archive:new.tar', opening());
   const { set, readings } = counted(opened);
-  const makeFrom = async (name: string, to: ImageSet, output: string) => {
+  const makeFrom = async (name: string, to: ImageSet, output: string, room = wholeRoom()) => {
     const from = await openImages(`oci-archive:${name}.tar`, opening());
     const { signal } = new AbortController();
-    await makeDelta({ from, to, output: join(folder, output), progress: silent, signal });
+    await makeDelta({ from, to, output: join(folder, output), progress: silent, signal, room });
     await from.close();
   };
-  await withSharedTarget(set, 2, folder, async (shared) => {
-    await makeFrom('first', shared, 'first.ota.tar');
-    await makeFrom('second', shared, 'second.ota.tar');
+  let shareOf: Room | undefined;
+  await withSharedTarget(set, 2, folder, async (shared, room) => {
+    shareOf = room;
+    await makeFrom('first', shared, 'first.ota.tar', room);
+    expect(room.left).toBe(wholeRoom().left - newApp.length);
+    await makeFrom('second', shared, 'second.ota.tar', room);
+    expect(room.left).toBe(wholeRoom().left - newApp.length);
   });
+  expect(shareOf).toEqual(wholeRoom());
   expect([...readings.values()]).toEqual([1]);
   for (const name of ['first', 'second']) {
     await makeFrom(name, opened, 'alone.ota.tar');

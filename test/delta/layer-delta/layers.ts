@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { CarriedLayer } from '../../../src/delta/bundle/write.ts';
 import { encodeImage } from '../../../src/delta/encode-image.ts';
 import { storeLayer } from '../../../src/delta/encode-layer.ts';
-import { keepTars } from '../../../src/delta/kept-tars.ts';
+import { keepTars, wholeRoom } from '../../../src/delta/kept-tars.ts';
 import type { AccountedEntry } from '../../../src/delta/layer-delta/account.ts';
 import { encodeLayerDelta } from '../../../src/delta/layer-delta/encode.ts';
 import { openPartThreads } from '../../../src/delta/layer-delta/part-threads.ts';
@@ -105,7 +105,7 @@ export function accounted(old: readonly Buffer[], text: Buffer): Promise<{ entri
 export function coded(old: readonly Buffer[], text: readonly Buffer[], most?: number): Promise<CodedLayers> {
   return withFolder(async (folder) => {
     const from = imageOf(old);
-    const kept = keepTars(from.layers, path.join(folder, 'kept'), most);
+    const kept = keepTars(from.layers, path.join(folder, 'kept'), most === undefined ? wholeRoom() : { left: most });
     const pair = { from, to: imageOf(text), reference: undefined, kept };
     const request = { format: 'imgbuild' as const, prefix: path.join(folder, 'x'), progress: silent };
     const image = await encodeImage(pair, { ...request, signal: new AbortController().signal });
