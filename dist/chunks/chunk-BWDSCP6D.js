@@ -1,0 +1,2 @@
+import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
+import{b as s,c as n}from"./chunk-CZRR7BOZ.js";import{b as i}from"./chunk-EKDK5L74.js";import{join as y}from"node:path";async function h(r,p,g,t){let o=s();return p<2?t(r,o):i(g,async c=>{let a=r.images.map(({layers:e},m)=>n(e,y(c,String(m)),o));try{let e=r.images.map((m,f)=>({...m,layers:a[f].layers}));return await t({...r,images:e},o)}finally{for(let e of a)e.close()}})}export{h as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{b as o}from"./chunk-22BOU42L.js";import{b as i}from"./chunk-EKDK5L74.js";import{join as p}from"node:path";async function l(r,s,n,m){return s<2?m(r):i(n,async g=>{let t=r.images.map(({layers:e},a)=>o(e,p(g,String(a))));try{return await m({...r,images:r.images.map((e,a)=>({...e,layers:t[a].layers}))})}finally{for(let e of t)e.close()}})}export{l as a};

@@ -1,2 +1,0 @@
-import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);
-import{a}from"./chunk-JW3LCXPQ.js";import"./chunk-22BOU42L.js";import"./chunk-T5R5WF7G.js";import"./chunk-M4BD6TUJ.js";import"./chunk-T2NM3QEQ.js";import"./chunk-USFR6TZK.js";import"./chunk-2ER5REWO.js";import"./chunk-EKDK5L74.js";import"./chunk-JCG6PXYA.js";import"./chunk-JA6OCYI4.js";import"./chunk-YMZWJLKE.js";export{a as withSharedTarget};
