@@ -2,7 +2,8 @@
 import { parentPort } from 'node:worker_threads';
 import { prepareNew, type NewFile } from './prepare-new.ts';
 
-parentPort!.once('message', (file: NewFile) => {
+// It stays until it is ended: where a thread ends by itself, its end may be heard before its answer.
+parentPort!.on('message', (file: NewFile) => {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
   parentPort!.postMessage(prepareNew(file));
 });
