@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/failure.ts';
@@ -81,7 +82,14 @@ export async function installPackages(packages: readonly string[], note: (text: 
     await updateLists(env);
     updated = true;
   }
-  await runChecked('apt-get', install, { env });
+  // In images for Docker every `apt-get update`, also that of another process, removes what lies in the machine's own cache.
+  const archives = await mkdtemp(join(tmpdir(), 'imgbuild-apt-'));
+  try {
+    await mkdir(join(archives, 'partial'));
+    await runChecked('apt-get', ['-o', `Dir::Cache::archives=${archives}`, ...install], { env });
+  } finally {
+    await rm(archives, { recursive: true, force: true });
+  }
   installed.push(...missing);
 }
 
