@@ -147,8 +147,10 @@ export async function extractPackages(
       'APT::Sandbox::User': 'root',
       'Acquire::Languages': 'none',
       'Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled': 'false',
-      'APT::Update::Post-Invoke': '',
     }).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    // What images for Docker do after an update: it would remove what an apt of the machine is just installing.
+    await writeFile(join(work, 'apt.conf'), '#clear APT::Update::Post-Invoke;\n');
+    options.push('-c', join(work, 'apt.conf'));
     await runChecked('apt-get', [...options, 'update', '-q']);
     await runChecked('apt-get', [...options, 'download', '-q', ...request.packages], { cwd: join(work, 'debs') });
     for (const deb of await readdir(join(work, 'debs'))) {
