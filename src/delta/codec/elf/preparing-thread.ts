@@ -26,6 +26,7 @@ export function startPreparing(program = threadFile(import.meta.url, './prepare-
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
       thread.postMessage(file);
       const [unwind] = (await Promise.race([once(thread, 'message'), ended])) as [Model['unwind']];
+      // Its memory is free for what follows.
       await thread.terminate();
       return unwind;
     },
